@@ -22,6 +22,21 @@ def full_credits(clearance_credits, verifiers):
     return clearance_credits * ONE_CREDIT // verifiers
 
 
+def tenth_longest(count):
+    """q: p90 ÷ mean of the sum of `count` exponentials (the 0.9 quantile of Erlang's distribution), four places."""
+    below, above = 0.0, 10.0 * count
+    for _ in range(100):
+        middle = (below + above) / 2
+        exceeded = math.exp(-middle) * sum(middle**i / math.factorial(i) for i in range(count))
+        below, above = (middle, above) if exceeded > 0.1 else (below, middle)
+    return Fraction(round(below / count * 10_000), 10_000)
+
+
+def most_work(max_solve_seconds, slowest_rate, count):
+    """w: the most work that one challenge may ask, in attempts."""
+    return math.floor(max_solve_seconds * slowest_rate / tenth_longest(count))
+
+
 def difficulty_asked(price, multiplier, ceiling, count, rate):
     """Attempts per sub-puzzle that a challenge asks."""
     asked = min(price * Fraction(multiplier), Fraction(ceiling))
@@ -35,9 +50,13 @@ def due(price, work, multiplier, ceiling, standing):
 
 
 def bought(full, work, attempts_due):
-    """Credits in hundredths, or None where the work is outpriced."""
-    credits = min(full, math.floor(full * work / attempts_due))
-    return None if 20 * credits < full else credits
+    """Credits in hundredths, or None where the work is outpriced: less than a twentieth of what is due."""
+    return None if 20 * work < attempts_due else max(1, min(full, math.floor(full * work / attempts_due)))
+
+
+def price_paid(price, work, multiplier, full, credits):
+    """What later requests are charged against, in whole attempts."""
+    return max(price, math.floor(Fraction(full * work) / (credits * Fraction(multiplier))))
 
 
 def table_least(floor, used, size):
@@ -89,6 +108,8 @@ def answer(case):
         return {"target": f"{target(case['difficulty']):016x}"}
     if kind == "full_credits":
         return {"full_credits_hundredths": full_credits(case["clearance_credits"], case["verifiers"])}
+    if kind == "ceiling":
+        return {"ceiling": most_work(case["max_solve_seconds"], case["slowest_attempts_per_second"], case["count"])}
     if kind == "asked":
         return {"difficulty": difficulty_asked(case["price"], case["multiplier"], case["ceiling"], case["count"],
                                                case["rate"])}
@@ -98,7 +119,10 @@ def answer(case):
         hundredths = attempts_due * 100
         assert hundredths.denominator == 1, "multipliers have two places"
         whole, part = divmod(int(hundredths), 100)
-        return {"due": f"{whole}.{part:02}", "bought_hundredths": "outpriced" if amount is None else amount}
+        if amount is None:
+            return {"due": f"{whole}.{part:02}", "bought_hundredths": "outpriced"}
+        paid = price_paid(case["price"], case["work"], case["multiplier"], case["full_credits_hundredths"], amount)
+        return {"due": f"{whole}.{part:02}", "bought_hundredths": amount, "price_paid": paid}
     if kind == "table":
         least = table_least(case["floor"], case["used"], case["size"])
         return {"least_due": math.ceil(least)}

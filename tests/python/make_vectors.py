@@ -99,7 +99,7 @@ def passing_entries():
     yield case("lifetime of one second", {"now": NOON}, lifetime=1)
     yield case("issued in the second the table begins", {"table_begins": NOON})
     yield case("bound to a network where nothing is bound any more", network="203.0.113.0/24")
-    yield case("issued + lifetime exceeds 32 bits", {"now": 2**32 - 1}, issued_at=2**32 - 100)
+    yield case("issued + lifetime exceeds 32 bits", {"now": 2**32 - 2}, issued_at=2**32 - 100)
     yield case("issued in the first seconds of the clock", {"now": 2}, issued_at=4)
     yield case("a difficulty that does not divide 2^64 - 1", difficulty=7)
     yield case("site name of one character", {"site_text": "site:m"}, site_text="site:m")
@@ -421,7 +421,7 @@ def failing_entries(passing_list):
     yield from order_of_checks()
 
 
-FLOOR, CEILING = 8 * 32_768, 10_204_081
+FLOOR, CEILING = 8 * 32_768, arithmetic.most_work(15, 1_000_000, 8)
 
 ASKED = [  # name, price, multiplier, count, rate
     ("the floor", FLOOR, "1.00", 8, 1),
@@ -435,8 +435,6 @@ ASKED = [  # name, price, multiplier, count, rate
     ("one sub-puzzle", FLOOR, "1.00", 1, 1),
     ("64 sub-puzzles", FLOOR, "1.00", 64, 1),
     ("three sub-puzzles", FLOOR, "1.00", 3, 1),
-    ("an algorithm with a rate", FLOOR, "1.00", 4, 250),
-    ("an algorithm whose rate exceeds the price", 1_000, "1.00", 4, 3_000),
 ]
 
 CREDITS = [  # name, price, work, F, multiplier, standing
@@ -458,6 +456,9 @@ CREDITS = [  # name, price, work, F, multiplier, standing
     ("standing, work below the price", 4 * FLOOR, FLOOR, 10_000, "1.00", True),
     ("three verifiers share the secret", FLOOR, FLOOR, 3_333, "1.00", False),
     ("three verifiers, half the work", FLOOR, FLOOR // 2, 3_333, "1.00", False),
+    ("three verifiers, a twentieth of the work", 20 * FLOOR, FLOOR, 3_333, "1.00", False),
+    ("three verifiers, just below a twentieth", 20 * FLOOR + 1, FLOOR, 3_333, "1.00", False),
+    ("what is sold is at least a hundredth", 15 * FLOOR, FLOOR, 10, "1.00", False),
     ("a million credits, the highest difficulty and count", 10 * CEILING, 64 * (2**32 - 1), 100_000_000, "8.00", False),
     ("a million credits, a price of one third", 3 * FLOOR, FLOOR, 100_000_000, "1.00", False),
 ]
@@ -505,6 +506,9 @@ def arithmetic_cases():
     for clearance_credits, verifiers in ((100, 1), (100, 3), (100, 7), (1, 1), (1_000_000, 1), (1_000_000, 3)):
         yield {"name": f"{clearance_credits} credits, {verifiers} verifiers", "kind": "full_credits",
                "clearance_credits": clearance_credits, "verifiers": verifiers}
+    for seconds, count in ((15, 1), (15, 4), (15, 8), (15, 16), (15, 64), (1, 8), (60, 8)):
+        yield {"name": f"{seconds} s, {count} sub-puzzles", "kind": "ceiling", "max_solve_seconds": seconds,
+               "slowest_attempts_per_second": 1_000_000, "count": count}
     for name, price, multiplier, count, rate in ASKED:
         yield {"name": name, "kind": "asked", "price": price, "multiplier": multiplier, "ceiling": CEILING,
                "count": count, "rate": rate}
