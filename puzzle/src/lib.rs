@@ -1,1 +1,30 @@
-//! Wire format and arithmetic.
+//! What both sides of Portcullis agree on: the challenge and its MAC, the solution check, the price arithmetic.
+//!
+//! No clock, no I/O, no allocation: time and randomness are arguments. The byte formats are those of `docs/PROTOCOL.md`,
+//! §1 to §3, and `docs/vectors.json` holds them in place.
+//!
+//! A solution is believed in steps, each with a type of its own, so that none can be left out:
+//! [`Challenge::parse`] → [`KeyRing::authenticate`] → [`Authentic::solved_by`] → [`Solved`].
+
+#![no_std]
+
+mod algorithm;
+mod authentic;
+mod base64url;
+mod challenge;
+mod keys;
+mod network;
+pub mod price;
+mod refusal;
+mod solution;
+mod units;
+
+pub use algorithm::Algorithm;
+pub use authentic::{Authentic, Expectations, Solved};
+pub use base64url::{Encoded, decode, encode};
+pub use challenge::{CHALLENGE_BYTES, Challenge, NewChallenge, Purpose, Shape};
+pub use keys::{ClearanceId, DayKeys, KeyRing, Master, SiteTag};
+pub use network::ClientNetwork;
+pub use refusal::Refusal;
+pub use solution::{SOLUTION_BYTES_MAX, Solution, seed_of, target};
+pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

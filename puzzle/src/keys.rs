@@ -1,0 +1,221 @@
+//! The keys of a day, derived from the masters (PROTOCOL §1).
+
+use crate::authentic::{Authentic, Expectations};
+use crate::{Challenge, ClientNetwork, Day, NewChallenge, Refusal, UnixSeconds, challenge};
+use core::fmt::{self, Write};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// A master secret: 32 bytes from which every day's keys are derived.
+#[derive(Clone)]
+pub struct Master(pub [u8; 32]);
+
+impl fmt::Debug for Master {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Master(…)")
+    }
+}
+
+/// The keyed hash of a site's name or key: bytes 40..48 of its challenges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteTag(pub [u8; 8]);
+
+/// The name of a clearance: a PRF of the challenge that bought it. Whoever holds it holds the clearance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClearanceId(pub [u8; 16]);
+
+impl fmt::Debug for ClearanceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClearanceId(…)")
+    }
+}
+
+/// One PRF: HMAC-SHA-256 under the key of one use and one day.
+#[derive(Clone)]
+struct Prf(Hmac<Sha256>);
+
+impl Prf {
+    fn derive(master: &Master, use_name: &str, day: Day) -> Self {
+        let mut info = Info { bytes: [0; Info::LEN_MAX], len: 0 };
+        // The longest info, `portcullis/1/clearance/65535`, fits.
+        let _ = write!(info, "portcullis/1/{use_name}/{}", day.0);
+        let mut key = [0; 32];
+        // HKDF refuses only outputs beyond 255 blocks.
+        let _ = Hkdf::<Sha256>::new(None, &master.0).expand(&info.bytes[..info.len], &mut key);
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&key);
+        // RFC 2104 pads a short key with zeros to one block: the same key, and a constructor that cannot fail.
+        Self(Hmac::new(&block.into()))
+    }
+
+    fn of<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        let full = mac.finalize().into_bytes();
+        core::array::from_fn(|i| full.get(i).copied().unwrap_or_default())
+    }
+}
+
+struct Info {
+    bytes: [u8; Self::LEN_MAX],
+    len: usize,
+}
+
+impl Info {
+    const LEN_MAX: usize = 40;
+}
+
+impl Write for Info {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.len + part.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// The keys of one master on one day.
+#[derive(Clone)]
+pub struct DayKeys {
+    challenge: Prf,
+    clearance: Prf,
+    network: Prf,
+    site: Prf,
+}
+
+impl fmt::Debug for DayKeys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DayKeys(…)")
+    }
+}
+
+impl DayKeys {
+    /// Derives the keys of `day`.
+    #[must_use]
+    pub fn derive(master: &Master, day: Day) -> Self {
+        let prf = |use_name| Prf::derive(master, use_name, day);
+        Self { challenge: prf("challenge"), clearance: prf("clearance"), network: prf("network"), site: prf("site") }
+    }
+
+    /// Bytes 40..48 of a gate challenge for the site `name`.
+    #[must_use]
+    pub fn site_tag(&self, name: &str) -> SiteTag {
+        SiteTag(self.site.of(&[b"site:", name.as_bytes()]))
+    }
+
+    /// Bytes 32..40 of a challenge under `bind = "strict"`.
+    #[must_use]
+    pub fn binding(&self, network: ClientNetwork) -> [u8; 8] {
+        self.network.of(&[network.canonical_text().as_bytes()])
+    }
+
+    /// The 16 bits by which an entry remembers a network.
+    #[must_use]
+    pub fn network_hash(&self, network: ClientNetwork) -> u16 {
+        u16::from_be_bytes(self.network.of(&[network.canonical_text().as_bytes()]))
+    }
+
+    /// Builds and signs a challenge. `new.issued_at` must lie on the day of these keys.
+    #[must_use]
+    pub fn issue(&self, new: &NewChallenge) -> Challenge {
+        Challenge::build(new, |signed| self.mac(signed))
+    }
+
+    /// The name of what `challenge` buys.
+    pub(crate) fn clearance_id(&self, challenge: &Challenge) -> ClearanceId {
+        ClearanceId(self.clearance.of(&[challenge.bytes()]))
+    }
+
+    pub(crate) fn signed(&self, challenge: &Challenge) -> bool {
+        self.mac(challenge.maced()).ct_eq(challenge.mac()).into()
+    }
+
+    fn mac(&self, signed: &[u8; challenge::MACED_BYTES]) -> [u8; 16] {
+        self.challenge.of(&[signed])
+    }
+}
+
+/// Seconds that an issuing verifier's clock may be ahead of ours.
+const AHEAD_SECONDS: u32 = 5;
+/// Days of keys held: a clearance can be two days older than its challenge's key, a clock seconds ahead of midnight.
+const DAYS: usize = 4;
+
+/// The keys in force around a moment: of one or two masters, for two days back and one ahead.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    first_day: Day,
+    /// Master by master, the signing one first.
+    days: [Option<[DayKeys; DAYS]>; 2],
+}
+
+impl KeyRing {
+    /// Derives the keys in force at `now`. The first master signs, both are believed.
+    #[must_use]
+    pub fn new(signing: &Master, old: Option<&Master>, now: UnixSeconds) -> Self {
+        let first_day = Day(now.day().0.saturating_sub(2));
+        let derive = |master: &Master| {
+            core::array::from_fn(|offset| {
+                let day = u16::try_from(offset).map_or(first_day.0, |offset| first_day.0.saturating_add(offset));
+                DayKeys::derive(master, Day(day))
+            })
+        };
+        Self { first_day, days: [Some(derive(signing)), old.map(derive)] }
+    }
+
+    /// Whether a ring made at `now` would hold the same days.
+    #[must_use]
+    pub const fn serves(&self, now: UnixSeconds) -> bool {
+        self.first_day.0 == now.day().0.saturating_sub(2)
+    }
+
+    /// The keys that sign on the day of `now`, or `None` outside the days held.
+    #[must_use]
+    pub fn signing(&self, now: UnixSeconds) -> Option<&DayKeys> {
+        self.of_day(now.day()).next()
+    }
+
+    /// The keys of `day`, the signing master's first; none outside the days held.
+    pub fn of_day(&self, day: Day) -> impl Iterator<Item = &DayKeys> {
+        let offset = day.0.checked_sub(self.first_day.0).map(usize::from);
+        self.days.iter().flatten().filter_map(move |days| days.get(offset?))
+    }
+
+    /// Believes a challenge, or says why not: steps `forged`, `expired`, `wrong_site` and `wrong_client` of
+    /// PROTOCOL §4, in that order.
+    ///
+    /// # Errors
+    /// [`Refusal::Forged`], [`Refusal::Expired`], [`Refusal::WrongSite`] or [`Refusal::WrongClient`].
+    pub fn authenticate(&self, challenge: &Challenge, expected: &Expectations<'_>) -> Result<Authentic, Refusal> {
+        let keys = self.signer(challenge, expected.now).ok_or(Refusal::Forged)?;
+        let issued_at = challenge.issued_at();
+        let in_time = issued_at <= expected.now.plus(AHEAD_SECONDS)
+            && expected.now < challenge.expires_at()
+            && issued_at >= expected.table_begins;
+        if !in_time {
+            return Err(Refusal::Expired);
+        }
+        if !bool::from(keys.site_tag(expected.site).0.ct_eq(&challenge.site().0)) {
+            return Err(Refusal::WrongSite);
+        }
+        let bound_here =
+            expected.strict_network.is_none_or(|network| keys.binding(network).ct_eq(&challenge.binding()).into());
+        if !bound_here {
+            return Err(Refusal::WrongClient);
+        }
+        Ok(Authentic::new(*challenge, keys.clearance_id(challenge)))
+    }
+
+    /// The keys under which the MAC of `challenge` holds, if its day is one of now − 1 day, now and now + 5 s.
+    fn signer(&self, challenge: &Challenge, now: UnixSeconds) -> Option<&DayKeys> {
+        let (day, today, soon) = (challenge.day(), now.day(), now.plus(AHEAD_SECONDS).day());
+        let day_fits = day == today || day == soon || Some(day.0) == today.0.checked_sub(1);
+        if !day_fits || !challenge.key_id_fits() {
+            return None;
+        }
+        self.of_day(day).find(|keys| keys.signed(challenge))
+    }
+}
