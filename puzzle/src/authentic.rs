@@ -1,14 +1,14 @@
 //! What a believed challenge allows next.
 
-use crate::{Challenge, ClearanceId, ClientNetwork, Refusal, Solution, UnixSeconds, solution};
+use crate::{Audience, Challenge, ClearanceId, ClientNetwork, Refusal, Solution, UnixSeconds, solution};
 
 /// What a challenge is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectations<'a> {
     /// The moment of the check.
     pub now: UnixSeconds,
-    /// The name of the site that the request is for.
-    pub site: &'a str,
+    /// The site or key that the request is for.
+    pub audience: Audience<'a>,
     /// The client's network under `bind = "strict"`, else `None`: then the binding is not looked at.
     pub strict_network: Option<ClientNetwork>,
     /// When this verifier's table begins: what was issued before cannot be told from what was redeemed before.

@@ -22,6 +22,15 @@ impl fmt::Debug for Master {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SiteTag(pub [u8; 8]);
 
+/// Whom a challenge is made for: what bytes 40..48 are the keyed hash of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// A protected site, by its name (purpose gate).
+    Site(&'a str),
+    /// A site key (purpose form).
+    Key(&'a str),
+}
+
 /// The name of a clearance: a PRF of the challenge that bought it. Whoever holds it holds the clearance.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClearanceId(pub [u8; 16]);
@@ -101,10 +110,13 @@ impl DayKeys {
         Self { challenge: prf("challenge"), clearance: prf("clearance"), network: prf("network"), site: prf("site") }
     }
 
-    /// Bytes 40..48 of a gate challenge for the site `name`.
+    /// Bytes 40..48 of a challenge for `audience`.
     #[must_use]
-    pub fn site_tag(&self, name: &str) -> SiteTag {
-        SiteTag(self.site.of(&[b"site:", name.as_bytes()]))
+    pub fn site_tag(&self, audience: Audience<'_>) -> SiteTag {
+        SiteTag(match audience {
+            Audience::Site(name) => self.site.of(&[b"site:", name.as_bytes()]),
+            Audience::Key(key) => self.site.of(&[b"key:", key.as_bytes()]),
+        })
     }
 
     /// Bytes 32..40 of a challenge under `bind = "strict"`.
@@ -198,7 +210,7 @@ impl KeyRing {
         if !in_time {
             return Err(Refusal::Expired);
         }
-        if !bool::from(keys.site_tag(expected.site).0.ct_eq(&challenge.site().0)) {
+        if !bool::from(keys.site_tag(expected.audience).0.ct_eq(&challenge.site().0)) {
             return Err(Refusal::WrongSite);
         }
         let bound_here =

@@ -23,7 +23,7 @@ pub use algorithm::Algorithm;
 pub use authentic::{Authentic, Expectations, Solved};
 pub use base64url::{Encoded, decode, encode};
 pub use challenge::{CHALLENGE_BYTES, Challenge, NewChallenge, Purpose, Shape};
-pub use keys::{ClearanceId, DayKeys, KeyRing, Master, SiteTag};
+pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag};
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
 pub use solution::{SOLUTION_BYTES_MAX, Solution, seed_of, target};

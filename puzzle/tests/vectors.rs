@@ -1,0 +1,209 @@
+//! Holds the crate to `docs/vectors.json`, which another implementation made.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its vectors has failed")]
+
+use puzzle::{
+    Algorithm, Audience, Challenge, ClientNetwork, Credits, Difficulty, Expectations, KeyRing, Master, Multiplier,
+    Refusal, Solution, Solved, UnixSeconds, decode, encode, price, seed_of, target,
+};
+use serde_json::Value;
+use std::collections::HashMap;
+
+fn vectors() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/vectors.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn list<'v>(vectors: &'v Value, name: &str) -> &'v [Value] {
+    vectors[name].as_array().unwrap()
+}
+
+fn text<'v>(vector: &'v Value, field: &str) -> &'v str {
+    vector[field].as_str().unwrap_or_else(|| panic!("{field} of {}", vector["name"]))
+}
+
+fn number(vector: &Value, field: &str) -> u64 {
+    vector[field].as_u64().unwrap_or_else(|| panic!("{field} of {}", vector["name"]))
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+/// Redeems a vector as `verify` does, with the challenge's bytes changed by `alter`.
+fn redeem(vector: &Value, alter: impl Fn(&mut [u8])) -> Result<Solved, Refusal> {
+    let mut challenge_buffer = [0; 64];
+    let len = decode(text(vector, "challenge").as_bytes(), &mut challenge_buffer).ok_or(Refusal::Malformed)?.len();
+    alter(&mut challenge_buffer[..len]);
+    let challenge = Challenge::parse(&challenge_buffer[..len])?;
+    let mut solution_buffer = [0; puzzle::SOLUTION_BYTES_MAX];
+    let bytes = decode(text(vector, "solution").as_bytes(), &mut solution_buffer).ok_or(Refusal::Malformed)?;
+    let solution = Solution::parse(bytes, challenge.shape())?;
+
+    let masters: Vec<Master> = list(vector, "masters")
+        .iter()
+        .map(|master| Master(unhex(master.as_str().unwrap()).try_into().unwrap()))
+        .collect();
+    let now = UnixSeconds(number(vector, "now").try_into().unwrap());
+    let keys = KeyRing::new(&masters[0], masters.get(1), now);
+    let audience = match vector["site_text"].as_str().and_then(|text| text.strip_prefix("key:")) {
+        Some(key) => Audience::Key(key),
+        None => Audience::Site(text(vector, "site")),
+    };
+    let expected = Expectations {
+        now,
+        audience,
+        strict_network: vector["network"].as_str().map(network),
+        table_begins: UnixSeconds(number(vector, "table_begins").try_into().unwrap()),
+    };
+    keys.authenticate(&challenge, &expected)?.solved_by(&solution, 3)
+}
+
+fn network(prefix: &str) -> ClientNetwork {
+    ClientNetwork::of(prefix.split('/').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn every_passing_vector_is_redeemed() {
+    let vectors = vectors();
+    let passing = list(&vectors, "pass");
+    assert!(passing.len() >= 12);
+    for vector in passing {
+        let solved = redeem(vector, |_| ()).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", vector["name"]));
+        let challenge = solved.challenge();
+        let fields = &vector["fields"];
+        let shape = challenge.shape();
+        assert_eq!(u64::from(shape.algorithm.wire()), number(fields, "algorithm"));
+        assert_eq!(u64::from(challenge.bytes()[2]), number(fields, "key_id"));
+        assert_eq!(u64::from(shape.count), number(fields, "count"));
+        assert_eq!(u64::from(shape.difficulty.attempts()), number(fields, "difficulty"));
+        assert_eq!(u64::from(challenge.issued_at().0), number(fields, "issued_at"));
+        assert_eq!(u64::from(challenge.standing()), number(fields, "flags"));
+        assert_eq!(seed_of(challenge.bytes()).to_vec(), unhex(text(vector, "seed")));
+        assert_eq!(target(shape.difficulty).to_be_bytes().to_vec(), unhex(text(vector, "target")));
+        assert_eq!(encode(challenge.bytes()).as_str(), text(vector, "challenge"));
+    }
+}
+
+#[test]
+fn every_failing_vector_is_refused_with_its_code() {
+    let vectors = vectors();
+    let passing: HashMap<&str, &Value> = list(&vectors, "pass").iter().map(|v| (text(v, "name"), v)).collect();
+    let mut checked = 0;
+    for vector in list(&vectors, "fail") {
+        if let Some(original) = vector["flip_bits_of"].as_str() {
+            let codes = text(vector, "codes").as_bytes();
+            assert_eq!(codes.len(), 512);
+            for (bit, code) in codes.iter().enumerate() {
+                let refusal = redeem(passing[original], |bytes| bytes[bit / 8] ^= 0x80 >> (bit % 8)).unwrap_err();
+                let expected = if *code == b'm' { Refusal::Malformed } else { Refusal::Forged };
+                assert_eq!(refusal, expected, "{}: bit {bit}", vector["name"]);
+            }
+            checked += 512;
+        } else {
+            let refusal = redeem(vector, |_| ()).expect_err(text(vector, "name"));
+            assert_eq!(refusal.code(), text(vector, "code"), "{}", vector["name"]);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 552, "{checked}");
+}
+
+#[test]
+fn the_arithmetic_is_that_of_the_vectors() {
+    for vector in list(&vectors(), "arithmetic") {
+        let name = text(vector, "name");
+        let amount = |field| Credits::hundredths(u32::try_from(number(vector, field)).unwrap());
+        match text(vector, "kind") {
+            "target" => assert_eq!(
+                target(Difficulty::new(number(vector, "difficulty").try_into().unwrap()).unwrap()),
+                u64::from_str_radix(text(vector, "target"), 16).unwrap(),
+                "{name}"
+            ),
+            "full_credits" => {
+                let credits = Credits::whole(number(vector, "clearance_credits").try_into().unwrap());
+                let verifiers = u32::try_from(number(vector, "verifiers")).unwrap().try_into().unwrap();
+                assert_eq!(credits.part(verifiers), amount("full_credits_hundredths"), "{name}");
+            }
+            "ceiling" => {
+                assert_eq!(number(vector, "slowest_attempts_per_second"), 1_000_000);
+                let seconds = number(vector, "max_solve_seconds").try_into().unwrap();
+                let count = number(vector, "count").try_into().unwrap();
+                let ours = price::ceiling(Algorithm::Sha256, seconds, count);
+                let theirs = number(vector, "ceiling");
+                assert!(ours.abs_diff(theirs) * 10_000 <= theirs, "{name}: {ours} against {theirs}");
+            }
+            "asked" => asked(vector, name),
+            "credits" => credits(vector, name),
+            "table" => {
+                let used = usize::try_from(number(vector, "used")).unwrap();
+                let size = usize::try_from(number(vector, "size")).unwrap();
+                let ours = price::table_price(number(vector, "floor"), used, size);
+                let theirs = number(vector, "least_due");
+                assert!(ours.abs_diff(theirs) * 1_000 <= theirs * 4, "{name}: {ours} against {theirs}");
+            }
+            "reserve" => {
+                assert_eq!(price::reserve(amount("begun_hundredths")), amount("reserve_hundredths"), "{name}");
+            }
+            "charge" => {
+                let (now, paid) = (number(vector, "price_now"), number(vector, "price_paid"));
+                let ours = if vector["asset"].as_bool().unwrap() {
+                    price::asset_charge(now, paid, vector["after_navigation"].as_bool().unwrap())
+                } else {
+                    let cost = price::counted_cost(amount("cost_hundredths"), amount("begun_hundredths"));
+                    price::charge(cost, now, paid)
+                };
+                assert_eq!(ours, amount("charge_hundredths"), "{name}");
+            }
+            "network" => {
+                let network = ClientNetwork::of(text(vector, "address").parse().unwrap());
+                assert_eq!(network.to_string(), text(vector, "network"), "{name}");
+            }
+            // What a clearance admits is the verifier's own: its tests read these.
+            "admits" => {}
+            kind => panic!("no test knows the kind {kind}"),
+        }
+    }
+}
+
+fn asked(vector: &Value, name: &str) {
+    let rate_is_one = number(vector, "rate") == 1;
+    if rate_is_one {
+        let difficulty = price::asked(
+            number(vector, "price"),
+            multiplier(vector),
+            number(vector, "ceiling"),
+            Algorithm::Sha256,
+            number(vector, "count").try_into().unwrap(),
+        );
+        assert_eq!(u64::from(difficulty.attempts()), number(vector, "difficulty"), "{name}");
+    }
+}
+
+fn credits(vector: &Value, name: &str) {
+    let sale = price::Sale {
+        full: Credits::hundredths(number(vector, "full_credits_hundredths").try_into().unwrap()),
+        price: number(vector, "price"),
+        multiplier: multiplier(vector),
+        ceiling: number(vector, "ceiling"),
+        table_price: 0,
+        tenth_at_least: false,
+    };
+    let (work, standing) = (number(vector, "work"), vector["standing"].as_bool().unwrap());
+    let (whole, hundredths) = text(vector, "due").split_once('.').unwrap();
+    let due = whole.parse::<u128>().unwrap() * 100 + hundredths.parse::<u128>().unwrap();
+    assert_eq!(sale.due_hundredths(work, standing), due, "{name}");
+    let bought = sale.buy(work, standing);
+    match vector["bought_hundredths"].as_u64() {
+        Some(hundredths) => {
+            let bought = bought.unwrap_or_else(|| panic!("{name} is outpriced"));
+            assert_eq!(u64::from(bought.credits.in_hundredths()), hundredths, "{name}");
+            assert_eq!(bought.price_paid, number(vector, "price_paid"), "{name}");
+        }
+        None => assert_eq!(bought, None, "{name}"),
+    }
+}
+
+fn multiplier(vector: &Value) -> Multiplier {
+    let text = text(vector, "multiplier").replace('.', "");
+    Multiplier::hundredths(text.parse().unwrap())
+}
