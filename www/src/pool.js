@@ -1,0 +1,275 @@
+import { encodeBase64url } from './base64url.js';
+import { LANES, createSolver } from './worker.js';
+
+/** @import { Challenge } from './protocol.js' */
+/** @import { Order, Report } from './worker.js' */
+/** @import { Progress } from './tabs.js' */
+
+/**
+ * A worker, or what stands in for it where there can be none.
+ *
+ * @typedef {{postMessage(order: Order): void, terminate(): void}} Solver
+ */
+
+/**
+ * @typedef {object} PoolEvents
+ * @property {(lane: 'simd' | 'scalar' | 'javascript') => void} ready
+ * @property {() => void} progressed
+ * @property {(solution: string) => void} solved
+ * @property {() => void} stuck no lane makes progress
+ * @property {() => void} assetMissing
+ */
+
+const WORKERS_MAX = 8;
+/** Calls of `tick`, one a second, without a report; before the first lane is ready the network has a part in it. */
+const SILENT_TICKS_MAX = 4;
+const LOADING_TICKS_MAX = 15;
+/** The running estimate of the rate begins here and forgets half of what is older than the second figure. */
+const RATE_MS_MIN = 500;
+const RATE_MS_MAX = 4000;
+
+/** Everything that solves for this page. All work on the same sub-puzzle, each on nonces of its own. */
+export class Pool {
+  /** @type {Solver[]} */
+  #solvers = [];
+  /** @type {Challenge | undefined} */
+  #challenge;
+  /** @type {DataView} */
+  #solution = new DataView(new ArrayBuffer(0));
+  #solved = 0;
+  #blocks = 0;
+  /** The best lane still believed in; beyond the last one the page itself solves. */
+  #lane = 0;
+  #ready = false;
+  /** @type {WebAssembly.Module | undefined} */
+  #module;
+  #silentTicks = 0;
+  #attempts = 0;
+  #since = 0;
+  #events;
+
+  /** @param {PoolEvents} events */
+  constructor(events) {
+    this.#events = events;
+  }
+
+  get running() {
+    return this.#solvers.length > 0;
+  }
+
+  /**
+   * @param {Challenge} challenge
+   * @param {boolean} attended with all cores, or with one while nobody looks
+   */
+  start(challenge, attended) {
+    this.stop();
+    this.#challenge = challenge;
+    this.#solution = new DataView(new ArrayBuffer(8 * challenge.count));
+    this.#solved = 0;
+    this.resize(attended);
+  }
+
+  stop() {
+    for (const solver of this.#solvers.splice(0)) {
+      solver.terminate();
+    }
+    this.#ready = false;
+    this.#silentTicks = 0;
+  }
+
+  /** @param {boolean} attended */
+  resize(attended) {
+    const cores = Math.min(navigator.hardwareConcurrency || 2, WORKERS_MAX);
+    const size = attended && this.#lane < LANES.length ? cores : 1;
+    if (size === this.#solvers.length) {
+      return;
+    }
+    this.#restartRate();
+    while (this.#solvers.length > size) {
+      this.#solvers.pop()?.terminate();
+    }
+    while (this.#solvers.length < size && this.#add()) {
+      // Until it has its size, or has become a single solver in the page.
+    }
+  }
+
+  /** Once a second. */
+  tick() {
+    if (this.running && ++this.#silentTicks > (this.#ready ? SILENT_TICKS_MAX : LOADING_TICKS_MAX)) {
+      this.stepDown();
+    }
+  }
+
+  /** Gives up the lane in use for the next one. */
+  stepDown() {
+    if (this.#lane >= LANES.length) {
+      this.#events.stuck();
+      return;
+    }
+    // What never came to life is not cured by another wasm file.
+    this.#lane = this.#ready || this.#lane === LANES.length - 1 ? this.#lane + 1 : LANES.length - 1;
+    this.#restart();
+  }
+
+  /** The verifier found fault with what the lane in use had found: the next start takes the next one. */
+  distrust() {
+    this.#lane = Math.min(this.#lane + 1, LANES.length - 1);
+    this.#module = undefined;
+  }
+
+  /** @returns {Progress} with the seconds that the rest takes on average; what is done of a sub-puzzle does not count */
+  progress() {
+    const { count = 0, difficulty = 0 } = this.#challenge ?? {};
+    const elapsed = performance.now() - this.#since;
+    const left = (((count - this.#solved) * difficulty) / this.#attempts) * (elapsed / 1000);
+    return { solved: this.#solved, count, seconds: this.#attempts && elapsed > RATE_MS_MIN ? left : undefined };
+  }
+
+  #restart() {
+    const attended = this.#solvers.length > 1;
+    this.stop();
+    this.#module = undefined;
+    this.resize(attended);
+  }
+
+  #restartRate() {
+    this.#attempts = 0;
+    this.#since = performance.now();
+  }
+
+  /** @returns {boolean} whether there can be more */
+  #add() {
+    if (this.#lane < LANES.length) {
+      try {
+        const worker = new Worker(trustedOwnUrl(), { type: 'module' });
+        worker.onmessage = ({ data }) => this.#hear(worker, data);
+        worker.onerror = () => this.#lose(worker);
+        worker.onmessageerror = () => this.#lose(worker);
+        this.#solvers.push(worker);
+        // The others wait for the module that the first one compiles.
+        if (this.#ready || this.#solvers.length === 1) {
+          this.#command(worker);
+        }
+        return true;
+      } catch {
+        this.#lane = LANES.length;
+        this.stop();
+      }
+    }
+    const solver = createSolver((report) => this.#hear(solver, report));
+    this.#solvers.push(solver);
+    this.#command(solver);
+    return false;
+  }
+
+  /** @param {Solver} solver */
+  #command(solver) {
+    solver.postMessage({
+      words: this.#challenge?.words,
+      puzzle: this.#solved,
+      block: this.#blocks++,
+      lane: this.#lane,
+      module: this.#module,
+    });
+  }
+
+  /**
+   * A worker that fails before it is ready was not loaded: either it is gone from the server, or it is not allowed.
+   *
+   * @param {Solver} solver
+   */
+  async #lose(solver) {
+    if (!this.#solvers.includes(solver)) {
+      return;
+    }
+    if (this.#ready) {
+      this.stepDown();
+      return;
+    }
+    this.#lane = LANES.length;
+    this.#restart();
+    const { status } = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => ({ status: 0 }));
+    if (status === 404) {
+      this.#events.assetMissing();
+    }
+  }
+
+  /**
+   * @param {Solver} solver
+   * @param {Report} report
+   */
+  #hear(solver, report) {
+    if (!this.#solvers.includes(solver)) {
+      return;
+    }
+    this.#silentTicks = 0;
+    if (report.missing) {
+      this.#events.assetMissing();
+    } else if (report.lane !== undefined) {
+      this.#begin(report.lane, report.module);
+    } else {
+      this.#count(report);
+    }
+  }
+
+  /**
+   * @param {number} lane
+   * @param {WebAssembly.Module} [module]
+   */
+  #begin(lane, module) {
+    if (this.#ready) {
+      return;
+    }
+    this.#ready = true;
+    this.#lane = Math.max(lane, this.#lane);
+    this.#module = module;
+    this.#restartRate();
+    this.#solvers.slice(1).forEach((other) => this.#command(other));
+    this.#events.ready(LANES[lane]);
+  }
+
+  /** @param {Report} report */
+  #count({ attempts = 0, puzzle, high = 0, low = 0 }) {
+    this.#attempts += attempts;
+    const elapsed = performance.now() - this.#since;
+    if (elapsed > RATE_MS_MAX) {
+      this.#attempts /= 2;
+      this.#since += elapsed / 2;
+    }
+    if (puzzle === this.#solved) {
+      this.#solution.setUint32(8 * puzzle, high);
+      this.#solution.setUint32(8 * puzzle + 4, low);
+      this.#solved++;
+      this.#solvers.forEach((other) => other.postMessage({ puzzle: this.#solved }));
+    }
+    this.#events.progressed();
+    if (this.#solved === this.#challenge?.count) {
+      this.stop();
+      this.#events.solved(encodeBase64url(new Uint8Array(this.#solution.buffer)));
+    }
+  }
+}
+
+/** @type {{createScriptURL(url: string): any} | undefined} */
+let policy;
+
+/**
+ * This very script, which is also the worker's, under Trusted Types where there are any. Throws where the site's own
+ * policy does not let us.
+ *
+ * @returns {any}
+ */
+function trustedOwnUrl() {
+  const own = import.meta.url;
+  const { trustedTypes } = /** @type {any} */ (globalThis);
+  policy ??= trustedTypes?.createPolicy('portcullis', {
+    /** @param {string} url */
+    createScriptURL(url) {
+      if (url !== own) {
+        throw new TypeError('not our script');
+      }
+      return url;
+    },
+  });
+  return policy ? policy.createScriptURL(own) : own;
+}

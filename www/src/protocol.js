@@ -1,0 +1,79 @@
+import { decodeBase64url } from './base64url.js';
+
+/**
+ * A challenge as the page keeps it. `deadline` is a reading of `performance.now()` in milliseconds: the clock on the
+ * visitor's wall may be wrong by a day.
+ *
+ * @typedef {{text: string, words: Uint32Array, count: number, difficulty: number, deadline: number}} Challenge
+ */
+
+/**
+ * What an endpoint said, problem or not (PROTOCOL §4). `status` is 0 when nothing was heard from it.
+ *
+ * @typedef {{status: number, retryAfter: number, ok?: boolean, needed?: boolean, credits?: number, code?: string,
+ *   challenge?: string, expires_in?: number}} Answer
+ */
+
+/** A request that hangs longer than this counts as not heard. */
+const REQUEST_MS_MAX = 15000;
+
+/**
+ * @param {string} text the 64 bytes in base64url
+ * @param {number} expiresIn seconds
+ * @param {number} receivedAt a reading of `performance.now()`
+ * @returns {Challenge}
+ */
+export function readChallenge(text, expiresIn, receivedAt) {
+  const view = new DataView(decodeBase64url(text).buffer);
+  const words = Uint32Array.from({ length: 16 }, (_, index) => view.getUint32(4 * index));
+  return { text, words, count: view.getUint8(3), difficulty: words[1], deadline: receivedAt + 1000 * expiresIn };
+}
+
+/**
+ * Whether this page's own address would be answered now: `unknown` when nobody could say.
+ *
+ * @returns {Promise<'open' | 'closed' | 'unknown'>}
+ */
+export async function askClearance() {
+  const { status, credits, needed } = await ask('clearance');
+  if (status === 401) {
+    return 'closed';
+  }
+  // A service worker or a hotel's login page may answer 200 too, but not with these fields.
+  return status === 200 && (credits !== undefined || needed === false) ? 'open' : 'unknown';
+}
+
+/** @returns {Promise<Answer>} */
+export function requestChallenge() {
+  return ask('challenge');
+}
+
+/**
+ * @param {string} challenge
+ * @param {string} solution
+ * @returns {Promise<Answer>}
+ */
+export function sendSolution(challenge, solution) {
+  return ask('verify', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ challenge, solution }),
+  });
+}
+
+/**
+ * @param {string} endpoint
+ * @param {RequestInit} [init]
+ * @returns {Promise<Answer>}
+ */
+async function ask(endpoint, init) {
+  const url = new URL(endpoint, import.meta.url);
+  url.searchParams.set('for', location.pathname + location.search);
+  try {
+    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(REQUEST_MS_MAX), ...init });
+    const body = await response.json().catch(() => ({}));
+    return { ...body, status: response.status, retryAfter: Number(response.headers.get('Retry-After')) || 0 };
+  } catch {
+    return { status: 0, retryAfter: 0 };
+  }
+}

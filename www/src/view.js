@@ -1,0 +1,131 @@
+import { say, sayTimeLeft } from './texts.js';
+
+/** @import { Progress } from './tabs.js' */
+/** @import { TextKey } from './texts.js' */
+
+/** @typedef {'starting' | 'solving' | 'waiting' | 'verifying' | 'done' | 'failed' | 'cancelled' | 'framed'} State */
+
+/** What a visitor sees. The parts stand in the page already; on the small one they are made here. */
+export class View {
+  #host = location.host;
+  #card = part('main', 'card', document.body);
+  #site = part('p', 'site', this.#card);
+  #title = part('h1', 'title', this.#card);
+  #lead = part('p', 'lead', this.#card);
+  #bar = /** @type {HTMLProgressElement} */ (part('progress', 'progress', this.#card));
+  #status = part('p', 'status', this.#card);
+  #action = part('button', 'action', this.#card);
+  #request = part('p', 'request', this.#card);
+  #live = part('p', 'live', document.body);
+  #announced = 0;
+
+  /**
+   * @param {string} requestId
+   * @param {() => void} onAction the one button was pressed
+   */
+  constructor(requestId, onAction) {
+    this.#site.textContent = this.#host;
+    this.#bar.setAttribute('aria-label', say('progress_name'));
+    this.#live.setAttribute('role', 'status');
+    this.#request.textContent = say('request', { id: requestId });
+    this.#action.setAttribute('type', 'button');
+    this.#action.addEventListener('click', onAction);
+  }
+
+  /** @returns {State} */
+  get state() {
+    return /** @type {State} */ (document.documentElement.dataset.state);
+  }
+
+  /** @param {string} lane */
+  lane(lane) {
+    document.documentElement.dataset.lane = lane;
+  }
+
+  /**
+   * @param {State} state
+   * @param {object} texts
+   * @param {TextKey} [texts.title]
+   * @param {TextKey} [texts.lead]
+   * @param {TextKey} [texts.status]
+   * @param {'cancel' | 'retry' | 'back'} [texts.action] the button; hidden if there is nothing to do
+   * @param {string} [failure]
+   */
+  show(state, { title = 'title', lead = 'lead', status, action }, failure) {
+    const { dataset } = document.documentElement;
+    dataset.state = state;
+    if (failure) {
+      dataset.failure = failure;
+    } else {
+      delete dataset.failure;
+    }
+    const values = { host: this.#host };
+    document.title = this.#title.textContent = say(title, values);
+    this.#lead.textContent = say(lead, values);
+    this.#status.textContent = status ? say(status, values) : '';
+    this.#bar.hidden = !/^(starting|solving|waiting|verifying)$/.test(state);
+    this.#action.hidden = !action;
+    if (action) {
+      this.#action.dataset.action = action;
+      this.#action.textContent = say(action);
+    }
+  }
+
+  /** @param {Progress} progress */
+  progress({ solved, count, seconds }) {
+    this.#bar.max = count || 1;
+    this.#bar.value = solved;
+    const left = seconds === undefined ? '' : sayTimeLeft(seconds);
+    return say(left ? 'progress_left' : 'progress', { solved, count, left });
+  }
+
+  /** @param {string} text */
+  status(text) {
+    if (this.#status.textContent !== text) {
+      this.#status.textContent = text;
+    }
+  }
+
+  /**
+   * Says something once a visit: start, half, the end, and nothing in between.
+   *
+   * @param {1 | 2 | 3} stage
+   * @param {TextKey} key
+   */
+  announce(stage, key) {
+    if (stage > this.#announced) {
+      this.#announced = stage;
+      this.#live.textContent = say(key, { host: this.#host });
+    }
+  }
+
+  /** A new attempt may be announced again. */
+  restart() {
+    this.#announced = 0;
+  }
+
+  /** A link to this address in a tab of its own, for a page in a stranger's frame. */
+  offerOwnTab() {
+    const link = /** @type {HTMLAnchorElement} */ (part('a', 'open', this.#card));
+    link.href = location.href;
+    link.target = '_blank';
+    link.rel = 'noopener';
+    link.textContent = say('open_tab', { host: this.#host });
+  }
+}
+
+/**
+ * @param {string} tag
+ * @param {string} id
+ * @param {HTMLElement} parent
+ */
+function part(tag, id, parent) {
+  const found = document.getElementById(id);
+  if (found) {
+    return found;
+  }
+  const made = document.createElement(tag);
+  made.id = id;
+  parent.append(made);
+  return made;
+}

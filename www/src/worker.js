@@ -1,0 +1,181 @@
+import { createJavaScriptLane } from './sha256.js';
+import { initSync, set_challenge_word, prepare, run, found_high, found_low } from './solver.js';
+
+/** @import { Lane } from './sha256.js' */
+
+/**
+ * What the page sends: first everything, later the sub-puzzle to turn to.
+ *
+ * @typedef {object} Order
+ * @property {number} puzzle
+ * @property {Uint32Array} [words] the challenge
+ * @property {number} [block] this solver's own high word of the nonces, so that no two try the same
+ * @property {number} [lane] the first of `LANES` to try
+ * @property {WebAssembly.Module} [module] of that lane, where another worker has compiled it already
+ */
+
+/**
+ * What a solver reports: the lane once it is ready, then attempts, now and then with a nonce that solves a sub-puzzle.
+ *
+ * @typedef {object} Report
+ * @property {number} [lane]
+ * @property {WebAssembly.Module} [module]
+ * @property {boolean} [missing] an asset is gone from the server
+ * @property {number} [attempts] since the last report
+ * @property {number} [puzzle]
+ * @property {number} [high]
+ * @property {number} [low]
+ */
+
+/** Fastest first. */
+export const LANES = /** @type {const} */ (['simd', 'scalar', 'javascript']);
+
+const MODULES = ['{{asset:solver-simd.wasm}}', '{{asset:solver-scalar.wasm}}'];
+
+/** A slice shorter or longer than this is doubled or halved: short enough for a page that shares its thread with it. */
+const SLICE_MS_MIN = 5;
+const SLICE_MS_MAX = 13;
+const FIRST_SLICE_ATTEMPTS = 1024;
+const SLICE_ATTEMPTS_MAX = 2 ** 22;
+const REPORT_EVERY_MS = 250;
+/** More than there will ever be solvers on one page. */
+const BLOCKS = 2 ** 16;
+
+/** The worker's side of this script. */
+export function startWorker() {
+  const solver = createSolver((report) => self.postMessage(report));
+  addEventListener('message', ({ data }) => solver.postMessage(data));
+}
+
+/**
+ * Solves in slices, in a worker or, where there is none, in the page: both have the shape of a `Worker`.
+ *
+ * @param {(report: Report) => void} send
+ */
+export function createSolver(send) {
+  // A message to oneself gives way to everything that waits, without the 4 ms that a nested timer costs.
+  const pulse = new MessageChannel();
+  /** @type {Lane | undefined} */
+  let lane;
+  let puzzle = 0;
+  let count = 0;
+  let high = 0;
+  let low = 0;
+  let size = FIRST_SLICE_ATTEMPTS;
+  let attempts = 0;
+  let reportedAt = 0;
+  let idle = true;
+
+  /** @param {number} next */
+  function turnTo(next) {
+    puzzle = next;
+    low = 0;
+    const wasIdle = idle;
+    idle = puzzle >= count;
+    if (!idle) {
+      lane?.prepare(puzzle);
+      if (wasIdle) {
+        pulse.port2.postMessage(0);
+      }
+    }
+  }
+
+  pulse.port1.onmessage = () => {
+    if (idle || !lane) {
+      return;
+    }
+    const begun = performance.now();
+    const slice = Math.min(size, 2 ** 32 - low);
+    const found = lane.run(high, low, slice);
+    const now = performance.now();
+    attempts += found ? (lane.foundLow() >>> 0) - low + 1 : slice;
+    if (now - begun < SLICE_MS_MIN) {
+      size = Math.min(2 * size, SLICE_ATTEMPTS_MAX);
+    } else if (now - begun > SLICE_MS_MAX) {
+      size = Math.ceil(size / 2);
+    }
+    if (found) {
+      send({ attempts, puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 });
+      turnTo(puzzle + 1);
+    } else {
+      low += slice;
+      if (low >= 2 ** 32) {
+        low = 0;
+        high += BLOCKS;
+      }
+      if (now - reportedAt > REPORT_EVERY_MS) {
+        send({ attempts });
+      }
+    }
+    if (found || now - reportedAt > REPORT_EVERY_MS) {
+      attempts = 0;
+      reportedAt = now;
+    }
+    pulse.port2.postMessage(0);
+  };
+
+  return {
+    /** @param {Order} order */
+    async postMessage(order) {
+      if (order.words) {
+        lane = await openLane(order, send);
+        order.words.forEach(lane.setChallengeWord);
+        count = order.words[0] & 255;
+        high = order.block ?? 0;
+        turnTo(Math.max(order.puzzle, puzzle));
+      } else if (order.puzzle > puzzle) {
+        turnTo(order.puzzle);
+      }
+    },
+    terminate() {
+      idle = true;
+      pulse.port1.close();
+    },
+  };
+}
+
+/**
+ * The best lane that this browser really runs: a feature test says what a browser claims, not what it does.
+ *
+ * @param {Order} order
+ * @param {(report: Report) => void} send
+ * @returns {Promise<Lane>}
+ */
+async function openLane(order, send) {
+  for (let index = order.lane ?? 0; index < MODULES.length; index++) {
+    try {
+      const module = order.module ?? (await compile(MODULES[index], send));
+      initSync({ module });
+      announce(send, { lane: index, module });
+      return { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
+    } catch {
+      order.module = undefined;
+    }
+  }
+  send({ lane: MODULES.length });
+  return createJavaScriptLane();
+}
+
+/**
+ * @param {(report: Report) => void} send
+ * @param {Report} report with a module, which not every browser lets pass
+ */
+function announce(send, report) {
+  try {
+    send(report);
+  } catch {
+    send({ lane: report.lane });
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {(report: Report) => void} send
+ */
+async function compile(name, send) {
+  const response = await fetch(new URL(name, import.meta.url));
+  if (response.status === 404) {
+    send({ missing: true });
+  }
+  return WebAssembly.compile(await response.arrayBuffer());
+}
