@@ -45,7 +45,22 @@ impl Fixed {
         let mut words = [0; ALL_VARY];
         let (block, schedule) = words.split_at_mut(16);
         block.copy_from_slice(&[
-            s0, s1, s2, s3, s4, s5, s6, s7, sub_puzzle, nonce_high, 0, 0x8000_0000, 0, 0, 0, MESSAGE_BITS,
+            s0,
+            s1,
+            s2,
+            s3,
+            s4,
+            s5,
+            s6,
+            s7,
+            sub_puzzle,
+            nonce_high,
+            0,
+            0x8000_0000,
+            0,
+            0,
+            0,
+            MESSAGE_BITS,
         ]);
         let _ = schedule;
         for t in 16..ALL_VARY {

@@ -16,7 +16,8 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let file: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors.json")).expect("the file is JSON");
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../tests/vectors.json")).expect("the file is JSON");
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
     let vectors: Vec<_> = file["vectors"]
         .as_array()
@@ -141,7 +142,8 @@ fn every_solving_nonce_is_met_once_across_a_change_of_the_high_word() {
             (0..200).map(|step| start.wrapping_add(step)).filter(|nonce| solves(&puzzle, *nonce)).collect();
         let mut found = Vec::new();
         let mut done = 0;
-        while let Some(nonce) = puzzle.search::<L>(start.wrapping_add(done), 200 - u32::try_from(done).expect("small")) {
+        while let Some(nonce) = puzzle.search::<L>(start.wrapping_add(done), 200 - u32::try_from(done).expect("small"))
+        {
             found.push(nonce);
             done = nonce.wrapping_sub(start) + 1;
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: one place that builds, tests and measures.
 
 mod assets;
+mod steps;
 
 use clap::{Parser, Subcommand};
 

@@ -1,0 +1,166 @@
+//! Served names with a hash of the content, the placeholders that stand for them, and the folder the server embeds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+
+/// Everything that is to be in the folder, and the sizes to report.
+#[derive(Default)]
+pub(crate) struct Publication {
+    /// File name → content.
+    files: BTreeMap<String, Vec<u8>>,
+    /// Logical name → served name.
+    served: BTreeMap<String, String>,
+    manifest: String,
+    pub(crate) sizes: Vec<Sizes>,
+}
+
+/// What one file weighs, in bytes.
+pub(crate) struct Sizes {
+    pub(crate) name: String,
+    pub(crate) raw: usize,
+    pub(crate) gzip: usize,
+    pub(crate) brotli: usize,
+}
+
+impl Publication {
+    /// Adds a file that is served under a name with a hash of its content, as it is and compressed.
+    pub(crate) fn asset(&mut self, name: &str, content_type: &str, content: &[u8]) -> anyhow::Result<()> {
+        let hash = Sha256::digest(content).iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        let (stem, extension) = name.rsplit_once('.').context("an asset has an extension")?;
+        let served = format!("{stem}.{hash}.{extension}");
+        let (gzip, brotli) = (gzip(content)?, brotli(content)?);
+        self.measure(name, content, &gzip, &brotli);
+        self.manifest.push_str(&format!("{name}\t{served}\t{content_type}\n"));
+        self.files.insert(format!("{served}.gz"), gzip);
+        self.files.insert(format!("{served}.br"), brotli);
+        self.files.insert(served.clone(), content.to_vec());
+        self.served.insert(name.to_owned(), served);
+        Ok(())
+    }
+
+    /// Adds a page that the server fills in and compresses itself.
+    pub(crate) fn template(&mut self, name: &str, content: &str) -> anyhow::Result<()> {
+        let bytes = content.as_bytes();
+        self.measure(name, bytes, &gzip(bytes)?, &brotli(bytes)?);
+        self.files.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    /// Puts served names in the place of `{{asset:name}}`. What stands between other double braces is the server's.
+    pub(crate) fn resolve(&self, file: &str, source: &str) -> anyhow::Result<String> {
+        const OPEN: &str = "{{asset:";
+        let mut resolved = String::with_capacity(source.len());
+        let mut rest = source;
+        while let Some((before, behind)) = rest.split_once(OPEN) {
+            resolved.push_str(before);
+            let line = source[..source.len() - behind.len()].lines().count();
+            let (name, behind) =
+                behind.split_once("}}").with_context(|| format!("{file}:{line}: {OPEN} is not closed"))?;
+            let Some(served) = self.served.get(name) else {
+                bail!("{file}:{line}: there is no asset `{name}` (yet): {:?}", self.served.keys());
+            };
+            resolved.push_str(served);
+            rest = behind;
+        }
+        resolved.push_str(rest);
+        Ok(resolved)
+    }
+
+    /// Makes the folder hold exactly these files. Unchanged ones keep their time, so that the server is not built anew.
+    pub(crate) fn write(mut self, folder: &Path) -> anyhow::Result<Vec<Sizes>> {
+        self.files.insert("manifest.txt".to_owned(), self.manifest.into_bytes());
+        fs::create_dir_all(folder)?;
+        for (name, content) in &self.files {
+            let file = folder.join(name);
+            if fs::read(&file).is_ok_and(|present| present == *content) {
+                continue;
+            }
+            // Renamed into place, so that a build that reads the folder now sees the old file or the new one, whole.
+            let unfinished = folder.join(format!(".{name}.new"));
+            fs::write(&unfinished, content).with_context(|| format!("cannot write {}", unfinished.display()))?;
+            fs::rename(&unfinished, &file).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if !self.files.contains_key(entry.file_name().to_string_lossy().as_ref()) {
+                fs::remove_file(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            }
+        }
+        Ok(self.sizes)
+    }
+
+    fn measure(&mut self, name: &str, raw: &[u8], gzip: &[u8], brotli: &[u8]) {
+        let sizes = Sizes { name: name.to_owned(), raw: raw.len(), gzip: gzip.len(), brotli: brotli.len() };
+        self.sizes.push(sizes);
+    }
+}
+
+fn gzip(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
+}
+
+fn brotli(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, size_hint: content.len(), ..Default::default() };
+    let mut compressed = Vec::new();
+    brotli::BrotliCompress(&mut &content[..], &mut compressed, &parameters)?;
+    Ok(compressed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publication(style: &str) -> Publication {
+        let mut publication = Publication::default();
+        publication.asset("gate.css", "text/css; charset=utf-8", style.as_bytes()).expect("compresses");
+        publication.template("gate.html", "<p>{{challenge}}</p>").expect("compresses");
+        publication
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn placeholders_become_served_names_and_unknown_ones_are_errors() {
+        let publication = publication("a{}");
+        let resolved = publication.resolve("a.html", "{{challenge}} {{asset:gate.css}}!").expect("known");
+        assert_eq!(resolved, "{{challenge}} gate.4954689711b7a84b.css!");
+        let error = publication.resolve("a.html", "\n\n {{asset:gate.js}}").expect_err("unknown");
+        assert!(error.to_string().starts_with("a.html:3: there is no asset `gate.js`"), "{error}");
+        assert!(publication.resolve("a.html", "{{asset:gate.css").is_err());
+    }
+
+    #[test]
+    fn the_folder_holds_what_was_published_last_and_unchanged_files_keep_their_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        publication("a{}").write(folder).expect("written");
+        let page = folder.join("gate.html");
+        let time = |file: &Path| fs::metadata(file).and_then(|data| data.modified()).expect("a time");
+        let (before, first) = (time(&page), names(folder));
+        assert_eq!(first.len(), 5);
+        publication("b{}").write(folder).expect("written");
+        let second = names(folder);
+        assert_eq!(second.len(), 5);
+        assert_eq!(first.iter().filter(|name| second.contains(name)).count(), 2);
+        assert_eq!(time(&page), before);
+        let manifest = fs::read_to_string(folder.join("manifest.txt")).expect("a manifest");
+        let fields: Vec<_> = manifest.trim_end().split('\t').collect();
+        assert_eq!((fields[0], fields[2]), ("gate.css", "text/css; charset=utf-8"));
+        assert_eq!(fs::read_to_string(folder.join(fields[1])).expect("an asset"), "b{}");
+    }
+}
