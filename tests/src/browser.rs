@@ -1,0 +1,268 @@
+//! Headless Chromium with a profile of its own, at most two at a time.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chromedriver::Chromedriver;
+use crate::wait::until;
+
+/// Two cores, two browsers.
+const AT_ONCE_MAX: usize = 2;
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Notes in the tab's session storage what happened on every page of it, also on pages already left: lanes and states of
+/// the gate, violations of its policy, requests by URL.
+const WITNESS: &str = r"
+(() => {
+  const note = (kind, text) => {
+    try {
+      const notes = JSON.parse(sessionStorage.getItem('witness') || '[]');
+      const line = kind + ' ' + text;
+      if (notes[notes.length - 1] !== line && notes.length < 2000) notes.push(line);
+      sessionStorage.setItem('witness', JSON.stringify(notes));
+    } catch { /* no storage on this page */ }
+  };
+  addEventListener('securitypolicyviolation', (e) => note('violation', e.violatedDirective + ' ' + e.blockedURI));
+  const look = () => {
+    const data = document.documentElement?.dataset ?? {};
+    if (data.lane) note('lane', data.lane);
+    if (data.state) note('state', data.state);
+  };
+  new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-lane', 'data-state']});
+  addEventListener('DOMContentLoaded', look);
+  try {
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => note('request', entry.name)))
+      .observe({type: 'resource', buffered: true});
+  } catch { /* not for this document */ }
+})();";
+
+/// How a browser differs from an ordinary visitor's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traits {
+    /// No wasm at all, and slow JavaScript.
+    pub without_wasm: bool,
+    /// Wasm without its SIMD instructions.
+    pub without_simd: bool,
+    /// Cookies are refused.
+    pub without_cookies: bool,
+}
+
+/// A running browser.
+#[derive(Debug)]
+pub struct Browser {
+    driver: Chromedriver,
+    _profile: TempDir,
+    _turn: Turn,
+}
+
+impl Browser {
+    /// An ordinary visitor with a new profile.
+    pub fn start() -> Self {
+        Self::with(Traits::default())
+    }
+
+    /// A visitor with a new profile and these traits.
+    pub fn with(traits: Traits) -> Self {
+        let turn = Turn::take();
+        let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
+        let path = profile.path().display().to_string();
+        let driver = Chromedriver::start(profile.path(), &capabilities(profile.path(), traits), &path);
+        let browser = Self { driver, _profile: profile, _turn: turn };
+        browser.witness();
+        browser
+    }
+
+    /// Makes the current tab note what happens on every page it will show.
+    pub fn witness(&self) {
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": WITNESS}));
+    }
+
+    /// Opens a URL in the current tab and waits for its load event.
+    pub fn open(&self, url: &str) {
+        self.driver.command("POST", "/url", &json!({"url": url})).unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// The current URL with its fragment.
+    pub fn url(&self) -> String {
+        let url = self.driver.command("GET", "/url", &Value::Null).unwrap();
+        url.as_str().unwrap().to_owned()
+    }
+
+    /// The value of a function body (`return …`); nothing while the page is being replaced.
+    pub fn try_script(&self, script: &str) -> Option<Value> {
+        self.driver.command("POST", "/execute/sync", &json!({"script": script, "args": []})).ok()
+    }
+
+    /// The value of a function body on a page that stays.
+    #[track_caller]
+    pub fn script(&self, script: &str) -> Value {
+        let body = json!({"script": script, "args": []});
+        self.driver.command("POST", "/execute/sync", &body).unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Waits until a script gives something true.
+    #[track_caller]
+    pub fn wait(&self, limit: Duration, what: &str, script: &str) -> Value {
+        let truthy = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && value != "";
+        let mut last = Value::Null;
+        let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            until(limit, what, || {
+                last = self.try_script(script).unwrap_or(Value::Null);
+                Some(last.clone()).filter(truthy)
+            })
+        }));
+        value.unwrap_or_else(|_| {
+            let text = self.try_script("return location.href + '\\n' + document.documentElement.outerHTML.slice(0, 3000)");
+            panic!("in vain for {what}; the page: {text:?}; notes: {:?}; log: {:?}", self.notes(""), self.log())
+        })
+    }
+
+    /// Waits for the origin's own content; gives the target it was made for.
+    #[track_caller]
+    pub fn wait_for_origin(&self, limit: Duration) -> String {
+        let script = "const o = document.getElementById('origin'); return document.readyState === 'complete' && o && o.dataset.target";
+        self.wait(limit, "the origin's own content", script).as_str().unwrap().to_owned()
+    }
+
+    /// What [`WITNESS`] noted under a kind (`lane`, `state`, `violation`, `request`); empty: everything, with its kind.
+    pub fn notes(&self, kind: &str) -> Vec<String> {
+        let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
+        let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
+        lines.filter_map(|line| if kind.is_empty() { Some(line) } else { line.strip_prefix(kind) })
+            .map(|line| line.trim().to_owned())
+            .collect()
+    }
+
+    /// Clicks the element a CSS selector finds, as a person would.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.driver.command("POST", &format!("/element/{element}/click"), &json!({})).unwrap();
+    }
+
+    /// Types into the element a CSS selector finds.
+    #[track_caller]
+    pub fn type_text(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        self.driver.command("POST", &format!("/element/{element}/value"), &json!({"text": text})).unwrap();
+    }
+
+    #[track_caller]
+    fn element(&self, selector: &str) -> String {
+        let body = json!({"using": "css selector", "value": selector});
+        let element = self.driver.command("POST", "/element", &body).unwrap_or_else(|error| panic!("{error}"));
+        element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// The value of a cookie of the current page, also one that scripts cannot read.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let cookie = self.driver.command("GET", &format!("/cookie/{name}"), &Value::Null).ok()?;
+        cookie["value"].as_str().map(str::to_owned)
+    }
+
+    /// Gives the current page's host a cookie.
+    pub fn set_cookie(&self, pair: &str) {
+        let (name, value) = pair.split_once('=').unwrap();
+        let cookie = json!({"cookie": {"name": name, "value": value, "path": "/", "httpOnly": true}});
+        self.driver.command("POST", "/cookie", &cookie).unwrap();
+    }
+
+    /// Forgets all cookies of the current page's host.
+    pub fn forget_cookies(&self) {
+        self.driver.command("DELETE", "/cookie", &Value::Null).unwrap();
+    }
+
+    /// The handles of all tabs.
+    pub fn tabs(&self) -> Vec<String> {
+        let tabs = self.driver.command("GET", "/window/handles", &Value::Null).unwrap();
+        tabs.as_array().unwrap().iter().map(|tab| tab.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Goes on in another tab.
+    pub fn switch_to(&self, tab: &str) {
+        self.driver.command("POST", "/window", &json!({"handle": tab})).unwrap();
+    }
+
+    /// A command of the DevTools protocol.
+    pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
+        let body = json!({"cmd": command, "params": parameters});
+        self.driver.command("POST", "/goog/cdp/execute", &body).unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// Messages of the console since the last call, workers included.
+    pub fn log(&self) -> Vec<String> {
+        let log = self.driver.command("POST", "/se/log", &json!({"type": "browser"})).unwrap_or_default();
+        log.as_array().into_iter().flatten().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// A picture of the page, written as PNG.
+    pub fn screenshot(&self, file: &Path) {
+        let picture = self.driver.command("GET", "/screenshot", &Value::Null).unwrap();
+        let bytes = BASE64.decode(picture.as_str().unwrap().as_bytes()).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+}
+
+fn capabilities(profile: &Path, traits: Traits) -> Value {
+    let mut arguments = vec![
+        "--headless=new".to_owned(),
+        "--no-sandbox".into(),
+        "--disable-gpu".into(),
+        "--disable-dev-shm-usage".into(),
+        "--no-first-run".into(),
+        "--disable-background-networking".into(),
+        "--disable-component-update".into(),
+        "--disable-sync".into(),
+        "--disable-extensions".into(),
+        "--window-size=1000,800".into(),
+        // Nothing but loopback, whatever a page names.
+        "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".into(),
+        format!("--user-data-dir={}", profile.join("profile").display()),
+    ];
+    if traits.without_wasm {
+        arguments.push("--js-flags=--jitless".into());
+    }
+    if traits.without_simd {
+        arguments.push("--js-flags=--no-enable-sse4-1".into());
+    }
+    let cookies = if traits.without_cookies { 2 } else { 1 };
+    json!({
+        "browserName": "chrome",
+        "pageLoadStrategy": "normal",
+        "goog:loggingPrefs": {"browser": "ALL"},
+        "goog:chromeOptions": {
+            "args": arguments,
+            "prefs": {"profile.default_content_setting_values.cookies": cookies},
+        },
+    })
+}
+
+/// One of the places for a running browser.
+#[derive(Debug)]
+struct Turn;
+
+impl Turn {
+    fn take() -> Self {
+        let (running, freed) = &RUNNING;
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        while *running >= AT_ONCE_MAX {
+            running = freed.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (running, freed) = &RUNNING;
+        *running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        freed.notify_one();
+    }
+}

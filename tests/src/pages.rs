@@ -1,0 +1,44 @@
+//! What the origin shows: small pages that a test can recognise.
+
+use std::fmt::Write as _;
+
+/// How many assets `/page60` names.
+pub const ASSETS: usize = 60;
+
+/// A page whose `#origin` element says which site and which target it is, with a link to the next one.
+pub fn page(site: &str, target: &str, body: &str) -> String {
+    let target = target.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    format!(
+        "<!doctype html><html lang=en><head><meta charset=utf-8><title>{site}</title><link rel=icon href=\"data:,\"></head>\
+         <body><main id=origin data-site=\"{site}\" data-target=\"{target}\">{body}</main></body></html>"
+    )
+}
+
+/// A page of links: `#next` leads to the following number.
+pub fn linked(site: &str, target: &str) -> String {
+    let number = target.strip_prefix("/page/").and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+    let next = number + 1;
+    page(site, target, &format!("<p>The content of {site}.</p><a id=next href=\"/page/{next}\">next</a>"))
+}
+
+/// A page of [`ASSETS`] pictures.
+pub fn with_assets(site: &str) -> String {
+    let pictures = (0..ASSETS).fold(String::new(), |mut text, number| {
+        write!(text, "<img src=\"/static/{number}.svg\" alt=\"\">").expect("a string takes everything");
+        text
+    });
+    page(site, "/page60", &pictures)
+}
+
+/// A form whose text goes to `/submit`.
+pub fn form(site: &str) -> String {
+    page(
+        site,
+        "/form",
+        "<form method=post action=\"/submit\"><textarea name=text id=text></textarea><button id=send>Send</button></form>",
+    )
+}
+
+/// One picture.
+pub const PICTURE: &str =
+    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8\" height=\"8\"><rect width=\"8\" height=\"8\" fill=\"#3a6\"/></svg>";

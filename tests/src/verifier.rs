@@ -1,0 +1,193 @@
+//! The real binary, on a directory of its own, under a configuration written by the test.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::ports;
+use crate::process::Process;
+use crate::settings::Settings;
+use crate::wait::{SOON, until, until_true};
+
+/// The binary under test: `PORTCULLIS_BINARY`, or what lies in the workspace's target folder.
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("PORTCULLIS_BINARY") {
+        return PathBuf::from(path);
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    ["target/debug/portcullis", "target/release/portcullis"]
+        .iter()
+        .map(|path| workspace.join(path))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("no binary to test; run: cargo run -p xtask -- assets && cargo build -p verifier-server"))
+}
+
+/// A verifier with its ports and its directory; killed on drop.
+#[derive(Debug)]
+pub struct Verifier {
+    process: Process,
+    settings: Settings,
+    directory: TempDir,
+    /// Where visitors and web servers talk to it.
+    pub port: u16,
+    /// Where its administrator does.
+    pub admin_port: u16,
+}
+
+impl Verifier {
+    /// Writes the configuration, starts it and waits until it answers.
+    pub fn start(settings: Settings) -> Self {
+        Self::start_on(settings, ports::free())
+    }
+
+    /// The same on a given port.
+    pub fn start_on(settings: Settings, port: u16) -> Self {
+        let directory = TempDir::with_prefix("portcullis-test-").unwrap();
+        let admin_port = ports::free();
+        let settings = complete(settings, directory.path(), port, admin_port);
+        let process = launch(directory.path(), &settings);
+        let mut verifier = Self { process, settings, directory, port, admin_port };
+        verifier.wait_until_ready();
+        verifier
+    }
+
+    /// Its folder: configuration, secret, state, output.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// A client of it that asks for `host`.
+    pub fn client(&self, host: &str) -> Client {
+        Client::new(self.port, host)
+    }
+
+    /// A client of its admin listener, without the token.
+    pub fn admin(&self) -> Client {
+        Client::new(self.admin_port, "127.0.0.1")
+    }
+
+    /// The token of its admin listener.
+    pub fn admin_token(&self) -> String {
+        fs::read_to_string(self.directory().join("admin-token")).unwrap().trim().to_owned()
+    }
+
+    /// Runs another subcommand of the binary on the same configuration file.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(binary()).args(arguments).current_dir(self.directory()).output().unwrap()
+    }
+
+    /// Changes keys of the configuration, sends SIGHUP, and waits until `applied` says so.
+    pub fn reload(&mut self, changes: &[(&str, toml::Value)], applied: impl FnMut() -> bool) {
+        for (key, value) in changes {
+            self.settings.put(key, value.clone());
+        }
+        self.rewrite(&self.settings.text());
+        self.process.signal(Signal::HUP);
+        until_true(SOON, "the new configuration to apply", applied);
+    }
+
+    /// Changes the price for everybody; returns once challenges ask it.
+    pub fn reprice(&mut self, host: &str, difficulty: u32) {
+        let client = self.client(host);
+        self.reload(&[("challenge.difficulty", difficulty.into())], || {
+            crate::visitor::ask(&client, "")["difficulty"] == serde_json::json!(difficulty)
+        });
+    }
+
+    /// Writes other text into the configuration file.
+    pub fn rewrite(&self, text: &str) {
+        fs::write(self.directory().join("portcullis.toml"), text).unwrap();
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
+    /// `kill -9`, then a start on the same directory.
+    pub fn crash_and_restart(&mut self) {
+        self.process.kill();
+        self.relaunch();
+    }
+
+    /// SIGTERM, a clean end, then a start on the same directory.
+    pub fn restart(&mut self) -> ExitStatus {
+        self.terminate();
+        let status = self.wait_for_end();
+        self.relaunch();
+        status
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        self.process.wait(SOON)
+    }
+
+    fn relaunch(&mut self) {
+        self.process = launch(self.directory.path(), &self.settings);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&mut self) {
+        let admin = self.admin();
+        until(SOON, "the verifier to start", || {
+            if let Some(status) = self.process.exited() {
+                panic!("the verifier ended with {status}: {}", self.process.output());
+            }
+            admin.request("GET", "/healthz").try_send().ok().filter(|reply| reply.status == 200)
+        });
+    }
+
+    /// A line of `/proc/PID/status` in KiB, such as `VmRSS` and `VmHWM`.
+    pub fn memory_kib(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+/// Adds what belongs to the place: listeners, secret, token, state. A test may have set a value itself.
+fn complete(settings: Settings, directory: &Path, port: u16, admin_port: u16) -> Settings {
+    let given = settings.text().parse::<toml::Table>().unwrap();
+    let path = |name: &str| directory.join(name).display().to_string();
+    let place = [
+        ("listen", format!("127.0.0.1:{port}")),
+        ("admin", format!("127.0.0.1:{admin_port}")),
+        ("secret_file", path("portcullis.secret")),
+        ("admin_token_file", path("admin-token")),
+        ("state_dir", path("state")),
+    ];
+    fs::create_dir_all(directory.join("state")).unwrap();
+    place
+        .into_iter()
+        .filter(|(key, _)| !given.contains_key(*key))
+        .fold(settings, |settings, (key, value)| settings.set(key, value))
+}
+
+fn launch(directory: &Path, settings: &Settings) -> Process {
+    let file = directory.join("portcullis.toml");
+    fs::write(&file, settings.text()).unwrap();
+    let mut command = Command::new(binary());
+    command.arg("serve").arg("--config").arg(&file).current_dir(directory);
+    Process::start(&mut command, &directory.join("verifier.log"))
+}

@@ -1,0 +1,24 @@
+//! Waiting for a condition, never for a time.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that should happen at once: generous, because the machine may be busy.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Asks `condition` until it gives a value; panics with `what` when `limit` has passed.
+pub fn until<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} in vain for: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// [`until`] for a yes-or-no question.
+pub fn until_true(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    until(limit, what, || condition().then_some(()));
+}
