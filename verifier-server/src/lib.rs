@@ -1,1 +1,4 @@
-//! Verifier.
+//! The verifier behind the binary `portcullis`.
+
+pub mod config;
+pub mod gate;

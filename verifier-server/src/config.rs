@@ -1,0 +1,214 @@
+//! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
+
+mod document;
+mod limits;
+mod problem;
+mod read;
+mod rules;
+mod sites;
+
+pub use limits::Limits;
+pub use problem::{Problem, Problems};
+pub use sites::{Host, Origin, Site};
+
+use crate::gate::policy::Policy;
+use ipnet::IpNet;
+use puzzle::{Algorithm, Credits, Difficulty, Shape};
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+
+/// Where the verifier listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What the gate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing but `deny` rules act.
+    Off,
+    /// The price follows the load.
+    Auto,
+    /// The price is at least the floor.
+    On,
+}
+
+impl Mode {
+    /// The mode of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Off, Self::Auto, Self::On].into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Its name in configuration, status and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Auto => "auto",
+            Self::On => "on",
+        }
+    }
+}
+
+/// What happens to requests when a part of the verifier cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They pass.
+    Open,
+    /// They are refused.
+    Closed,
+}
+
+/// Whose headers tell about the original request (PROTOCOL §5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// nginx asks with `auth_request`.
+    Nginx,
+    /// A proxy passes the request itself on, with the client's address in this header.
+    Proxy {
+        /// The header's name, lower case.
+        client_address_header: String,
+    },
+}
+
+/// To what a clearance is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// Other networks pay a toll.
+    Network,
+    /// Other networks are refused.
+    Strict,
+}
+
+/// `[challenge]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengeTerms {
+    /// How long a challenge can be redeemed.
+    pub lifetime_seconds: NonZeroU16,
+    /// Sub-puzzles, 1 to 64.
+    pub count: u8,
+    /// Attempts per sub-puzzle at the floor price.
+    pub difficulty: Difficulty,
+    /// What the slowest supported phone may need at the ceiling.
+    pub max_solve_seconds: u32,
+}
+
+impl ChallengeTerms {
+    /// The floor price: attempts for a full clearance at the least.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
+        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
+    }
+
+    /// The ceiling `w` of one challenge.
+    #[must_use]
+    pub fn ceiling(&self) -> u64 {
+        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
+    }
+}
+
+/// `[clearance]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClearanceTerms {
+    /// How long a clearance lives.
+    pub lifetime_seconds: u32,
+    /// `F`: credits of a full clearance at this verifier.
+    pub full: Credits,
+    /// To what it is bound.
+    pub bind: Bind,
+}
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where visitors or the web server connect.
+    pub listen: Vec<Listen>,
+    /// Where the operator connects.
+    pub admin: Listen,
+    /// Host names, beyond loopback, that may name the admin listener.
+    pub admin_hosts: Vec<String>,
+    /// Where the admin token is kept.
+    pub admin_token_file: PathBuf,
+    /// The mode at the start.
+    pub mode: Mode,
+    /// What happens when a part cannot work.
+    pub on_failure: OnFailure,
+    /// Whose headers are believed; `None` as the front door itself.
+    pub beside: Option<Beside>,
+    /// Who may speak for a client.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where the table survives a clean stop.
+    pub state_dir: Option<PathBuf>,
+    /// How many verifiers share the secret.
+    pub verifiers: NonZeroU32,
+    /// Size of the table of live ids.
+    pub table_mib: u32,
+    /// Where the masters are.
+    pub secret_file: PathBuf,
+    /// Where the browser's endpoints are, with both slashes.
+    pub base_path: String,
+    /// How much is logged.
+    pub log: tracing::Level,
+    /// What is protected.
+    pub sites: Vec<Site>,
+    /// What challenges ask.
+    pub challenge: ChallengeTerms,
+    /// What clearances hold.
+    pub clearance: ClearanceTerms,
+    /// The rules.
+    pub policy: Policy,
+    /// Every limit that has a name.
+    pub limits: Limits,
+    /// What is odd but allowed, in plain words.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks a configuration file; relative paths in it start at its folder.
+    ///
+    /// # Errors
+    /// All problems at once, each with its line and what to write instead.
+    pub fn load(file: &std::path::Path) -> Result<Self, Problems> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Problems::one(
+                file,
+                Problem::of_file(format!("cannot be read: {error}"), "check the path and its permissions"),
+            )
+        })?;
+        Self::parse(&text, file)
+    }
+
+    /// Checks a configuration text; `file` is named in messages and relative paths start at its folder.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn parse(text: &str, file: &std::path::Path) -> Result<Self, Problems> {
+        read::config(text, file)
+    }
+
+    /// The site that `host` (without port, any case) belongs to: an exact name first, then the longest wildcard.
+    #[must_use]
+    pub fn site_of(&self, host: &str) -> Option<&Site> {
+        let host = host.trim_end_matches('.');
+        self.sites
+            .iter()
+            .filter_map(|site| Some((site.match_len(host)?, site)))
+            .max_by_key(|(len, _)| *len)
+            .map(|(_, site)| site)
+    }
+}

@@ -1,0 +1,236 @@
+//! TOML with line numbers: takes keys one by one, collects every problem, and finds the keys that nobody asked for.
+
+use super::Problem;
+use std::cell::RefCell;
+use std::num::IntErrorKind;
+use std::ops::RangeInclusive;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The file's text and the problems found so far.
+pub(super) struct Document<'t> {
+    text: &'t str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'t> Document<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, problems: RefCell::default() }
+    }
+
+    /// Parses the text; every syntax error becomes a problem.
+    pub(super) fn root(&self) -> Section<'_, 't> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let line = error.span().map_or(1, |span| self.line(span.start));
+            self.problem(line, format!("this is not TOML: {}", error.message()), "see https://toml.io for the syntax");
+        }
+        Section { document: self, line: 1, name: String::new(), entries: table.into_inner(), known: Vec::new() }
+    }
+
+    pub(super) fn problem(&self, line: usize, message: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem::at(line, message, remedy));
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+/// A value and the line it stands on.
+pub(super) struct Lined<T> {
+    pub(super) line: usize,
+    pub(super) value: T,
+}
+
+/// A table of the file whose keys are taken one by one.
+pub(super) struct Section<'d, 't> {
+    document: &'d Document<'t>,
+    pub(super) line: usize,
+    /// Its header as written, empty for the top level.
+    name: String,
+    entries: DeTable<'t>,
+    known: Vec<&'static str>,
+}
+
+impl<'d, 't> Section<'d, 't> {
+    pub(super) fn problem(&self, line: usize, message: impl Into<String>, remedy: impl Into<String>) {
+        self.document.problem(line, message, remedy);
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Lined<DeValue<'t>>> {
+        self.known.push(key);
+        let value = self.entries.remove(key)?;
+        Some(self.lined(value))
+    }
+
+    fn lined(&self, value: Spanned<DeValue<'t>>) -> Lined<DeValue<'t>> {
+        Lined { line: self.document.line(value.span().start), value: value.into_inner() }
+    }
+
+    fn wrong_kind(&self, key: &str, line: usize, found: &DeValue<'_>, wanted: &str) {
+        self.problem(line, format!("`{key}` is a {}", found.type_str()), format!("write {wanted}"));
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self, key: &'static str, example: &str) -> Option<Lined<String>> {
+        let Lined { line, value } = self.take(key)?;
+        if let DeValue::String(text) = value {
+            return Some(Lined { line, value: text.into_owned() });
+        }
+        self.wrong_kind(key, line, &value, &format!("a string, for example {key} = \"{example}\""));
+        None
+    }
+
+    /// A string or a list of strings; `None` where the key is missing or wrong.
+    pub(super) fn strings(&mut self, key: &'static str, example: &str) -> Option<Vec<Lined<String>>> {
+        let Lined { line, value } = self.take(key)?;
+        let wanted = format!("a string or a list of strings, for example {key} = [\"{example}\"]");
+        let items = match value {
+            DeValue::String(text) => return Some(vec![Lined { line, value: text.into_owned() }]),
+            DeValue::Array(items) => items,
+            other => {
+                self.wrong_kind(key, line, &other, &wanted);
+                return None;
+            }
+        };
+        let mut strings = Vec::new();
+        for item in items {
+            let Lined { line, value } = self.lined(item);
+            match value {
+                DeValue::String(text) => strings.push(Lined { line, value: text.into_owned() }),
+                other => self.wrong_kind(key, line, &other, &wanted),
+            }
+        }
+        Some(strings)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let Lined { line, value } = self.take(key)?;
+        let boolean = value.as_bool();
+        if boolean.is_none() {
+            self.wrong_kind(key, line, &value, &format!("{key} = true or {key} = false"));
+        }
+        boolean
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<Lined<u64>> {
+        let Lined { line, value } = self.take(key)?;
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        let Some(integer) = value.as_integer() else {
+            self.wrong_kind(key, line, &value, &wanted);
+            return None;
+        };
+        match u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()) {
+            Ok(value) if range.contains(&value) => Some(Lined { line, value }),
+            Err(error) if !matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::InvalidDigit) => None,
+            _ => {
+                self.problem(
+                    line,
+                    format!("`{key}` = {} is out of range", integer.as_str()),
+                    format!("write {wanted}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A number with at most two decimals, in hundredths.
+    pub(super) fn hundredths(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<Lined<u32>> {
+        let Lined { line, value } = self.take(key)?;
+        let text = match &value {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            _ => "",
+        };
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let digits = format!("{}{decimals:0<2}", whole.replace('_', ""));
+        let hundredths = digits.parse().ok().filter(|hundredths| decimals.len() <= 2 && range.contains(hundredths));
+        if hundredths.is_none() {
+            let (least, most) = (f64::from(*range.start()) / 100.0, f64::from(*range.end()) / 100.0);
+            let wanted = format!("write a number from {least} to {most} with at most two decimals");
+            self.problem(line, format!("`{key}` is not a number that fits"), wanted);
+        }
+        hundredths.map(|value| Lined { line, value })
+    }
+
+    /// A name out of a list.
+    pub(super) fn choice<T>(
+        &mut self,
+        key: &'static str,
+        names: &[&str],
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.string(key, names.first().copied().unwrap_or_default())?;
+        let parsed = parse(&text.value);
+        if parsed.is_none() {
+            let remedy = format!("write one of: {}", names.join(", "));
+            self.problem(
+                text.line,
+                format!("`{key}` = \"{}\" is not known", text.value),
+                suggest(&text.value, names, remedy),
+            );
+        }
+        parsed
+    }
+
+    /// The table `[key]`; an empty one where it is left out.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'d, 't> {
+        let (line, entries) = match self.take(key) {
+            None => (self.line, DeTable::new()),
+            Some(Lined { line, value: DeValue::Table(entries) }) => (line, entries),
+            Some(Lined { line, value }) => {
+                self.wrong_kind(key, line, &value, &format!("a table: [{key}]"));
+                (line, DeTable::new())
+            }
+        };
+        Section { document: self.document, line, name: format!("[{key}]"), entries, known: Vec::new() }
+    }
+
+    /// The tables `[[key]]`, in order.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'d, 't>> {
+        let Some(Lined { line, value }) = self.take(key) else { return Vec::new() };
+        let DeValue::Array(items) = value else {
+            self.wrong_kind(key, line, &value, &format!("tables with double brackets: [[{key}]]"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in items {
+            let Lined { line, value } = self.lined(item);
+            match value {
+                DeValue::Table(entries) => {
+                    let name = format!("[[{key}]]");
+                    sections.push(Section { document: self.document, line, name, entries, known: Vec::new() });
+                }
+                other => self.wrong_kind(key, line, &other, &format!("tables with double brackets: [[{key}]]")),
+            }
+        }
+        sections
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        let place = if self.name.is_empty() { "at the top level".to_owned() } else { format!("in {}", self.name) };
+        for (key, _) in &self.entries {
+            let line = self.document.line(key.span().start);
+            let name = key.get_ref();
+            let remedy = format!("known {place}: {}", self.known.join(", "));
+            self.problem(line, format!("`{name}` is not a key {place}"), suggest(name, &self.known, remedy));
+        }
+    }
+}
+
+/// `did you mean …?` where a name is close, else `otherwise`.
+fn suggest(written: &str, names: &[&str], otherwise: String) -> String {
+    let closest = names.iter().map(|name| (strsim::damerau_levenshtein(written, name), name)).min();
+    match closest {
+        Some((distance, name)) if distance <= 2.max(name.len() / 3) => format!("did you mean `{name}`?"),
+        _ => otherwise,
+    }
+}

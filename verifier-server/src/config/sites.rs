@@ -1,0 +1,184 @@
+//! `[[site]]`: what is protected.
+
+use super::Beside;
+use super::document::{Lined, Section};
+use hyper::Uri;
+use hyper::http::uri::{Authority, Scheme};
+use sha2::{Digest, Sha256};
+
+/// A host name, or all names below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// `example.org`, lower case.
+    Exact(String),
+    /// `*.example.org`, kept as `.example.org`.
+    Below(String),
+}
+
+impl Host {
+    fn parse(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        let (below, name) = lower.strip_prefix("*.").map_or((false, lower.as_str()), |name| (true, name));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'[' | b']' | b':');
+        let v6 = name.starts_with('[');
+        let fits = !name.is_empty() && name.len() <= 253 && name.bytes().all(plain) && (v6 || !name.contains(':'));
+        fits.then(|| if below { Self::Below(format!(".{name}")) } else { Self::Exact(name.to_owned()) })
+    }
+
+    /// How much of `host` this name matches: longer is more exact.
+    fn match_len(&self, host: &str) -> Option<usize> {
+        match self {
+            Self::Exact(name) => name.eq_ignore_ascii_case(host).then_some(usize::MAX),
+            Self::Below(suffix) => {
+                let start = host.len().checked_sub(suffix.len()).filter(|start| *start > 0)?;
+                host.get(start..)?.eq_ignore_ascii_case(suffix).then_some(suffix.len())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(name) => formatter.write_str(name),
+            Self::Below(suffix) => write!(formatter, "*{suffix}"),
+        }
+    }
+}
+
+/// The protected site's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Host and port to connect to.
+    pub authority: Authority,
+}
+
+impl Origin {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            return Err("TLS to the origin is not supported yet");
+        }
+        if uri.scheme() != Some(&Scheme::HTTP) {
+            return Err("it does not begin with http://");
+        }
+        if uri.path() != "/" || uri.query().is_some() {
+            return Err("it has a path");
+        }
+        match uri.authority() {
+            Some(authority) if !authority.as_str().contains('@') => Ok(Self { authority: authority.clone() }),
+            _ => Err("it has no host"),
+        }
+    }
+}
+
+/// A protected site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Its name, in configuration and metrics; challenges are made for it.
+    pub name: String,
+    /// Its hosts; empty for every host.
+    pub hosts: Vec<Host>,
+    /// Its server; `None` beside a web server that asks.
+    pub origin: Option<Origin>,
+    /// By which 16 bits an entry of the table remembers the site.
+    pub mark: u16,
+}
+
+impl Site {
+    /// How exactly `host` names this site.
+    pub(super) fn match_len(&self, host: &str) -> Option<usize> {
+        if self.hosts.is_empty() {
+            return Some(0);
+        }
+        self.hosts.iter().filter_map(|name| name.match_len(host)).max()
+    }
+
+    /// Whether `host` is one of the names written down for this site: false where they are left out.
+    #[must_use]
+    pub fn names(&self, host: &str) -> bool {
+        self.hosts.iter().any(|name| name.match_len(host).is_some())
+    }
+
+    /// The 16 bits for a site called `name`: the same after a restart, whatever the order of the sites.
+    fn mark_of(name: &str) -> u16 {
+        let digest = Sha256::digest(name.as_bytes());
+        u16::from_be_bytes([digest[0], digest[1]])
+    }
+
+    /// Reads all sites.
+    pub(super) fn read_all(root: &mut Section<'_, '_>, beside: Option<&Beside>) -> Vec<Self> {
+        let sections = root.sections("site");
+        if sections.is_empty() {
+            let remedy = "write at least:\n        [[site]]\n        origin = \"http://127.0.0.1:3000\"";
+            root.problem(1, "no site is protected", remedy);
+        }
+        let mut sites: Vec<Self> = Vec::new();
+        for section in sections {
+            let line = section.line;
+            let site = Self::read(section, sites.len(), beside, root);
+            for other in &sites {
+                other.clash(&site, line, root);
+            }
+            sites.push(site);
+        }
+        sites
+    }
+
+    fn read(mut section: Section<'_, '_>, index: usize, beside: Option<&Beside>, root: &Section<'_, '_>) -> Self {
+        let default_name = || if index == 0 { "main".to_owned() } else { format!("site-{}", index + 1) };
+        let name = section.string("name", "main").filter(|name| Self::name_fits(name, root));
+        let name = name.map_or_else(default_name, |name| name.value);
+        let mut hosts = Vec::new();
+        for Lined { line, value } in section.strings("hosts", "example.org").unwrap_or_default() {
+            match Host::parse(&value) {
+                Some(host) => hosts.push(host),
+                None => root.problem(
+                    line,
+                    format!("`{value}` is not a host name"),
+                    "write it without scheme, port and path: \"example.org\" or \"*.example.org\"",
+                ),
+            }
+        }
+        let line = section.line;
+        let origin = section.string("origin", "http://127.0.0.1:3000");
+        if origin.is_none() && beside != Some(&Beside::Nginx) {
+            let remedy = "write origin = \"http://127.0.0.1:3000\", or beside = \"nginx\" at the top where nginx asks";
+            root.problem(line, format!("the site `{name}` has no origin"), remedy);
+        }
+        let origin = origin.and_then(|text| match Origin::parse(&text.value) {
+            Ok(origin) => Some(origin),
+            Err(why) => {
+                let message = format!("the origin `{}` cannot be used: {why}", text.value);
+                root.problem(text.line, message, "write it like http://127.0.0.1:3000");
+                None
+            }
+        });
+        section.finish();
+        Self { mark: Self::mark_of(&name), name, hosts, origin }
+    }
+
+    fn name_fits(name: &Lined<String>, root: &Section<'_, '_>) -> bool {
+        let fits = (1..=64).contains(&name.value.len()) && !name.value.chars().any(char::is_control);
+        if !fits {
+            root.problem(name.line, "this name of a site cannot be used", "write 1 to 64 characters");
+        }
+        fits
+    }
+
+    fn clash(&self, other: &Self, line: usize, root: &Section<'_, '_>) {
+        if self.name == other.name {
+            root.problem(line, format!("two sites are called `{}`", self.name), "give each its own `name`");
+        } else if self.mark == other.mark {
+            let message = format!("the names `{}` and `{}` share their 16-bit mark", self.name, other.name);
+            root.problem(line, message, "change one of the two names");
+        }
+        let shared = self.hosts.iter().find(|host| other.hosts.contains(host));
+        if let Some(host) = shared {
+            root.problem(line, format!("`{host}` belongs to two sites"), "leave it to one of them");
+        }
+        if self.hosts.is_empty() && other.hosts.is_empty() {
+            root.problem(line, "two sites serve every host", "write `hosts` for all but one");
+        }
+    }
+}

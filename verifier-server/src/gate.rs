@@ -1,0 +1,258 @@
+//! The decision core, without I/O: time and randomness are arguments, so everything in it can be simulated.
+//!
+//! [`Gate::decide`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
+
+mod clearance;
+pub mod entry;
+pub mod policy;
+mod pricing;
+mod redeem;
+mod repeats;
+mod saved;
+pub mod table;
+pub mod target;
+
+pub use clearance::Worth;
+pub use pricing::{Pricing, Quote};
+pub use redeem::{Redeemed, Submission};
+pub use saved::{SavedTable, TableFileError};
+
+use crate::config::{Bind, Config, Mode, Site};
+use arc_swap::ArcSwap;
+use entry::{Kind, NetworkMark, Payment};
+use policy::{Action, Route};
+use puzzle::{
+    Audience, Challenge, ClearanceId, ClientNetwork, Day, KeyRing, Master, Multiplier, NewChallenge, Purpose, Shape,
+    UnixSeconds, price,
+};
+use repeats::Repeats;
+use std::sync::atomic::{AtomicU8, Ordering};
+use table::{LiveIds, Table};
+use target::Target;
+
+/// Cookies of the clearance's name that are looked at.
+pub const CLEARANCES_MAX: usize = 16;
+
+/// One or two masters: the first signs, both are believed.
+#[derive(Clone, Debug)]
+pub struct Masters {
+    /// The master that signs.
+    pub signing: Master,
+    /// The one before it.
+    pub old: Option<Master>,
+}
+
+/// What the gate knows of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// The site it is for.
+    pub site: &'a Site,
+    /// Its path, normalised.
+    pub target: &'a Target<'a>,
+    /// Where it comes from.
+    pub network: ClientNetwork,
+    /// The clearances it carries, at most [`CLEARANCES_MAX`].
+    pub clearances: &'a [ClearanceId],
+    /// Whether its method is safe (GET, HEAD, OPTIONS, TRACE).
+    pub safe_method: bool,
+    /// Whether a person goes to a page.
+    pub navigation: bool,
+    /// Whether it is a CORS preflight.
+    pub preflight: bool,
+    /// What names the original request where a web server may ask about it more than once.
+    pub repeat: Option<Repeat<'a>>,
+}
+
+/// The original request as a web server beside us names it.
+#[derive(Clone, Copy, Debug, Hash)]
+pub struct Repeat<'a> {
+    /// The web server's own id of the request.
+    pub request_id: &'a str,
+    /// Its method.
+    pub method: &'a str,
+    /// Its target as sent.
+    pub target: &'a str,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It passes without paying.
+    Unpaid,
+    /// It has been paid for and passes.
+    Paid,
+    /// It needs work first.
+    Challenged,
+    /// A rule refuses it.
+    Denied,
+}
+
+/// The gate: keys, table of live ids, mode. Configuration comes with each call, so that it can be swapped whole.
+pub struct Gate {
+    table: Table,
+    table_begins: UnixSeconds,
+    masters: ArcSwap<Masters>,
+    keys: ArcSwap<KeyRing>,
+    mode: AtomicU8,
+    repeats: Repeats,
+}
+
+impl Gate {
+    /// A gate whose table begins at `table_begins`: nothing issued before is honoured.
+    #[must_use]
+    pub fn new(masters: Masters, table: Table, table_begins: UnixSeconds, mode: Mode, now: UnixSeconds) -> Self {
+        Self {
+            table,
+            table_begins,
+            keys: ArcSwap::from_pointee(ring(&masters, now)),
+            masters: ArcSwap::from_pointee(masters),
+            mode: AtomicU8::new(mode as u8),
+            repeats: Repeats::default(),
+        }
+    }
+
+    /// Once a second: keys of the day, forgotten entries.
+    pub fn tick(&self, now: UnixSeconds) {
+        if !self.keys.load().serves(now) {
+            self.keys.store(ring(&self.masters.load(), now).into());
+        }
+        self.table.sweep(now);
+    }
+
+    /// Believes other masters from now on.
+    pub fn set_masters(&self, masters: Masters, now: UnixSeconds) {
+        self.keys.store(ring(&masters, now).into());
+        self.masters.store(masters.into());
+    }
+
+    /// The mode in force.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.mode.load(Ordering::Relaxed) {
+            mode if mode == Mode::On as u8 => Mode::On,
+            mode if mode == Mode::Auto as u8 => Mode::Auto,
+            _ => Mode::Off,
+        }
+    }
+
+    /// Sets the mode.
+    pub fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::Relaxed);
+    }
+
+    /// Entries of the table in use, and how many fit.
+    #[must_use]
+    pub fn table_fill(&self) -> (usize, usize) {
+        (self.table.used(), self.table.slots())
+    }
+
+    /// What things cost now.
+    #[must_use]
+    pub fn pricing(&self, config: &Config) -> Pricing {
+        Pricing::of(config, self.mode())
+    }
+
+    /// Decides about a request, and charges it to the first of its clearances that can pay.
+    #[must_use]
+    pub fn decide(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Decision {
+        let route = config.policy.route(facts.target);
+        if route.action == Action::Deny {
+            return Decision::Denied;
+        }
+        let quote = self.pricing(config).quote(&route);
+        if quote.price == 0 || facts.preflight {
+            return Decision::Unpaid;
+        }
+        let kind = kind(facts, &route);
+        let paid = facts.clearances.iter().any(|id| {
+            let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
+            if facts.repeat.is_some_and(|repeat| self.repeats.covers(*id, &repeat, now) && covered()) {
+                return true;
+            }
+            let pays = self.pay(config, facts, *id, kind, &route, quote, now);
+            if let (true, Some(repeat)) = (pays, facts.repeat) {
+                self.repeats.charged(*id, &repeat, now);
+            }
+            pays
+        });
+        if paid { Decision::Paid } else { Decision::Challenged }
+    }
+
+    /// A fresh challenge at `quote`, for whoever asks from `network`. `None` if the clock has left the days of the
+    /// keys, which the next tick mends.
+    #[must_use]
+    pub fn issue(
+        &self,
+        config: &Config,
+        site: &Site,
+        network: ClientNetwork,
+        quote: Quote,
+        now: UnixSeconds,
+        random: [u8; 16],
+    ) -> Option<Challenge> {
+        let keys = self.keys.load();
+        let keys = keys.signing(now)?;
+        let terms = &config.challenge;
+        let least = price::table_price(terms.floor(), self.table.used(), self.table.slots());
+        let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
+        let algorithm = puzzle::Algorithm::Sha256;
+        let difficulty = price::asked(price, Multiplier::ONE, terms.ceiling(), algorithm, terms.count);
+        Some(keys.issue(&NewChallenge {
+            shape: Shape { algorithm, count: terms.count, difficulty },
+            issued_at: now,
+            lifetime_seconds: terms.lifetime_seconds,
+            purpose: Purpose::Gate,
+            standing: quote.standing,
+            random,
+            binding: if config.clearance.bind == Bind::Strict { keys.binding(network) } else { [0; 8] },
+            site: keys.site_tag(Audience::Site(&site.name)),
+        }))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a payment depends on, each of its own type")]
+    fn pay(
+        &self,
+        config: &Config,
+        facts: &RequestFacts<'_>,
+        id: ClearanceId,
+        kind: Kind,
+        route: &Route,
+        quote: Quote,
+        now: UnixSeconds,
+    ) -> bool {
+        let paid = self.table.change(id, now, |entry| {
+            let network = self.network_mark(facts.network, entry.issued_day);
+            entry.site == facts.site.mark && entry.pay(&payment(config, kind, route, quote, network), now)
+        });
+        paid == Some(true)
+    }
+
+    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
+    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
+        let keys = self.keys.load();
+        let mut hashes = keys.of_day(day).map(|keys| keys.network_hash(network));
+        let hash = hashes.next().unwrap_or_default();
+        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
+    }
+}
+
+fn ring(masters: &Masters, now: UnixSeconds) -> KeyRing {
+    KeyRing::new(&masters.signing, masters.old.as_ref(), now)
+}
+
+fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: NetworkMark) -> Payment {
+    let strict = config.clearance.bind == Bind::Strict;
+    Payment { kind, cost: route.cost, route_price: quote.price, network, strict }
+}
+
+fn kind(facts: &RequestFacts<'_>, route: &Route) -> Kind {
+    if !facts.safe_method {
+        Kind::Unsafe
+    } else if route.asset {
+        Kind::Asset
+    } else if facts.navigation {
+        Kind::Navigation
+    } else {
+        Kind::Other
+    }
+}

@@ -1,0 +1,54 @@
+//! What a clearance is worth to a request, without spending it.
+
+use super::table::LiveIds;
+use super::{Gate, RequestFacts, kind, payment};
+use crate::config::Config;
+use crate::gate::policy::Action;
+use puzzle::UnixSeconds;
+
+/// The answer to `GET clearance`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// Nothing would be asked of the request.
+    NotNeeded,
+    /// The request would be admitted now.
+    Admits {
+        /// Whole credits left.
+        credits: u32,
+        /// Seconds until the clearance expires.
+        expires_in: u32,
+        /// The site's price now.
+        price: u64,
+    },
+    /// It would not.
+    Lacking,
+}
+
+impl Gate {
+    /// Whether the request would be admitted now, toll included. Changes nothing.
+    #[must_use]
+    pub fn worth(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Worth {
+        let route = config.policy.route(facts.target);
+        if route.action == Action::Deny {
+            return Worth::Lacking;
+        }
+        let pricing = self.pricing(config);
+        let quote = pricing.quote(&route);
+        if quote.price == 0 {
+            return Worth::NotNeeded;
+        }
+        let kind = kind(facts, &route);
+        let admitting = facts.clearances.iter().find_map(|id| {
+            let entry = self.table.change(*id, now, |entry| *entry)?;
+            let network = self.network_mark(facts.network, entry.issued_day);
+            let admits =
+                entry.site == facts.site.mark && entry.clone().pay(&payment(config, kind, &route, quote, network), now);
+            admits.then_some(entry)
+        });
+        admitting.map_or(Worth::Lacking, |entry| Worth::Admits {
+            credits: entry.credits_left(),
+            expires_in: entry.expires_at.since(now),
+            price: pricing.price,
+        })
+    }
+}

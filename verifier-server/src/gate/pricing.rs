@@ -1,0 +1,52 @@
+//! The price of the site and of its routes (PROTOCOL §3).
+
+use super::policy::{Action, Route};
+use crate::config::{Config, Mode};
+
+/// What things cost at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pricing {
+    /// `p`: attempts for a full clearance; 0 while nothing is asked.
+    pub price: u64,
+    /// The least that is asked when anything is.
+    pub floor: u64,
+    /// `w`: the most work one challenge asks.
+    pub ceiling: u64,
+    mode: Mode,
+}
+
+/// What a route asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Attempts for a full clearance; 0 where nothing is asked.
+    pub price: u64,
+    /// Whether it is asked even while the site's price is zero.
+    pub standing: bool,
+}
+
+impl Pricing {
+    /// The prices under `config` in `mode`. In mode `on` the price is the floor.
+    pub(super) fn of(config: &Config, mode: Mode) -> Self {
+        let floor = config.challenge.floor();
+        let price = if mode == Mode::On { floor } else { 0 };
+        Self { price, floor, ceiling: config.challenge.ceiling(), mode }
+    }
+
+    /// What a route asks now. A route that a rule denies has no price.
+    #[must_use]
+    pub fn quote(&self, route: &Route) -> Quote {
+        match route.action {
+            _ if self.mode == Mode::Off => Quote { price: 0, standing: false },
+            Action::Allow | Action::Deny => Quote { price: 0, standing: false },
+            Action::Challenge => Quote { price: self.price.max(self.floor).max(route.min_price), standing: true },
+            Action::Price if self.price > 0 => Quote { price: self.price.max(route.min_price), standing: false },
+            Action::Price => Quote { price: 0, standing: false },
+        }
+    }
+
+    /// What a standing challenge asks that is renewed for its own sake.
+    #[must_use]
+    pub fn standing(&self) -> Quote {
+        Quote { price: self.price.max(self.floor), standing: true }
+    }
+}

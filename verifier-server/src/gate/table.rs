@@ -1,0 +1,321 @@
+//! The table of live ids: fixed in size, sharded, and never forgetful. A full table refuses.
+
+use super::entry::{ENTRY_BYTES, Entry};
+use puzzle::{ClearanceId, UnixSeconds};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a slot: 16 of the id, 48 of the entry.
+pub const SLOT_BYTES: usize = 16 + ENTRY_BYTES;
+const SHARDS: usize = 64;
+/// Slots of a bucket; an id may stand in either of two buckets.
+const BUCKET_SLOTS: usize = 8;
+
+/// A slot as words, so that an untouched table is memory that the system has not handed out yet.
+type Slot = [u64; SLOT_BYTES / 8];
+const EMPTY: Slot = [0; SLOT_BYTES / 8];
+
+/// What an insertion found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted<E> {
+    /// The id was absent and is now in the table.
+    Fresh(Entry),
+    /// The id stood there already; nothing changed.
+    Existing(Entry),
+    /// The id was absent and the entry could not be made.
+    Declined(E),
+    /// Both buckets are full of live entries.
+    Full,
+}
+
+/// Where replay marks and budgets live. One implementation keeps them in memory; a store shared by several verifiers
+/// would be another.
+pub trait LiveIds {
+    /// Inserts what `make` returns unless `id` is there already, in one atomic step.
+    fn insert_if_absent<E>(
+        &self,
+        id: ClearanceId,
+        now: UnixSeconds,
+        make: impl FnOnce() -> Result<Entry, E>,
+    ) -> Inserted<E>;
+
+    /// Runs `change` on the entry of `id` in one atomic step; `None` where there is none.
+    fn change<R>(&self, id: ClearanceId, now: UnixSeconds, change: impl FnOnce(&mut Entry) -> R) -> Option<R>;
+
+    /// Entries held, live or not yet swept.
+    fn used(&self) -> usize;
+
+    /// Entries bought by standing challenges.
+    fn standing(&self) -> usize;
+
+    /// Entries that fit.
+    fn slots(&self) -> usize;
+}
+
+/// The table in memory.
+pub struct Table {
+    shards: Vec<Mutex<Vec<Slot>>>,
+    used: AtomicUsize,
+    standing: AtomicUsize,
+    next_sweep: AtomicUsize,
+}
+
+impl Table {
+    /// A table of `mib` mebibytes. Memory is taken from the system only as entries come.
+    #[must_use]
+    pub fn new(mib: u32) -> Self {
+        let slots = usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024) / SLOT_BYTES;
+        Self::with_slots_per_shard(slots / SHARDS / BUCKET_SLOTS * BUCKET_SLOTS)
+    }
+
+    fn with_slots_per_shard(slots: usize) -> Self {
+        let slots = slots.max(BUCKET_SLOTS);
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::new(vec![EMPTY; slots])).collect(),
+            used: AtomicUsize::new(0),
+            standing: AtomicUsize::new(0),
+            next_sweep: AtomicUsize::new(0),
+        }
+    }
+
+    /// Frees the slots of one shard whose entries may be forgotten; called in turn it covers the whole table.
+    pub fn sweep(&self, now: UnixSeconds) {
+        if self.used() == 0 {
+            return;
+        }
+        let index = self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let mut slots = lock(&self.shards[index]);
+        for slot in slots.iter_mut().filter(|slot| **slot != EMPTY) {
+            let (_, entry) = unpack(slot);
+            if now >= entry.forgotten_at() {
+                self.count_out(&entry);
+                *slot = EMPTY;
+            }
+        }
+    }
+
+    /// Every entry that is still live, for saving; shard by shard, so that requests wait only for one of them.
+    pub fn for_each_live(&self, now: UnixSeconds, mut visit: impl FnMut(ClearanceId, &Entry)) {
+        for shard in &self.shards {
+            for slot in lock(shard).iter().filter(|slot| **slot != EMPTY) {
+                let (id, entry) = unpack(slot);
+                if now < entry.forgotten_at() {
+                    visit(id, &entry);
+                }
+            }
+        }
+    }
+
+    fn shard(&self, id: ClearanceId) -> MutexGuard<'_, Vec<Slot>> {
+        lock(&self.shards[usize::from(id.0[0]) % SHARDS])
+    }
+
+    fn count_out(&self, entry: &Entry) {
+        self.used.fetch_sub(1, Ordering::Relaxed);
+        if entry.standing {
+            self.standing.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count_in(&self, entry: &Entry) {
+        self.used.fetch_add(1, Ordering::Relaxed);
+        if entry.standing {
+            self.standing.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl LiveIds for Table {
+    fn insert_if_absent<E>(
+        &self,
+        id: ClearanceId,
+        now: UnixSeconds,
+        make: impl FnOnce() -> Result<Entry, E>,
+    ) -> Inserted<E> {
+        let mut slots = self.shard(id);
+        if let Some(position) = find(&slots, id) {
+            let (_, entry) = unpack(&slots[position]);
+            if now < entry.forgotten_at() {
+                return Inserted::Existing(entry);
+            }
+        }
+        let Some(position) = free_position(&slots, id, now) else { return Inserted::Full };
+        let entry = match make() {
+            Ok(entry) => entry,
+            Err(error) => return Inserted::Declined(error),
+        };
+        if slots[position] != EMPTY {
+            self.count_out(&unpack(&slots[position]).1);
+        }
+        slots[position] = pack(id, &entry);
+        self.count_in(&entry);
+        Inserted::Fresh(entry)
+    }
+
+    fn change<R>(&self, id: ClearanceId, now: UnixSeconds, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        let mut slots = self.shard(id);
+        let position = find(&slots, id)?;
+        let (_, mut entry) = unpack(&slots[position]);
+        if now >= entry.forgotten_at() {
+            return None;
+        }
+        let before = entry;
+        let result = change(&mut entry);
+        if entry != before {
+            slots[position] = pack(id, &entry);
+        }
+        Some(result)
+    }
+
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn standing(&self) -> usize {
+        self.standing.load(Ordering::Relaxed)
+    }
+
+    fn slots(&self) -> usize {
+        self.shards.first().map_or(0, |shard| lock(shard).len()) * SHARDS
+    }
+}
+
+/// A panic elsewhere cannot leave a slot half written: they are replaced whole.
+fn lock(shard: &Mutex<Vec<Slot>>) -> MutexGuard<'_, Vec<Slot>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The positions at which `id` may stand. Ids are outputs of a keyed PRF: nobody can choose where theirs fall.
+fn positions(slots: &[Slot], id: ClearanceId) -> impl Iterator<Item = usize> + use<> {
+    let buckets = slots.len() / BUCKET_SLOTS;
+    let word = |start: usize| {
+        let bytes = [id.0[start], id.0[start + 1], id.0[start + 2], id.0[start + 3]];
+        usize::try_from(u32::from_be_bytes(bytes)).unwrap_or_default() % buckets * BUCKET_SLOTS
+    };
+    let (first, second) = (word(1), word(5));
+    (first..first + BUCKET_SLOTS).chain(second..second + BUCKET_SLOTS)
+}
+
+fn id_words(id: ClearanceId) -> [u64; 2] {
+    let number = u128::from_be_bytes(id.0);
+    // The two halves.
+    [(number >> 64) as u64, (number & u128::from(u64::MAX)) as u64]
+}
+
+fn find(slots: &[Slot], id: ClearanceId) -> Option<usize> {
+    let wanted = id_words(id);
+    // Whole words, all positions, no early exit on a partial match: the time tells nothing about stored ids.
+    positions(slots, id)
+        .filter(|position| {
+            let slot = &slots[*position];
+            ((slot[0] ^ wanted[0]) | (slot[1] ^ wanted[1])) == 0
+        })
+        .last()
+}
+
+/// A free position in the emptier of the two buckets.
+fn free_position(slots: &[Slot], id: ClearanceId, now: UnixSeconds) -> Option<usize> {
+    let free = |position: &usize| {
+        let slot = &slots[*position];
+        *slot == EMPTY || now >= unpack(slot).1.forgotten_at()
+    };
+    let mut first = positions(slots, id).take(BUCKET_SLOTS).filter(free);
+    let mut second = positions(slots, id).skip(BUCKET_SLOTS).filter(free);
+    let (a, b) = (first.next(), second.next());
+    if first.count() >= second.count() { a.or(b) } else { b.or(a) }
+}
+
+fn pack(id: ClearanceId, entry: &Entry) -> Slot {
+    let mut slot = EMPTY;
+    slot[..2].copy_from_slice(&id_words(id));
+    for (word, bytes) in slot[2..].iter_mut().zip(entry.to_bytes().as_chunks().0) {
+        *word = u64::from_be_bytes(*bytes);
+    }
+    slot
+}
+
+fn unpack(slot: &Slot) -> (ClearanceId, Entry) {
+    let id = u128::from(slot[0]) << 64 | u128::from(slot[1]);
+    let mut bytes = [0; ENTRY_BYTES];
+    for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(&slot[2..]) {
+        *chunk = word.to_be_bytes();
+    }
+    (ClearanceId(id.to_be_bytes()), Entry::from_bytes(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::{BORN, entry};
+    use super::*;
+
+    fn id(number: u64) -> ClearanceId {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(number.to_be_bytes());
+        ClearanceId(std::array::from_fn(|i| digest[i]))
+    }
+
+    fn insert(table: &Table, number: u64) -> Inserted<()> {
+        table.insert_if_absent(id(number), BORN, || Ok(entry(100)))
+    }
+
+    #[test]
+    fn an_id_is_inserted_once_across_threads() {
+        let table = Table::new(1);
+        let fresh: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..64).map(|_| scope.spawn(|| usize::from(matches!(insert(&table, 1), Inserted::Fresh(_))))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a thread")).sum()
+        });
+        assert_eq!(fresh, 1);
+        assert_eq!(table.used(), 1);
+    }
+
+    #[test]
+    fn a_full_table_refuses_and_forgets_no_live_entry() {
+        let table = Table::with_slots_per_shard(64);
+        let mut held = Vec::new();
+        let mut refused = 0;
+        for number in 0..10_000 {
+            match insert(&table, number) {
+                Inserted::Fresh(_) => held.push(number),
+                Inserted::Full => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > 0);
+        assert!(held.len() * 100 >= table.slots() * 90, "{} of {} before it refused", held.len(), table.slots());
+        assert_eq!(held.len(), table.used());
+        for number in held {
+            assert!(matches!(insert(&table, number), Inserted::Existing(_)), "{number} was forgotten");
+        }
+    }
+
+    #[test]
+    fn forgotten_entries_give_their_place_back() {
+        let table = Table::with_slots_per_shard(8);
+        for number in 0..1_000 {
+            insert(&table, number);
+        }
+        let later = entry(100).forgotten_at();
+        for _ in 0..SHARDS {
+            table.sweep(later);
+        }
+        assert_eq!(table.used(), 0);
+        assert_eq!(table.change(id(0), later, |_| ()), None);
+        assert!(matches!(table.insert_if_absent(id(0), later, || Ok::<_, ()>(entry(100))), Inserted::Fresh(_)));
+    }
+
+    #[test]
+    fn a_change_is_kept() {
+        let table = Table::new(1);
+        insert(&table, 1);
+        table.change(id(1), BORN, |entry| entry.left = 5);
+        assert_eq!(table.change(id(1), BORN, |entry| entry.left), Some(5));
+        assert_eq!(table.change(id(2), BORN, |entry| entry.left), None);
+    }
+
+    #[test]
+    fn a_slot_has_at_most_64_bytes() {
+        assert_eq!(size_of::<Slot>(), 64);
+    }
+}
