@@ -299,7 +299,7 @@ class Visit {
     }
     if (this.#pool.running && this.#expired()) {
       this.#outlived();
-    } else if (state === 'solving') {
+    } else if (this.#view.state === 'solving') {
       this.#progressed();
     } else {
       this.#tabs.pulse(this.#pool.progress());

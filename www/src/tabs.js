@@ -21,7 +21,7 @@
 const ESTABLISHED_MS = 1000;
 const BEAT_MS_MIN = 900;
 /** Calls of `tick`, one a second: as calls they stand still while a tab is frozen. */
-const SILENT_TICKS_MAX = 3;
+const MISSED_BEATS_MAX = 3;
 const WATCHED_MS = 4000;
 
 /**
@@ -35,7 +35,7 @@ export class Tabs {
   #since = 0;
   #beatAt = -Infinity;
   #watchedAt = -Infinity;
-  #silentTicks = 0;
+  #missedBeats = 0;
   /** @type {BroadcastChannel | undefined} */
   #channel;
   #events;
@@ -96,7 +96,7 @@ export class Tabs {
     if (!document.hidden) {
       this.#send({ kind: 'watch' });
     }
-    if (++this.#silentTicks > SILENT_TICKS_MAX) {
+    if (++this.#missedBeats > MISSED_BEATS_MAX) {
       this.#events.orphaned();
     }
   }
@@ -144,13 +144,13 @@ export class Tabs {
       const mine = this.#established();
       if (mine === established ? id < this.#id : established) {
         this.#role = 'follower';
-        this.#silentTicks = 0;
+        this.#missedBeats = 0;
         this.#events.yielded();
       } else {
         this.#beat(this.#progress);
       }
     } else {
-      this.#silentTicks = 0;
+      this.#missedBeats = 0;
       this.#events.progressed(progress ?? this.#progress);
     }
   }

@@ -118,8 +118,9 @@ export function createSolver(send) {
     /** @param {Order} order */
     async postMessage(order) {
       if (order.words) {
-        lane = await openLane(order, send);
-        order.words.forEach(lane.setChallengeWord);
+        const opened = await openLane(order, send);
+        order.words.forEach((word, index) => opened.setChallengeWord(index, word));
+        lane = opened;
         count = order.words[0] & 255;
         high = order.block ?? 0;
         turnTo(Math.max(order.puzzle, puzzle));
