@@ -1,7 +1,15 @@
 //! `cargo xtask`: one place that builds, tests and measures.
 
 mod assets;
+mod dependencies;
+mod licence;
+mod server;
+mod setup;
 mod steps;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -14,12 +22,35 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build what browsers load: solver, page, worker, styles.
+    /// Build what browsers load into target/www: solver, script, style, pages
     Assets,
+    /// Check what the workspace depends on, known vulnerabilities included where a tool for that is installed
+    Audit,
+    /// Build target/release/portcullis with everything that browsers load inside
+    Build,
+    /// Build, then run a small site with the verifier in front of it
+    Demo {
+        /// What `portcullis demo` is to be told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Install what the tests need, then run every check there is
+    Test,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Assets => assets::build(),
+        Task::Audit => dependencies::audit(),
+        Task::Build => server::build(),
+        Task::Demo { arguments } => server::demo(&arguments),
+        Task::Test => test::everything(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", steps::chain(&error));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -118,11 +118,11 @@ impl Joined<'_> {
     /// Writes what the script needs of the glue. It declares functions and unset variables, so it can stand last.
     fn add_glue(&mut self, wanted: &BTreeSet<String>) -> anyhow::Result<()> {
         let mut declarations = Vec::new();
-        for mut statement in statements(self.glue).context(GLUE)? {
-            if statement.text.starts_with("export {") {
+        for Statement { line, text } in statements(self.glue).context(GLUE)? {
+            if text.starts_with("export {") {
                 continue;
             }
-            statement.text = statement.text.trim_start_matches("export ").to_owned();
+            let statement = Statement { line, text: text.trim_start_matches("export ").to_owned() };
             declarations.push((declared(&statement.text)?, words(&statement.text)?, statement));
         }
         let mut needed = BTreeSet::new();

@@ -37,7 +37,7 @@ impl Publication {
         let served = format!("{stem}.{hash}.{extension}");
         let (gzip, brotli) = (gzip(content)?, brotli(content)?);
         self.measure(name, content, &gzip, &brotli);
-        self.manifest.push_str(&format!("{name}\t{served}\t{content_type}\n"));
+        self.manifest.extend([name, "\t", &served, "\t", content_type, "\n"]);
         self.files.insert(format!("{served}.gz"), gzip);
         self.files.insert(format!("{served}.br"), brotli);
         self.files.insert(served.clone(), content.to_vec());
@@ -138,7 +138,7 @@ mod tests {
     fn placeholders_become_served_names_and_unknown_ones_are_errors() {
         let publication = publication("a{}");
         let resolved = publication.resolve("a.html", "{{challenge}} {{asset:gate.css}}!").expect("known");
-        assert_eq!(resolved, "{{challenge}} gate.4954689711b7a84b.css!");
+        assert_eq!(resolved, "{{challenge}} gate.5f546eb4606b5c2b.css!");
         let error = publication.resolve("a.html", "\n\n {{asset:gate.js}}").expect_err("unknown");
         assert!(error.to_string().starts_with("a.html:3: there is no asset `gate.js`"), "{error}");
         assert!(publication.resolve("a.html", "{{asset:gate.css").is_err());

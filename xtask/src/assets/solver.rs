@@ -1,6 +1,8 @@
 //! The solver: built twice from one source, and its glue to JavaScript.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use walrus::{ModuleConfig, RawCustomSection};
@@ -11,6 +13,9 @@ use crate::steps::{cargo, output_of, run, workspace};
 /// The target the solver is built for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
+/// The section in which a module lists the optional features of wasm that it uses.
+const FEATURES: &str = "target_features";
+
 /// Both builds, and the one script that loads either.
 pub(crate) struct Solver {
     pub(crate) scalar: Vec<u8>,
@@ -19,42 +24,78 @@ pub(crate) struct Solver {
     pub(crate) glue: String,
 }
 
+/// One source, two builds.
+#[derive(Clone, Copy)]
+pub(crate) enum Build {
+    /// One nonce a step, for browsers without vectors in wasm.
+    Scalar,
+    /// Four nonces a step.
+    Simd,
+}
+
+impl Build {
+    pub(crate) const ALL: [Self; 2] = [Self::Scalar, Self::Simd];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Simd => "simd",
+        }
+    }
+
+    /// In the form of `CARGO_ENCODED_RUSTFLAGS`. A stack of 16 KiB instead of 1 MiB: every worker has its own.
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Scalar => "-Clink-arg=-zstack-size=16384",
+            Self::Simd => "-Clink-arg=-zstack-size=16384\u{1f}-Ctarget-feature=+simd128",
+        }
+    }
+
+    fn folder(self) -> PathBuf {
+        workspace().join("target").join(format!("solver-{}", self.name()))
+    }
+}
+
 /// Builds the solver with and without simd128.
 pub(crate) fn build() -> anyhow::Result<Solver> {
     need_wasm_target()?;
-    let (scalar, scalar_glue) = bind(&compile("scalar", "")?)?;
-    let (simd, simd_glue) = bind(&compile("simd", "\u{1f}-Ctarget-feature=+simd128")?)?;
+    let (scalar, scalar_glue) = bind(&compile(Build::Scalar)?)?;
+    let (simd, simd_glue) = bind(&compile(Build::Simd)?)?;
     ensure!(scalar_glue == simd_glue, "the two builds of the solver need different glue, but one is served for both");
     Ok(Solver { scalar, simd, glue: simd_glue })
+}
+
+/// A cargo command on the solver crate for one of its builds, each in a folder of its own, so that they do not undo each
+/// other's work. `RUSTFLAGS` of the environment are meant for the machine this runs on; the solver must not depend on them.
+pub(crate) fn cargo_for(build: Build, command: &[&str]) -> Command {
+    let mut command = cargo(command);
+    command.args(["--package", "challenge-wasm", "--lib", "--profile", "wasm", "--target", WASM_TARGET]);
+    command.arg("--target-dir").arg(build.folder());
+    command.env("CARGO_ENCODED_RUSTFLAGS", build.flags()).env_remove("RUSTFLAGS");
+    command
 }
 
 /// Installs the compiler's support for wasm if it is not there.
 pub(crate) fn need_wasm_target() -> anyhow::Result<()> {
     let libraries = output_of(
-        std::process::Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
-            .current_dir(workspace())
-            .args(["--print", "target-libdir", "--target", WASM_TARGET]),
+        Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).current_dir(workspace()).args([
+            "--print",
+            "target-libdir",
+            "--target",
+            WASM_TARGET,
+        ]),
     )?;
     if fs::exists(libraries.trim())? {
         return Ok(());
     }
     println!("    the compiler lacks {WASM_TARGET}: installing it with rustup");
-    run(std::process::Command::new("rustup").current_dir(workspace()).args(["target", "add", WASM_TARGET]))
+    run(Command::new("rustup").current_dir(workspace()).args(["target", "add", WASM_TARGET]))
 }
 
-/// Compiles the solver crate into a folder of its own, so that the two builds do not undo each other's work.
-///
-/// `RUSTFLAGS` of the environment are meant for the machine this runs on; the solver must not depend on them.
-fn compile(name: &str, flags: &str) -> anyhow::Result<Vec<u8>> {
-    println!("    the {name} solver: cargo build for {WASM_TARGET}");
-    let folder = workspace().join("target").join(format!("solver-{name}"));
-    let mut command = cargo(&["rustc", "--quiet", "--package", "challenge-wasm", "--lib"]);
-    command.args(["--crate-type", "cdylib", "--profile", "wasm", "--target", WASM_TARGET, "--target-dir"]).arg(&folder);
-    // A stack of 16 KiB instead of 1 MiB: every worker has its own.
-    let flags = format!("-Clink-arg=-zstack-size=16384{flags}");
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags).env_remove("RUSTFLAGS");
-    run(&mut command)?;
-    let file = folder.join(WASM_TARGET).join("wasm/challenge_wasm.wasm");
+fn compile(build: Build) -> anyhow::Result<Vec<u8>> {
+    println!("    the {} solver: cargo build for {WASM_TARGET}", build.name());
+    run(cargo_for(build, &["rustc", "--quiet"]).args(["--crate-type", "cdylib"]))?;
+    let file = build.folder().join(WASM_TARGET).join("wasm/challenge_wasm.wasm");
     fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
@@ -74,6 +115,7 @@ fn bind(module: &[u8]) -> anyhow::Result<(Vec<u8>, String)> {
     for unused in ["__abort_handler", "__instance_terminated", "memory"] {
         module.exports.remove(unused)?;
     }
+    module.customs.remove_raw(FEATURES);
     walrus::passes::gc::run(module);
     ensure!(module.imports.iter().next().is_none(), "the solver imports something from JavaScript: integers only");
     Ok((module.emit_wasm(), glue))
@@ -83,10 +125,9 @@ fn bind(module: &[u8]) -> anyhow::Result<(Vec<u8>, String)> {
 /// reference types, for which wasm-bindgen would add a table and an import that a border of integers never uses and that
 /// older browsers lack.
 fn without_features(module: &[u8]) -> anyhow::Result<Vec<u8>> {
-    const SECTION: &str = "target_features";
     const EMPTY_LIST: u8 = 0;
     let mut module = ModuleConfig::new().strict_validate(false).parse(module)?;
-    module.customs.remove_raw(SECTION);
-    module.customs.add(RawCustomSection { name: SECTION.to_owned(), data: vec![EMPTY_LIST] });
+    module.customs.remove_raw(FEATURES);
+    module.customs.add(RawCustomSection { name: FEATURES.to_owned(), data: vec![EMPTY_LIST] });
     Ok(module.emit_wasm())
 }

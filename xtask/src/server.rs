@@ -1,0 +1,31 @@
+//! The release build of the server, and the demonstration that runs it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::assets;
+use crate::steps::{cargo, run, step, workspace};
+
+/// Leaves `target/release/portcullis` with everything that browsers load inside.
+pub(crate) fn build() -> anyhow::Result<()> {
+    step("Assets", assets::build)?;
+    step("Server, release build", || {
+        let mut command = cargo(&["build", "--release", "--package", "verifier-server", "--bin", "portcullis"]);
+        run(command.arg("--target-dir").arg(workspace().join("target")))
+    })?;
+    println!("    {}", binary().display());
+    Ok(())
+}
+
+/// Runs the demonstration until it is interrupted.
+pub(crate) fn demo(arguments: &[OsString]) -> anyhow::Result<()> {
+    println!("A small site with the verifier in front of it. First both are built, which takes some minutes once.");
+    build()?;
+    println!("==> Demonstration (Ctrl-C ends it)");
+    run(Command::new(binary()).arg("demo").args(arguments))
+}
+
+fn binary() -> PathBuf {
+    workspace().join("target/release/portcullis")
+}

@@ -1,0 +1,74 @@
+//! What the tests need on the machine, installed only when it is missing and named before it is.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::assets::solver::need_wasm_target;
+use crate::steps::{cargo, in_path, run};
+
+/// A program the tests call, and the Debian package that has it.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("git", "git"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+];
+
+/// Debian keeps servers out of an ordinary user's `PATH`.
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
+/// Installs what is missing, or stops with the one line to run.
+pub(crate) fn everything() -> anyhow::Result<()> {
+    packages()?;
+    need_wasm_target()?;
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
+        if !present {
+            println!("    the compiler lacks {component}: installing it with rustup");
+            run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
+
+fn packages() -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        println!("    every program the tests call is there");
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let install = format!("apt-get update && apt-get install -y --no-install-recommends {list}");
+    if in_path("apt-get").is_none() {
+        bail!(
+            "the tests need programs that are not in PATH; on Debian or Ubuntu they come with: sudo sh -c '{install}'"
+        );
+    }
+    if !is_root() {
+        bail!("the tests need programs that are not there; run: sudo sh -c '{install}'");
+    }
+    println!("    missing, to be installed with apt-get: {list}");
+    run(Command::new("apt-get").arg("update"))?;
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "--no-install-recommends"]).args(&missing);
+    run(&mut command)
+}
+
+fn is_installed(program: &str) -> bool {
+    in_path(program).is_some()
+        || SYSTEM_FOLDERS.iter().any(|folder| fs::exists(format!("{folder}/{program}")).unwrap_or(false))
+}
+
+/// Linux says in this file who runs a process; elsewhere nobody is taken for root.
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut user = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default().split_whitespace();
+    user.nth(1) == Some("0")
+}

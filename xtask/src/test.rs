@@ -1,0 +1,57 @@
+//! `cargo xtask test`: every check there is, cheap ones first, stopping at the first that fails.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::assets::{self, solver};
+use crate::steps::{cargo, run, step, workspace};
+use crate::{dependencies, setup};
+
+/// Runs everything.
+pub(crate) fn everything() -> anyhow::Result<()> {
+    let began = Instant::now();
+    step("What the tests need on this machine", setup::everything)?;
+    step("Formatting", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("Dependencies: licences, sources, bans", dependencies_fetched_and_checked)?;
+    step("Assets", assets::build)?;
+    step("Types in the page's scripts", scripts)?;
+    step("Lints", lints)?;
+    step("Documentation", || {
+        run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("Tests", tests)?;
+    println!("==> all passed in {:.0} s", began.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// The rules need every package's manifest, so what this machine has not yet used is fetched first.
+fn dependencies_fetched_and_checked() -> anyhow::Result<()> {
+    run(&mut cargo(&["fetch", "--quiet", "--locked"]))?;
+    dependencies::check()
+}
+
+fn scripts() -> anyhow::Result<()> {
+    let www = workspace().join("www");
+    run(Command::new("npm").current_dir(&www).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    run(Command::new("npx").current_dir(&www).args(["--no-install", "tsc", "-p", "."]))
+}
+
+fn lints() -> anyhow::Result<()> {
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    for build in solver::Build::ALL {
+        run(solver::cargo_for(build, &["clippy", "--quiet"]).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
+}
+
+/// The end-to-end tests start the binary as an operator would, so it is built first and they are told where it is.
+fn tests() -> anyhow::Result<()> {
+    let folder = workspace().join("target");
+    let in_folder = |arguments: &[&str]| {
+        let mut command = cargo(arguments);
+        command.arg("--target-dir").arg(&folder);
+        command
+    };
+    run(&mut in_folder(&["build", "--package", "verifier-server", "--bin", "portcullis"]))?;
+    run(in_folder(&["test", "--workspace"]).env("PORTCULLIS_BINARY", folder.join("debug/portcullis")))
+}
