@@ -12,7 +12,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     let began = Instant::now();
     step("What the tests need on this machine", setup::everything)?;
     step("Formatting", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
-    step("Dependencies: licences, sources, bans", dependencies_fetched_and_checked)?;
+    step("Dependencies: licences, sources, bans", dependencies::check)?;
     step("Assets", assets::build)?;
     step("Types in the page's scripts", scripts)?;
     step("Lints", lints)?;
@@ -22,12 +22,6 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     step("Tests", tests)?;
     println!("==> all passed in {:.0} s", began.elapsed().as_secs_f32());
     Ok(())
-}
-
-/// The rules need every package's manifest, so what this machine has not yet used is fetched first.
-fn dependencies_fetched_and_checked() -> anyhow::Result<()> {
-    run(&mut cargo(&["fetch", "--quiet", "--locked"]))?;
-    dependencies::check()
 }
 
 fn scripts() -> anyhow::Result<()> {
