@@ -117,7 +117,8 @@ impl Browser {
             })
         }));
         value.unwrap_or_else(|_| {
-            let text = self.try_script("return location.href + '\\n' + document.documentElement.outerHTML.slice(0, 3000)");
+            let text =
+                self.try_script("return location.href + '\\n' + document.documentElement.outerHTML.slice(0, 3000)");
             panic!("in vain for {what}; the page: {text:?}; notes: {:?}; log: {:?}", self.notes(""), self.log())
         })
     }
@@ -133,7 +134,8 @@ impl Browser {
     pub fn notes(&self, kind: &str) -> Vec<String> {
         let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
         let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
-        lines.filter_map(|line| if kind.is_empty() { Some(line) } else { line.strip_prefix(kind) })
+        lines
+            .filter_map(|line| if kind.is_empty() { Some(line) } else { line.strip_prefix(kind) })
             .map(|line| line.trim().to_owned())
             .collect()
     }
@@ -188,7 +190,7 @@ impl Browser {
         self.driver.command("POST", "/window", &json!({"handle": tab})).unwrap();
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the `DevTools` protocol.
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
         self.driver.command("POST", "/goog/cdp/execute", &body).unwrap_or_else(|error| panic!("{command}: {error}"))

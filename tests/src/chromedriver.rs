@@ -1,4 +1,4 @@
-//! One chromedriver process and the W3C WebDriver protocol over its socket.
+//! One chromedriver process and the W3C `WebDriver` protocol over its socket.
 //!
 //! Hand-made because a driver crate sends CDP commands and reads logs only through its private types, and because the
 //! protocol is one JSON object per request.
@@ -47,8 +47,7 @@ impl Chromedriver {
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let request = self.client.request(method, path);
-        let request =
-            if method == "POST" { request.body("application/json", body.to_string()) } else { request };
+        let request = if method == "POST" { request.body("application/json", body.to_string()) } else { request };
         let reply = request.try_send().map_err(|error| error.to_string())?;
         let mut answer = reply.json();
         match reply.status {

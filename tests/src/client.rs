@@ -10,7 +10,7 @@ use crate::etiquette;
 use crate::reply::Reply;
 
 /// How long one read may take: longer than any timeout that a test configures.
-const READ_LIMIT: Duration = Duration::from_secs(60);
+const READ_LIMIT: Duration = Duration::from_mins(1);
 
 /// A client of one server; keeps its connection alive and opens a new one when the server closed it.
 #[derive(Debug)]

@@ -48,8 +48,11 @@ impl Nginx {
         fs::create_dir_all(root.join("site")).unwrap();
         let http = recipe("portcullis.conf");
         assert_eq!(http.matches(ADDRESS_LINE).count(), 1, "the recipe has one address line");
-        fs::write(root.join("portcullis.conf"), http.replace(ADDRESS_LINE, &format!("server 127.0.0.1:{verifier_port};")))
-            .unwrap();
+        fs::write(
+            root.join("portcullis.conf"),
+            http.replace(ADDRESS_LINE, &format!("server 127.0.0.1:{verifier_port};")),
+        )
+        .unwrap();
         let mut server = recipe("portcullis-server.conf");
         if site.fail_open {
             assert_eq!(server.matches(FAIL_OPEN_LINE).count(), 1, "the recipe has one fail-open line");

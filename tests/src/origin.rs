@@ -129,7 +129,7 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
         "/page60" => html(pages::with_assets(site)),
         "/form" => html(pages::form(site)),
         "/submit" => {
-            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let text = String::from_utf8_lossy(&body).replace('<', "&lt;");
             html(pages::page(site, target, &format!("<p id=echo>{text}</p>")))
         }

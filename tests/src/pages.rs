@@ -40,5 +40,4 @@ pub fn form(site: &str) -> String {
 }
 
 /// One picture.
-pub const PICTURE: &str =
-    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8\" height=\"8\"><rect width=\"8\" height=\"8\" fill=\"#3a6\"/></svg>";
+pub const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8\" height=\"8\"><rect width=\"8\" height=\"8\" fill=\"#3a6\"/></svg>";

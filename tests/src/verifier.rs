@@ -24,7 +24,9 @@ pub fn binary() -> PathBuf {
         .iter()
         .map(|path| workspace.join(path))
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("no binary to test; run: cargo run -p xtask -- assets && cargo build -p verifier-server"))
+        .unwrap_or_else(|| {
+            panic!("no binary to test; run: cargo run -p xtask -- assets && cargo build -p verifier-server")
+        })
 }
 
 /// A verifier with its ports and its directory; killed on drop.

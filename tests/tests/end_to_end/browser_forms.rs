@@ -1,0 +1,56 @@
+//! A form that meets the gate loses no word.
+
+use serde_json::json;
+use tests::browser::Browser;
+use tests::settings::Settings;
+use tests::stage::{Front, Stage};
+use tests::wait::SOON;
+
+through_both!(typed_text_is_still_there_after_a_post_met_the_gate, the_reserve_carries_a_form_past_the_gate);
+
+const TEXT: &str = "Dear newspaper, three paragraphs that nobody types twice.";
+
+fn settings() -> Settings {
+    Settings::new().set("challenge.count", 8).set("challenge.difficulty", 10_000)
+}
+
+fn typed_text_is_still_there_after_a_post_met_the_gate(front: Front) {
+    let stage = Stage::new(front, settings());
+    let browser = Browser::start();
+    browser.open(&stage.url("/form"));
+    assert_eq!(browser.wait_for_origin(SOON), "/form");
+    browser.type_text("#text", TEXT);
+    // The clearance is gone in the meantime.
+    browser.forget_cookies();
+    browser.click("#send");
+    browser.wait(SOON, "the gate to offer the way back", "return document.querySelector('[data-action=back]')?.offsetParent !== null && document.documentElement.dataset.state === 'done'");
+    assert_eq!(stage.relay.count("POST /submit"), 1, "the form is never sent by anybody but its writer");
+    browser.click("[data-action=back]");
+    assert_eq!(browser.wait_for_origin(SOON), "/form");
+    assert_eq!(browser.script("return document.querySelector('#text').value"), json!(TEXT));
+    browser.click("#send");
+    browser.wait(SOON, "the form to arrive", "return document.querySelector('#echo')?.textContent");
+    let echo =
+        browser.script("return decodeURIComponent(document.querySelector('#echo').textContent.replaceAll('+', ' '))");
+    assert!(echo.as_str().unwrap().contains(TEXT), "{echo}");
+    assert_eq!(stage.origin.count("/submit"), 1);
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
+}
+
+fn the_reserve_carries_a_form_past_the_gate(front: Front) {
+    let stage = Stage::new(front, settings().set("clearance.credits", 23));
+    let browser = Browser::start();
+    for _ in 0..20 {
+        browser.open(&stage.url("/form"));
+        assert_eq!(browser.wait_for_origin(SOON), "/form");
+    }
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+    browser.type_text("#text", TEXT);
+    browser.click("#send");
+    browser.wait(SOON, "the form to arrive", "return document.querySelector('#echo')?.textContent");
+    assert_eq!(
+        stage.relay.count("POST /.portcullis/verify"),
+        1,
+        "no page that could be read was left, and the form went through"
+    );
+}

@@ -1,0 +1,39 @@
+//! The claims of the README and of `docs/PROTOCOL.md`, tried on the real binary, real web servers and real browsers.
+//!
+//! Run by `cargo test -p tests`; `PORTCULLIS_BINARY` names the binary when it is not in `target/`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+/// Each scenario becomes two tests: behind the verifier as reverse proxy, and behind nginx that asks it.
+macro_rules! through_both {
+    ($($scenario:ident),* $(,)?) => {
+        mod through_the_proxy {
+            $(#[test] fn $scenario() { super::$scenario(tests::stage::Front::Proxy); })*
+        }
+        mod through_nginx {
+            $(#[test] fn $scenario() { super::$scenario(tests::stage::Front::Nginx); })*
+        }
+    };
+}
+
+mod administration;
+mod browser_budget;
+mod browser_failures;
+mod browser_forms;
+mod browser_visit;
+mod connections;
+mod flow;
+mod forwarding;
+mod hostile;
+mod invisible;
+mod memory;
+mod networks;
+mod nginx_recipe;
+mod pictures;
+mod prices;
+mod problems;
+mod proxying;
+mod redemption;
+mod restarts;
+mod sites;
+mod startup;
+mod transfers;
