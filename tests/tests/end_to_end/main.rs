@@ -23,6 +23,7 @@ mod browser_visit;
 mod connections;
 mod flow;
 mod forwarding;
+mod harness;
 mod hostile;
 mod invisible;
 mod memory;
