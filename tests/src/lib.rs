@@ -17,6 +17,7 @@ pub mod browser;
 pub mod chromedriver;
 pub mod client;
 pub mod etiquette;
+pub mod h2;
 pub mod nginx;
 pub mod origin;
 pub mod pages;
