@@ -7,7 +7,7 @@ const TEXTS = {
   title_cancelled: 'Stopped',
   title_framed: 'Please open this page on its own',
   lead:
-    '{host} has far more traffic than usual. So that it stays open for everyone, your device does a short calculation before the page opens. There is nothing for you to do, and nothing about you is collected.',
+    'This site protects itself against a flood of automated requests. Before the page opens, your device does a short calculation. There is nothing for you to do. No other company takes part, and nothing about you is stored.',
   starting: 'Getting ready…',
   progress: '{solved} of {count} steps done',
   progress_left: '{solved} of {count} steps done, {left}',
@@ -29,7 +29,7 @@ const TEXTS = {
   open_tab: 'Open {host} in a new tab',
   progress_name: 'Progress',
   request: 'Request {id}',
-  help: 'If this keeps happening, please tell the people who run {host}, and give them the request number below.',
+  help: 'If this keeps happening, please tell the people who run this site, and give them the request number below.',
   live_start: 'The calculation has started. The page opens by itself when it is done.',
   live_half: 'Half done.',
   failed_forged: 'This page was out of date. Please try again.',
@@ -44,7 +44,7 @@ const TEXTS = {
   failed_cross_site: 'Another website got in the way. Please open this page directly, by its address.',
   failed_network: 'The site could not be reached. Please check your internet connection, then try again.',
   failed_no_progress: 'Your browser could not do the calculation. Please try again, or use another browser or device.',
-  failed_cookies: 'Your browser did not keep the cookie that opens the page. Please allow cookies for {host}, then try again.',
+  failed_cookies: 'Your browser did not keep the cookie that opens the page. Please allow cookies for this site, then try again.',
   failed_unknown: 'Something unexpected happened. Please try again in a minute.',
 };
 

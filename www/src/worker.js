@@ -95,8 +95,10 @@ export function createSolver(send) {
       size = Math.ceil(size / 2);
     }
     if (found) {
-      send({ attempts, puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 });
+      const report = { attempts, puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 };
+      // In the page the answer to a report comes at once, and must not find this solver a sub-puzzle behind.
       turnTo(puzzle + 1);
+      send(report);
     } else {
       low += slice;
       if (low >= 2 ** 32) {
