@@ -110,14 +110,14 @@ fn a_reader_that_stops_is_closed() {
     let mut stream = client.connect().unwrap().into_inner();
     stream.write_all(&request).unwrap();
     let start = Instant::now();
-    let inode = || connections_of(stage.verifier.id(), stream.local_addr().unwrap().port());
-    until_true(SOON, "the download to begin", || inode() == 1);
-    until_true(LATE, "the verifier to close a client that reads nothing", || inode() == 0);
+    let held = || connections_with(stream.local_addr().unwrap().port());
+    until_true(SOON, "the download to begin", || held() == 1);
+    until_true(LATE, "the verifier to close a client that reads nothing", || held() == 0);
     assert!(start.elapsed() > Duration::from_millis(700));
 }
 
-/// How many established connections of this machine have the peer port, seen from the verifier's side.
-fn connections_of(_process: u32, peer: u16) -> usize {
+/// How many established connections have this port at their other end: one while the verifier holds its side.
+fn connections_with(peer: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let remote = format!(":{peer:04X}");
     table

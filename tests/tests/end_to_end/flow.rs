@@ -2,9 +2,11 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
+use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::solver::Challenge;
 use tests::stage::{Front, HOST, Stage};
+use tests::verifier::Verifier;
 use tests::visitor::{ask, buy, challenge, credits, endpoint, redeem, verify};
 
 fn stage() -> Stage {
@@ -207,18 +209,14 @@ fn a_preflight_is_never_challenged() {
 
 #[test]
 fn the_command_line_buys_a_clearance_as_a_program_would() {
-    let stage = stage();
-    let url = format!("http://127.0.0.1:{}/", stage.verifier.port);
-    // The site answers to its own name only.
-    assert!(!stage.verifier.command(&["solve", &url]).status.success());
-    let every_host = Stage::new(Front::Proxy, Settings::new());
-    drop(stage);
-    let verifier = tests::verifier::Verifier::start(Settings::new().site("main", &[], Some(&every_host.origin.url())));
+    let origin = Origin::start("main");
+    let verifier = Verifier::start(Settings::new().site("main", &[], Some(&origin.url())));
     let output = verifier.command(&["solve", &format!("http://127.0.0.1:{}/", verifier.port)]);
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let cookie =
-        printed.split_whitespace().find(|word| word.starts_with("portcullis=")).unwrap_or_else(|| panic!("{printed}"));
-    let cookie = cookie.trim_end_matches(';');
+    let cookie = printed.split_whitespace().find(|word| word.starts_with("portcullis="));
+    let cookie = cookie.unwrap_or_else(|| panic!("{printed}")).trim_end_matches(';');
     verifier.client("127.0.0.1").request("GET", "/").cookie(cookie).send().expect_status(200);
+    let nobody = verifier.command(&["solve", "http://127.0.0.1:9/"]);
+    assert!(!nobody.status.success());
 }
