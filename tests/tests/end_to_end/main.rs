@@ -26,6 +26,7 @@ mod forwarding;
 mod harness;
 mod hostile;
 mod http2;
+mod https;
 mod invisible;
 mod memory;
 mod networks;
