@@ -42,27 +42,12 @@ pub(crate) struct Fixed {
 impl Fixed {
     pub(crate) fn new(seed: [u32; 8], sub_puzzle: u32, nonce_high: u32) -> Self {
         let [s0, s1, s2, s3, s4, s5, s6, s7] = seed;
+        let (end, bits) = (0x8000_0000, MESSAGE_BITS);
+        let block = [s0, s1, s2, s3, s4, s5, s6, s7, sub_puzzle, nonce_high, 0, end, 0, 0, 0, bits];
         let mut words = [0; ALL_VARY];
-        let (block, schedule) = words.split_at_mut(16);
-        block.copy_from_slice(&[
-            s0,
-            s1,
-            s2,
-            s3,
-            s4,
-            s5,
-            s6,
-            s7,
-            sub_puzzle,
-            nonce_high,
-            0,
-            0x8000_0000,
-            0,
-            0,
-            0,
-            MESSAGE_BITS,
-        ]);
-        let _ = schedule;
+        for (word, value) in words.iter_mut().zip(block) {
+            *word = value;
+        }
         for t in 16..ALL_VARY {
             let fixed = |back: usize, term: fn(u32) -> u32| if VARIES[t - back] { 0 } else { term(words[t - back]) };
             words[t] = fixed(2, small_sigma_1)

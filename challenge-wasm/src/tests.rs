@@ -1,6 +1,6 @@
 //! The kernel on any machine, against vectors made by another implementation and against the sha2 crate.
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use crate::lane::Lane;
@@ -17,16 +17,16 @@ struct Vector {
 
 fn vectors() -> Vec<Vector> {
     let file: serde_json::Value =
-        serde_json::from_str(include_str!("../tests/vectors.json")).expect("the file is JSON");
+        serde_json::from_str(include_str!("../../docs/vectors.json")).expect("the file is JSON");
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
-    let vectors: Vec<_> = file["vectors"]
+    let vectors: Vec<_> = file["pass"]
         .as_array()
         .expect("a list")
         .iter()
         .map(|vector| Vector {
-            note: text(&vector["note"]),
-            challenge: words(&text(&vector["challenge"])),
-            seed: words(&text(&vector["seed"])),
+            note: text(&vector["name"]),
+            challenge: words(&BASE64URL_NOPAD.decode(text(&vector["challenge"]).as_bytes()).expect("base64url")),
+            seed: words(&hexadecimal(&text(&vector["seed"]))),
             target: number(&text(&vector["target"])),
             nonces: vector["nonces"].as_array().expect("a list").iter().map(|nonce| number(&text(nonce))).collect(),
         })
@@ -39,8 +39,11 @@ fn number(hex: &str) -> u64 {
     u64::from_str_radix(hex, 16).expect("16 hexadecimal digits")
 }
 
-fn words<const N: usize>(hex: &str) -> [u32; N] {
-    let bytes = HEXLOWER.decode(hex.as_bytes()).expect("hexadecimal");
+fn hexadecimal(text: &str) -> Vec<u8> {
+    HEXLOWER.decode(text.as_bytes()).expect("hexadecimal")
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> [u32; N] {
     let words: Vec<u32> =
         bytes.chunks_exact(4).map(|word| u32::from_be_bytes(word.try_into().expect("four bytes"))).collect();
     words.try_into().expect("the length of the field")
@@ -71,7 +74,7 @@ fn a_block_hashes_as_the_standard_says() {
     let mut block = [0; 16];
     block[0] = 0x6162_6380;
     block[15] = 24;
-    let expected = words("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    let expected = words(&hexadecimal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
     assert_eq!(compress(INITIAL, block), expected);
 }
 

@@ -74,10 +74,13 @@ impl Publication {
     }
 
     /// Makes the folder hold exactly these files. Unchanged ones keep their time, so that the server is not built anew.
-    pub(crate) fn write(mut self, folder: &Path) -> anyhow::Result<Vec<Sizes>> {
-        self.files.insert("manifest.txt".to_owned(), self.manifest.into_bytes());
+    pub(crate) fn write(self, folder: &Path) -> anyhow::Result<Vec<Sizes>> {
+        const MANIFEST: &str = "manifest.txt";
         fs::create_dir_all(folder)?;
-        for (name, content) in &self.files {
+        // Last comes the manifest: whatever it names is there.
+        let manifest = self.manifest.into_bytes();
+        let files = self.files.iter().map(|(name, content)| (name.as_str(), content));
+        for (name, content) in files.chain([(MANIFEST, &manifest)]) {
             let file = folder.join(name);
             if fs::read(&file).is_ok_and(|present| present == *content) {
                 continue;
@@ -89,7 +92,9 @@ impl Publication {
         }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if !self.files.contains_key(entry.file_name().to_string_lossy().as_ref()) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name != MANIFEST && !self.files.contains_key(name.as_ref()) {
                 fs::remove_file(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
             }
         }
