@@ -145,9 +145,10 @@ export function createSolver(send) {
  * @returns {Promise<Lane>}
  */
 async function openLane(order, send) {
-  for (let index = order.lane ?? 0; index < MODULES.length; index++) {
+  const modules = typeof WebAssembly === 'object' ? MODULES : [];
+  for (let index = order.lane ?? 0; index < modules.length; index++) {
     try {
-      const module = order.module ?? (await compile(MODULES[index], send));
+      const module = order.module ?? (await compile(modules[index], send));
       initSync({ module });
       announce(send, { lane: index, module });
       return { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
