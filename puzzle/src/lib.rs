@@ -26,5 +26,5 @@ pub use challenge::{CHALLENGE_BYTES, Challenge, NewChallenge, Purpose, Shape};
 pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag};
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
-pub use solution::{SOLUTION_BYTES_MAX, Solution, seed_of, target};
+pub use solution::{SOLUTION_BYTES_MAX, Solution, SubPuzzle, seed_of, target};
 pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

@@ -51,6 +51,27 @@ pub fn seed_of(challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 32] {
     seed
 }
 
+/// One sub-puzzle of a challenge, for whoever solves it without a kernel of its own.
+#[derive(Clone, Debug)]
+pub struct SubPuzzle {
+    block: [u8; 64],
+    index: u8,
+}
+
+impl SubPuzzle {
+    /// The sub-puzzle `index` of a challenge.
+    #[must_use]
+    pub fn new(challenge: &[u8; CHALLENGE_BYTES], index: u8) -> Self {
+        Self { block: attempt_block(&seed_of(challenge)), index }
+    }
+
+    /// The first eight bytes of the digest of `nonce`; at most [`target`] where it solves.
+    #[must_use]
+    pub fn attempt(&mut self, nonce: u64) -> u64 {
+        attempt(&mut self.block, self.index, nonce.to_be_bytes())
+    }
+}
+
 /// Whether every sub-puzzle is solved; `first` is checked first, then the others in turn.
 pub(crate) fn solves(challenge: &Challenge, solution: &Solution<'_>, first: u8) -> bool {
     let shape = challenge.shape();

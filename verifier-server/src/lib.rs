@@ -1,4 +1,18 @@
-//! The verifier behind the binary `portcullis`.
+//! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
+pub mod cli;
+mod client;
+pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod explain;
 pub mod gate;
+pub mod http;
+pub mod operator;
+pub mod random;
+pub mod reload;
+mod restrict;
+pub mod secret;
+pub mod solve;
+pub mod startup;
+pub mod telemetry;

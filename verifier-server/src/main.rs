@@ -1,2 +1,97 @@
-//! Verifier.
-fn main() {}
+//! The binary `portcullis`: parse → checked configuration → bind → restrict → serve → drain.
+
+use clap::Parser;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use verifier_server::cli::{Arguments, Command};
+use verifier_server::config::Config;
+use verifier_server::solve::Solved;
+use verifier_server::{demo, explain, operator, solve, startup, telemetry};
+
+/// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
+const EXIT_CONFIG: u8 = 78;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve { config } => serve(&config).await,
+        Command::Demo { port } => show(port).await,
+        Command::CheckConfig { file } => match Config::load(&file) {
+            Ok(config) => say(explain::explain(&config).trim_end()),
+            Err(problems) => fail(EXIT_CONFIG, problems),
+        },
+        Command::Status { config } => operator::status(&config).await.map_or_else(|error| fail(1, error), say),
+        Command::Mode { mode, config } => {
+            operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
+            Ok(Solved::Cookie(cookie)) => say(cookie),
+            Ok(Solved::NotNeeded) => {
+                eprintln!("{url} needs no work now");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(1, error),
+        },
+    }
+}
+
+async fn serve(file: &Path) -> ExitCode {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(problems) => return fail(EXIT_CONFIG, problems),
+    };
+    telemetry::start_logging(config.log);
+    let explained = explain::explain(&config);
+    let running = match startup::start(config, file).await {
+        Ok(running) => running,
+        Err(error) => return fail(EXIT_CONFIG, error),
+    };
+    for line in explained.lines() {
+        match line.strip_prefix("warning: ") {
+            Some(warning) => tracing::warn!("{warning}"),
+            None => tracing::info!("{line}"),
+        }
+    }
+    let (Ok(mut hangups), Ok(mut terminations)) = (signal(SignalKind::hangup()), signal(SignalKind::terminate()))
+    else {
+        return fail(1, "cannot listen for signals");
+    };
+    loop {
+        tokio::select! {
+            _ = hangups.recv() => running.reload.run_logged(),
+            _ = terminations.recv() => break,
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+async fn show(port: u16) -> ExitCode {
+    telemetry::start_logging(tracing::Level::WARN);
+    let demo = match demo::start(port).await {
+        Ok(demo) => demo,
+        Err(error) => return fail(1, error),
+    };
+    println!("The gate is down. Open this address in a browser: it solves a challenge and shows the site.\n");
+    println!("    {}\n", demo.url);
+    println!("The operator's address is http://{}/status", demo.running.addresses.last().map_or("", String::as_str));
+    println!("Lift the gate:  portcullis mode off --config {}", demo.config.display());
+    println!("End the demo with Ctrl-C.");
+    let ended = tokio::signal::ctrl_c().await;
+    demo.stop().await;
+    ended.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
+}
+
+fn say(text: impl Display) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, error: impl Display) -> ExitCode {
+    eprintln!("portcullis: {error}");
+    ExitCode::from(code)
+}

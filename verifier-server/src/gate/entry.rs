@@ -57,16 +57,30 @@ pub struct NetworkMark {
     pub old_hash: Option<u16>,
 }
 
+/// How an entry knows the network of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// It is one of the last.
+    Remembered,
+    /// It is the first of its address family: dual stack is free.
+    FirstOfFamily,
+    /// It is another one and pays a toll.
+    Further,
+}
+
 impl Networks {
-    /// Notes the network of a request and returns whether it pays a toll: a family's first network does not, one that
-    /// is remembered does not.
-    pub fn visit(&mut self, mark: NetworkMark) -> bool {
+    /// Notes the network of a request and says how it was known before.
+    pub fn visit(&mut self, mark: NetworkMark) -> Visit {
         let (slots, used) =
             if mark.v6 { (&mut self.v6[..], &mut self.v6_used) } else { (&mut self.v4[..], &mut self.v4_used) };
         let known = usize::from(*used).min(slots.len());
         let matches = |slot: &u16| *slot == mark.hash || Some(*slot) == mark.old_hash;
         let position = slots.iter().take(known).position(matches);
-        let toll = position.is_none() && known > 0;
+        let visit = match (position, known) {
+            (Some(_), _) => Visit::Remembered,
+            (None, 0) => Visit::FirstOfFamily,
+            (None, _) => Visit::Further,
+        };
         if position.is_none() && known < slots.len() {
             *used += 1;
         }
@@ -74,7 +88,7 @@ impl Networks {
         let last = position.unwrap_or(known.min(slots.len() - 1));
         slots[..=last].rotate_right(1);
         slots[0] = mark.hash;
-        toll
+        visit
     }
 }
 
@@ -102,7 +116,7 @@ pub struct Payment {
     pub route_price: u64,
     /// Where it comes from.
     pub network: NetworkMark,
-    /// Refuse networks other than the first (`bind = "strict"`).
+    /// Refuse every network but the one it was bought from (`bind = "strict"`).
     pub strict: bool,
 }
 
@@ -114,11 +128,11 @@ impl Entry {
             return false;
         }
         let mut networks = self.networks;
-        let further = networks.visit(payment.network);
-        if further && payment.strict {
+        let visit = networks.visit(payment.network);
+        if payment.strict && visit != Visit::Remembered {
             return false;
         }
-        let toll = if further { price::reserve(self.begun) } else { Credits::ZERO };
+        let toll = if visit == Visit::Further { price::reserve(self.begun) } else { Credits::ZERO };
         let left = i64::from(self.left)
             - i64::from(toll.in_hundredths())
             - i64::from(self.charge(payment, now).in_hundredths());
@@ -361,6 +375,7 @@ pub(super) mod tests {
     fn the_first_network_of_the_other_family_is_free_and_strict_knows_no_other() {
         let mut entry = entry(100);
         let v6 = |hash| Payment { network: NetworkMark { v6: true, hash, old_hash: None }, ..payment(Kind::Other) };
+        assert!(!entry.pay(&Payment { strict: true, ..v6(9) }, BORN));
         assert!(entry.pay(&v6(9), BORN));
         assert_eq!(entry.left, 9_900);
         assert!(entry.pay(&v6(10), BORN));

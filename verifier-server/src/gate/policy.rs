@@ -17,6 +17,15 @@ pub enum Action {
     Deny,
 }
 
+/// A rule as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its path patterns.
+    pub paths: Vec<String>,
+    /// What it says.
+    pub route: Route,
+}
+
 /// What the policy says of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -52,7 +61,7 @@ pub struct Policy {
     patterns: GlobSet,
     /// The rule that each pattern belongs to.
     rule_of: Vec<usize>,
-    routes: Vec<Route>,
+    rules: Vec<Rule>,
 }
 
 impl Policy {
@@ -70,13 +79,13 @@ impl Policy {
 
     /// The rules in order, for explaining them.
     #[must_use]
-    pub fn routes(&self) -> &[Route] {
-        &self.routes
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     fn first_match(&self, path: &str) -> Option<Route> {
         let rule = self.patterns.matches(path).into_iter().filter_map(|pattern| self.rule_of.get(pattern)).min()?;
-        self.routes.get(*rule).copied()
+        self.rules.get(*rule).map(|rule| rule.route)
     }
 }
 
@@ -85,7 +94,9 @@ impl Policy {
 pub struct PolicyBuilder {
     patterns: Vec<Glob>,
     rule_of: Vec<usize>,
-    routes: Vec<Route>,
+    /// Paths of the rule that comes next.
+    paths: Vec<String>,
+    rules: Vec<Rule>,
 }
 
 impl PolicyBuilder {
@@ -93,6 +104,7 @@ impl PolicyBuilder {
     /// `/part/**` matches `/part` too.
     pub fn add_path(&mut self, pattern: &str) -> Result<(), globset::Error> {
         self.add_glob(pattern)?;
+        self.paths.push(pattern.to_owned());
         match pattern.strip_suffix("/**") {
             Some("") | None => Ok(()),
             Some(folder) => {
@@ -104,7 +116,7 @@ impl PolicyBuilder {
 
     /// Ends the rule whose paths were added.
     pub fn add_rule(&mut self, route: Route) {
-        self.routes.push(route);
+        self.rules.push(Rule { paths: std::mem::take(&mut self.paths), route });
     }
 
     /// Compiles the rules.
@@ -113,13 +125,13 @@ impl PolicyBuilder {
         for glob in self.patterns {
             set.add(glob);
         }
-        Ok(Policy { patterns: set.build()?, rule_of: self.rule_of, routes: self.routes })
+        Ok(Policy { patterns: set.build()?, rule_of: self.rule_of, rules: self.rules })
     }
 
     fn add_glob(&mut self, pattern: &str) -> Result<(), globset::Error> {
         let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()?;
         self.patterns.push(glob);
-        self.rule_of.push(self.routes.len());
+        self.rule_of.push(self.rules.len());
         Ok(())
     }
 }

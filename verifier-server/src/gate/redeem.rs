@@ -125,8 +125,7 @@ impl Gate {
             price: self.pricing(config).price,
             multiplier: Multiplier::ONE,
             ceiling: config.challenge.ceiling(),
-            // A table that fills sells dearer; one that does not leaves the price alone, the site's may be zero.
-            table_price: if crowded { table_price(floor, used, slots) } else { 0 },
+            table_price: table_price(floor, used, slots),
             tenth_at_least: crowded,
         };
         let bought = sale.buy(challenge.shape().work(), challenge.standing()).ok_or(Refusal::Outpriced)?;

@@ -139,11 +139,11 @@ impl LiveIds for Table {
                 return Inserted::Existing(entry);
             }
         }
-        let Some(position) = free_position(&slots, id, now) else { return Inserted::Full };
         let entry = match make() {
             Ok(entry) => entry,
             Err(error) => return Inserted::Declined(error),
         };
+        let Some(position) = free_position(&slots, id, now) else { return Inserted::Full };
         if slots[position] != EMPTY {
             self.count_out(&unpack(&slots[position]).1);
         }

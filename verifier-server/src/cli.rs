@@ -1,0 +1,58 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A gate that drops while a website is under attack.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the verifier
+    Serve {
+        /// The configuration file
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
+    /// Run a small site with the verifier in front of it, on loopback
+    Demo {
+        /// The port for visitors; another one is taken if it is busy
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Check a configuration file: every error at once, then what it would do
+    CheckConfig {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Show what a running verifier does
+    Status {
+        /// Its configuration file, which says where it listens for the operator
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
+    /// Set the mode of a running verifier
+    Mode {
+        /// off, auto or on
+        #[arg(value_parser = ["off", "auto", "on"])]
+        mode: String,
+        /// Its configuration file, which says where it listens for the operator
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
+    /// Get a clearance as an API client would, and print the cookie
+    Solve {
+        /// The page that is wanted, http:// only
+        url: String,
+        /// Where the site's gate has its endpoints
+        #[arg(long, default_value = "/.portcullis/")]
+        base_path: String,
+    },
+}

@@ -1,0 +1,65 @@
+//! A small HTTP client: for the command line's questions to the admin listener, and for `solve`.
+
+use crate::config::Listen;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long an answer may take in all.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens there, or not for us.
+    #[error("cannot connect to {0}: {1}")]
+    Connect(String, std::io::Error),
+    /// The conversation broke off.
+    #[error("the answer broke off: {0}")]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    /// It took too long.
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// Sends one request to a listener and returns the whole answer.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(crate) async fn send(to: &Listen, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+    let conversation = async {
+        match to {
+            Listen::Tcp(address) => {
+                let stream =
+                    TcpStream::connect(address).await.map_err(|error| ClientError::Connect(to.to_string(), error))?;
+                converse(stream, request).await
+            }
+            Listen::Unix(path) => {
+                let stream =
+                    UnixStream::connect(path).await.map_err(|error| ClientError::Connect(to.to_string(), error))?;
+                converse(stream, request).await
+            }
+        }
+    };
+    tokio::time::timeout(TIMEOUT, conversation).await.unwrap_or(Err(ClientError::Timeout))
+}
+
+async fn converse<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| ClientError::Broken(error.into());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // Its error reaches us through the answer.
+    let driver = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(ClientError::Broken)?.to_bytes();
+    driver.abort();
+    Ok(Response::from_parts(parts, body))
+}

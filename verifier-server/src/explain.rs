@@ -1,0 +1,83 @@
+//! What a configuration would do, in plain words: for `check-config` and for the log at the start.
+
+use crate::config::{Beside, Bind, Config, Mode, OnFailure};
+use crate::gate::policy::Action;
+use std::fmt::Write;
+
+/// The whole configuration in sentences, one a line.
+#[must_use]
+pub fn explain(config: &Config) -> String {
+    let mut text = String::new();
+    let mut say = |line: String| {
+        // A string takes everything.
+        let _ = writeln!(text, "{line}");
+    };
+    let listeners: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    say(format!("listens on {}; the operator on {}", listeners.join(" and "), config.admin));
+    for site in &config.sites {
+        let hosts: Vec<String> = site.hosts.iter().map(ToString::to_string).collect();
+        let hosts = if hosts.is_empty() { "every host".to_owned() } else { hosts.join(", ") };
+        let origin = site.origin.as_ref().map_or_else(
+            || "only answers the web server's questions".to_owned(),
+            |origin| format!("passes requests on to http://{}", origin.authority),
+        );
+        say(format!("site `{}` ({hosts}): {origin}", site.name));
+    }
+    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    say(match &config.beside {
+        None => "the client's address is that of the connection; every forwarding header is ignored".to_owned(),
+        Some(Beside::Nginx) => format!(
+            "the client's address is what nginx at {} sets in X-Real-IP; from anybody else, that of the connection",
+            proxies.join(", ")
+        ),
+        Some(Beside::Proxy { client_address_header }) => format!(
+            "the client's address is the first from the right in {client_address_header} that is not one of {}; \
+             from anybody else, that of the connection",
+            proxies.join(", ")
+        ),
+    });
+    let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
+    say(match config.mode {
+        Mode::Off => "mode off: nothing but `deny` rules acts".to_owned(),
+        Mode::Auto => "mode auto: the price is zero; `challenge` and `deny` rules act".to_owned(),
+        Mode::On => format!("mode on: every page needs work, {floor} attempts for a full clearance"),
+    });
+    say(format!(
+        "a challenge asks {} sub-puzzles of {} attempts at the floor and {ceiling} attempts at the most, within {} s",
+        config.challenge.count,
+        config.challenge.difficulty.attempts(),
+        config.challenge.lifetime_seconds
+    ));
+    let bound = match config.clearance.bind {
+        Bind::Network => "further networks pay a tenth as toll",
+        Bind::Strict => "it is good from the network that bought it only",
+    };
+    let credits = f64::from(config.clearance.full.in_hundredths()) / 100.0;
+    say(format!("a full clearance holds {credits} credits for {} s; {bound}", config.clearance.lifetime_seconds));
+    for (number, rule) in config.policy.rules().iter().enumerate() {
+        let route = &rule.route;
+        let acts = match route.action {
+            Action::Allow => "passes unpaid".to_owned(),
+            Action::Deny => "is refused".to_owned(),
+            _ if route.asset => "is an asset and costs a tenth".to_owned(),
+            Action::Price => format!("costs {}", f64::from(route.cost.in_hundredths()) / 100.0),
+            Action::Challenge => {
+                format!("needs work at any time and costs {}", f64::from(route.cost.in_hundredths()) / 100.0)
+            }
+        };
+        say(format!("rule {}: {} {acts}", number + 1, rule.paths.join(", ")));
+    }
+    let kept = config.state_dir.as_ref().map_or_else(
+        || "nothing is kept: clearances end with the process".to_owned(),
+        |folder| format!("clearances survive a clean stop in {}", folder.display()),
+    );
+    say(format!("the table takes at most {} MiB; {kept}", config.table_mib));
+    say(match config.on_failure {
+        OnFailure::Open => "without randomness from the system, requests pass".to_owned(),
+        OnFailure::Closed => "without randomness from the system, requests are refused".to_owned(),
+    });
+    for warning in &config.warnings {
+        say(format!("warning: {warning}"));
+    }
+    text
+}

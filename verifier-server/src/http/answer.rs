@@ -1,0 +1,324 @@
+//! What the gate itself answers (PROTOCOL §6): the page or the problem, never cached, never indexed as 200.
+
+use super::body::AnswerBody;
+use super::original::Visitor;
+use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
+use super::service::{Verifier, is_navigation};
+use crate::config::{Config, Limits, Site};
+use crate::gate::Quote;
+use crate::gate::target::Target;
+use crate::{clock, random};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, VARY};
+use hyper::{Method, Response, StatusCode};
+use puzzle::{Algorithm, Challenge, ClientNetwork, UnixSeconds};
+use serde_json::{Map, Value, json};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// What a gate answer depends on.
+const VARY_GATE: &str = "Accept, Cookie, Sec-Fetch-Mode, Sec-Fetch-Dest, Origin, Portcullis-Clearance";
+/// Seconds after which a visitor whom admission dropped tries again: 2 to 8, so that they do not come back together.
+const OVERLOADED_RETRY_SECONDS: (u32, u32) = (2, 8);
+
+/// What every answer to one request needs.
+pub(super) struct Context<'a> {
+    verifier: &'a Verifier,
+    config: &'a Config,
+    visitor: &'a Visitor,
+    request_id: &'a str,
+    method: String,
+    navigation: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        verifier: &'a Verifier,
+        config: &'a Config,
+        visitor: &'a Visitor,
+        request_id: &'a str,
+        headers: &HeaderMap,
+        method: &Method,
+    ) -> Self {
+        Self::of_asked(verifier, config, visitor, request_id, headers, method.as_str())
+    }
+
+    /// For a request that a web server asks about: `method` is that of the original.
+    pub(super) fn of_asked(
+        verifier: &'a Verifier,
+        config: &'a Config,
+        visitor: &'a Visitor,
+        request_id: &'a str,
+        headers: &HeaderMap,
+        method: &str,
+    ) -> Self {
+        Self { verifier, config, visitor, request_id, method: method.to_owned(), navigation: is_navigation(headers) }
+    }
+
+    /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
+    /// operating system gives no randomness for a challenge.
+    pub(super) fn challenged(&self, site: &Site, target: &Target<'_>) -> Option<Response<AnswerBody>> {
+        let quote = self.verifier.gate.pricing(self.config).quote(&self.config.policy.route(target));
+        let challenge = issue(self.verifier, self.config, site, self.visitor.network(), quote)?;
+        let mut response = if self.navigation { self.page(&challenge) } else { self.problem_with(&challenge) };
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));
+        challenge_header(headers, &challenge);
+        Some(response)
+    }
+
+    /// A clearance came in the meantime: the request is sent again.
+    pub(super) fn again(&self) -> Response<AnswerBody> {
+        let text = "The page opens again by itself.";
+        let page = || self.message_page(StatusCode::TOO_MANY_REQUESTS, "One moment, please", text, Some(0));
+        let mut response = if self.method == "GET" {
+            page()
+        } else {
+            self.problem(StatusCode::TOO_MANY_REQUESTS, "again", "Please send the request again")
+        };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(0));
+        response
+    }
+
+    /// A rule refuses the request.
+    pub(super) fn denied(&self) -> Response<AnswerBody> {
+        let text = "The people who run this site do not allow this request.";
+        self.page_or_problem(StatusCode::FORBIDDEN, "denied", "This page is not available", text, None)
+    }
+
+    /// A paid request for which there was no room.
+    pub(super) fn overloaded(&self) -> Response<AnswerBody> {
+        let (least, most) = OVERLOADED_RETRY_SECONDS;
+        let jitter = u32::from(random::bytes::<1>().unwrap_or_default()[0]);
+        let seconds = least + jitter % (most - least + 1);
+        let text = "There is no room right now. The page tries again by itself; nothing you have is lost.";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, Some(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+    }
+
+    /// The host belongs to no site here.
+    pub(super) fn unknown_host(&self) -> Response<AnswerBody> {
+        let text = "There is no site of this name on this server.";
+        self.page_or_problem(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "No such site here", text, None)
+    }
+
+    /// The site's own content is not served from here.
+    pub(super) fn nothing_here(&self) -> Response<AnswerBody> {
+        let text = "This address only answers questions of the web server beside it.";
+        self.page_or_problem(StatusCode::NOT_FOUND, "not_found", "Nothing here", text, None)
+    }
+
+    /// The origin did not answer as it should.
+    pub(super) fn failed(&self, status: StatusCode, code: &str, text: &str) -> Response<AnswerBody> {
+        self.page_or_problem(status, code, "This page cannot be reached right now", text, None)
+    }
+
+    fn page(&self, challenge: &Challenge) -> Response<AnswerBody> {
+        let small = self.verifier.page_rates.is_crowded(self.visitor.network(), clock::now());
+        let page = GatePage {
+            base: &self.config.base_path,
+            challenge,
+            expires_in: challenge.expires_at().since(clock::now()),
+            method: &self.method,
+            host: self.visitor.host(),
+            request_id: self.request_id,
+            small,
+        };
+        html(StatusCode::TOO_MANY_REQUESTS, GATE_POLICY, page.render())
+    }
+
+    fn problem_with(&self, challenge: &Challenge) -> Response<AnswerBody> {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut body = problem_body(status, "challenge_required", "This request needs work first", self.request_id);
+        body.extend(challenge_fields(challenge));
+        problem(status, body)
+    }
+
+    fn page_or_problem(
+        &self,
+        status: StatusCode,
+        code: &str,
+        title: &str,
+        text: &str,
+        refresh_seconds: Option<u32>,
+    ) -> Response<AnswerBody> {
+        if self.navigation {
+            self.message_page(status, title, text, refresh_seconds)
+        } else {
+            self.problem(status, code, text)
+        }
+    }
+
+    fn message_page(
+        &self,
+        status: StatusCode,
+        title: &str,
+        text: &str,
+        refresh_seconds: Option<u32>,
+    ) -> Response<AnswerBody> {
+        let (base, request_id) = (self.config.base_path.as_str(), self.request_id);
+        let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds };
+        html(status, MESSAGE_POLICY, page.render())
+    }
+
+    fn problem(&self, status: StatusCode, code: &str, title: &str) -> Response<AnswerBody> {
+        problem(status, problem_body(status, code, title, self.request_id))
+    }
+}
+
+/// Issues a challenge with fresh randomness and counts it.
+pub(super) fn issue(
+    verifier: &Verifier,
+    config: &Config,
+    site: &Site,
+    network: ClientNetwork,
+    quote: Quote,
+) -> Option<Challenge> {
+    let challenge = verifier.gate.issue(config, site, network, quote, clock::now(), random::bytes().ok()?)?;
+    verifier.metrics.challenges_issued.inc();
+    Some(challenge)
+}
+
+/// A page that says something, for a request whose visitor is not known.
+pub(super) fn message(
+    config: &Config,
+    request_id: &str,
+    status: StatusCode,
+    title: &str,
+    text: &str,
+) -> Response<AnswerBody> {
+    let base = config.base_path.as_str();
+    let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds: None };
+    html(status, MESSAGE_POLICY, page.render())
+}
+
+/// The fields that tell a client about a challenge; the verifier believes its 64 bytes and none of these.
+pub(super) fn challenge_fields(challenge: &Challenge) -> Map<String, Value> {
+    let shape = challenge.shape();
+    let fields = json!({
+        "needed": true,
+        "challenge": puzzle::encode(challenge.bytes()).as_str(),
+        "algorithm": shape.algorithm.name(),
+        "difficulty": shape.difficulty.attempts(),
+        "count": shape.count,
+        "expires_in": challenge.expires_at().since(clock::now()),
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The members of a problem (RFC 9457).
+pub(super) fn problem_body(status: StatusCode, code: &str, title: &str, request_id: &str) -> Map<String, Value> {
+    let members = [
+        ("type", json!("about:blank")),
+        ("title", json!(title)),
+        ("status", json!(status.as_u16())),
+        ("code", json!(code)),
+        ("request_id", json!(request_id)),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A problem answer.
+pub(super) fn problem(status: StatusCode, body: Map<String, Value>) -> Response<AnswerBody> {
+    with_type(status, "application/problem+json", Value::Object(body).to_string())
+}
+
+/// A JSON answer.
+pub(super) fn json_answer(status: StatusCode, body: Value) -> Response<AnswerBody> {
+    with_type(status, "application/json", body.to_string())
+}
+
+/// Puts a challenge where clients that do not read bodies find it.
+pub(super) fn challenge_header(headers: &mut HeaderMap, challenge: &Challenge) {
+    if let Ok(value) = HeaderValue::from_str(puzzle::encode(challenge.bytes()).as_str()) {
+        headers.insert("portcullis-challenge", value);
+    }
+}
+
+/// An answer with nothing in it.
+pub(super) fn bare(status: StatusCode) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::empty());
+    *response.status_mut() = status;
+    never_cached(response.headers_mut());
+    response
+}
+
+fn html(status: StatusCode, policy: &'static str, page: String) -> Response<AnswerBody> {
+    let mut response = with_type(status, "text/html; charset=utf-8", page);
+    let headers = response.headers_mut();
+    headers.insert("content-security-policy", HeaderValue::from_static(policy));
+    headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    response
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::bytes(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    never_cached(headers);
+    response
+}
+
+fn never_cached(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static(VARY_GATE));
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
+        headers.insert(DATE, date);
+    }
+}
+
+/// What the slowest supported phone needs for a challenge, in whole seconds, at least 1.
+fn work_seconds(challenge: &Challenge) -> u64 {
+    challenge.shape().work().div_ceil(u64::from(Algorithm::Sha256.slowest_attempts_per_second())).max(1)
+}
+
+/// Challenge pages a second and client network, in a table of fixed size; networks that share a cell share the rate.
+pub(super) struct PageRates {
+    hasher: RandomState,
+    /// The second in the upper half, the count in the lower.
+    cells: Vec<AtomicU64>,
+}
+
+impl Default for PageRates {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), cells: (0..Self::CELLS).map(|_| AtomicU64::new(0)).collect() }
+    }
+}
+
+impl PageRates {
+    const CELLS: usize = 16_384;
+
+    /// Counts a page, and says whether the network fetches more than it should in this second.
+    fn is_crowded(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
+        let index = usize::try_from(self.hasher.hash_one(network)).unwrap_or_default() % Self::CELLS;
+        let second = u64::from(now.0) << 32;
+        let count = |cell: u64| if cell >> 32 == second >> 32 { cell + 1 } else { second + 1 };
+        let before = self.cells[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cell| Some(count(cell)));
+        let pages = count(before.unwrap_or_default()) & u64::from(u32::MAX);
+        pages > u64::from(Limits::PAGES_PER_SECOND_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_eleventh_page_of_a_second_is_small_and_the_next_second_begins_anew() {
+        let rates = PageRates::default();
+        let network = ClientNetwork::of([192, 0, 2, 1].into());
+        let crowded = |second| (0..12).map(|_| rates.is_crowded(network, UnixSeconds(second))).collect::<Vec<_>>();
+        let mut expected = vec![false; 10];
+        expected.extend([true, true]);
+        assert_eq!(crowded(7), expected);
+        assert_eq!(crowded(8), expected);
+    }
+}

@@ -1,0 +1,121 @@
+//! The endpoints for the web server beside us (PROTOCOL §5). A stranger who reaches them finds nothing.
+
+use super::answer::{Context, bare};
+use super::body::AnswerBody;
+use super::clearances;
+use super::original::{self, Asked, Peer, Unclear, Visitor};
+use super::service::{Verifier, is_navigation, is_preflight, is_safe};
+use crate::clock;
+use crate::config::Config;
+use crate::gate::target::Target;
+use crate::gate::{Decision, Repeat, RequestFacts, Worth};
+use hyper::header::HeaderValue;
+use hyper::{Method, Request, Response, StatusCode};
+
+/// Where these endpoints are.
+pub(super) const BASE_PATH: &str = "/.portcullis-beside/";
+/// Characters of the web server's request id that a page shows.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+/// What tells the web server that the gate said no, and not the site itself.
+const GATE_HEADER: &str = "portcullis-gate";
+
+/// Answers `check` and `gate`.
+pub(super) fn answer<B>(
+    verifier: &Verifier,
+    config: &Config,
+    peer: Peer,
+    endpoint: &str,
+    request: &Request<B>,
+) -> Response<AnswerBody> {
+    let known = matches!(endpoint, "check" | "gate") && request.method() == Method::GET;
+    let question = original::asked(config, peer, request.headers())
+        .and_then(|asked| Ok((asked, original::visitor(config, peer, request)?)));
+    match question {
+        Err(Unclear::Stranger) => bare(StatusCode::NOT_FOUND),
+        _ if !known => bare(StatusCode::NOT_FOUND),
+        Err(unclear) => {
+            verifier.log_unclear(&unclear);
+            bare(StatusCode::UNAUTHORIZED)
+        }
+        Ok((asked, visitor)) if endpoint == "check" => check(verifier, config, &visitor, asked, request),
+        Ok((asked, visitor)) => gate(verifier, config, &visitor, asked, request),
+    }
+}
+
+/// 204 for a request that passes, 401 for one that does not. Charges.
+fn check<B>(
+    verifier: &Verifier,
+    config: &Config,
+    visitor: &Visitor,
+    asked: Asked<'_>,
+    request: &Request<B>,
+) -> Response<AnswerBody> {
+    let decision = with_facts(config, visitor, asked, request, |facts| {
+        let decision = verifier.gate.decide(config, facts, clock::now());
+        verifier.metrics.decided(decision);
+        decision
+    });
+    match decision {
+        Some(Decision::Unpaid | Decision::Paid) => {
+            let mut response = Response::new(AnswerBody::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        None | Some(Decision::Challenged | Decision::Denied) => {
+            let mut response = bare(StatusCode::UNAUTHORIZED);
+            response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static("closed"));
+            response
+        }
+    }
+}
+
+/// What the visitor sees instead of the site. Never charges and never says 204.
+fn gate<B>(
+    verifier: &Verifier,
+    config: &Config,
+    visitor: &Visitor,
+    asked: Asked<'_>,
+    request: &Request<B>,
+) -> Response<AnswerBody> {
+    let headers = request.headers();
+    let request_id = asked.request_id.get(..REQUEST_ID_CHARS_MAX).unwrap_or(asked.request_id);
+    let context = Context::of_asked(verifier, config, visitor, request_id, headers, asked.method);
+    if headers.get("x-portcullis-gate").is_some_and(|value| value == "busy") {
+        return context.overloaded();
+    }
+    let answer = with_facts(config, visitor, asked, request, |facts| {
+        if config.policy.route(facts.target).action == crate::gate::policy::Action::Deny {
+            return context.denied();
+        }
+        match verifier.gate.worth(config, facts, clock::now()) {
+            Worth::NotNeeded | Worth::Admits { .. } => context.again(),
+            Worth::Lacking => context.challenged(facts.site, facts.target).unwrap_or_else(|| context.overloaded()),
+        }
+    });
+    answer.unwrap_or_else(|| context.unknown_host())
+}
+
+/// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
+fn with_facts<B, R>(
+    config: &Config,
+    visitor: &Visitor,
+    asked: Asked<'_>,
+    request: &Request<B>,
+    act: impl FnOnce(&RequestFacts<'_>) -> R,
+) -> Option<R> {
+    let site = config.site_of(visitor.host())?;
+    // An unknown method is like any other that changes things.
+    let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
+    let target = Target::parse(asked.target);
+    let ids = clearances::of(request.headers(), &method, visitor.scheme);
+    Some(act(&RequestFacts {
+        site,
+        target: &target,
+        network: visitor.network(),
+        clearances: &ids,
+        safe_method: is_safe(&method),
+        navigation: is_navigation(request.headers()),
+        preflight: is_preflight(&method, request.headers()),
+        repeat: Some(Repeat { request_id: asked.request_id, method: asked.method, target: asked.target }),
+    }))
+}

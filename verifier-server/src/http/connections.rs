@@ -1,0 +1,199 @@
+//! The limit of connections: the new one is accepted, the most wasteful one is closed.
+//!
+//! Closed is, in the network with most connections, the one that has waited longest without a complete request head,
+//! then the one that has been idle longest; where that network has none, in the next. Never one with a request in
+//! progress.
+
+use super::activity::{Activity, Phase};
+use puzzle::ClientNetwork;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// Connections looked out at a time when the limit is reached: one look over all of them serves so many newcomers.
+const VICTIMS_AT_A_TIME: usize = 256;
+
+/// All open connections.
+#[derive(Debug)]
+pub(super) struct Connections {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: HashMap<u64, Arc<Activity>>,
+    next_id: u64,
+    /// The most wasteful ones at the last look, worst first, with the phase they were in.
+    victims: VecDeque<(u64, Phase)>,
+}
+
+/// A place among the connections, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    id: u64,
+    connections: Arc<Connections>,
+    pub(super) activity: Arc<Activity>,
+}
+
+/// A request in progress; its end is noted when this is dropped, with the answer's body or with the tunnel it became.
+/// It holds the connection's place, so that a tunnel counts as a connection.
+#[derive(Debug)]
+pub(super) struct InProgress(Arc<Place>);
+
+impl InProgress {
+    /// Notes the begin of a request.
+    pub(super) fn begin(place: &Arc<Place>) -> Self {
+        place.activity.request_begins();
+        Self(Arc::clone(place))
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.activity.request_ends();
+    }
+}
+
+impl Connections {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default() })
+    }
+
+    /// How many are open.
+    pub(super) fn open(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// Takes a place for a new connection; at `max` the most wasteful one is closed for it. `None` if every one of
+    /// them has a request in progress.
+    pub(super) fn enter(self: &Arc<Self>, network: Option<ClientNetwork>, max: usize) -> Option<Arc<Place>> {
+        let mut inner = self.lock();
+        if inner.open.len() >= max {
+            inner.close_most_wasteful()?;
+        }
+        let id = inner.next_id;
+        inner.next_id += 1;
+        let activity = Arc::new(Activity::new(network));
+        inner.open.insert(id, Arc::clone(&activity));
+        drop(inner);
+        Some(Arc::new(Place { id, connections: Arc::clone(self), activity }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.lock().open.remove(&self.id);
+    }
+}
+
+impl Inner {
+    fn close_most_wasteful(&mut self) -> Option<()> {
+        if self.close_next_victim().is_some() {
+            return Some(());
+        }
+        self.look_for_victims();
+        self.close_next_victim()
+    }
+
+    /// Closes the next victim that still does what it did when it was looked out.
+    fn close_next_victim(&mut self) -> Option<()> {
+        while let Some((id, phase)) = self.victims.pop_front() {
+            let unchanged = self.open.get(&id).is_some_and(|activity| activity.phase() == phase);
+            if unchanged && let Some(activity) = self.open.remove(&id) {
+                activity.evict();
+                return Some(());
+            }
+        }
+        None
+    }
+
+    fn look_for_victims(&mut self) {
+        let mut networks: HashMap<Option<ClientNetwork>, (usize, Vec<(u64, Phase)>)> = HashMap::new();
+        for (id, activity) in &self.open {
+            let (count, wasteful) = networks.entry(activity.network).or_default();
+            *count += 1;
+            let phase = activity.phase();
+            if !matches!(phase, Phase::Requests(_)) {
+                wasteful.push((*id, phase));
+            }
+        }
+        let mut groups: Vec<_> = networks.into_values().filter(|(_, wasteful)| !wasteful.is_empty()).collect();
+        for (_, wasteful) in &mut groups {
+            // The worst last, so that it is popped first.
+            wasteful.sort_by_key(|(_, phase)| std::cmp::Reverse(waste(*phase)));
+        }
+        let mut crowded: BinaryHeap<(usize, usize)> =
+            groups.iter().enumerate().map(|(index, (count, _))| (*count, index)).collect();
+        while self.victims.len() < VICTIMS_AT_A_TIME
+            && let Some((count, index)) = crowded.pop()
+        {
+            let wasteful = &mut groups[index].1;
+            self.victims.extend(wasteful.pop());
+            if !wasteful.is_empty() {
+                crowded.push((count - 1, index));
+            }
+        }
+    }
+}
+
+/// Orders phases by waste, the most wasteful least: a head that does not come before silence, the oldest first.
+fn waste(phase: Phase) -> (u8, Option<Instant>) {
+    match phase {
+        Phase::Head(since) => (0, Some(since)),
+        Phase::Idle(since) => (1, Some(since)),
+        Phase::Requests(_) => (2, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(third: u8) -> Option<ClientNetwork> {
+        Some(ClientNetwork::of([192, 0, third, 1].into()))
+    }
+
+    fn is_open(connections: &Connections, place: &Place) -> bool {
+        connections.lock().open.contains_key(&place.id)
+    }
+
+    #[test]
+    fn the_oldest_unfinished_head_of_the_most_crowded_network_is_closed() {
+        let connections = Connections::new();
+        let alone = connections.enter(network(1), 4).expect("a place");
+        let crowd: Vec<Arc<Place>> = (0..3).filter_map(|_| connections.enter(network(2), 4)).collect();
+        let newcomer = connections.enter(network(3), 4).expect("a place");
+        assert!(is_open(&connections, &alone) && is_open(&connections, &newcomer));
+        assert_eq!(crowd.iter().map(|place| is_open(&connections, place)).collect::<Vec<_>>(), [false, true, true]);
+        assert_eq!(connections.open(), 4);
+    }
+
+    #[test]
+    fn an_unfinished_head_goes_before_an_idle_connection_and_a_request_stays() {
+        let connections = Connections::new();
+        let requesting = connections.enter(network(1), 3).expect("a place");
+        let _request = InProgress::begin(&requesting);
+        let idle = connections.enter(network(1), 3).expect("a place");
+        drop(InProgress::begin(&idle));
+        let head = connections.enter(network(1), 3).expect("a place");
+        let _a = connections.enter(network(2), 3).expect("a place");
+        assert!(!is_open(&connections, &head));
+        let _b = connections.enter(network(3), 3).expect("a place");
+        assert!(!is_open(&connections, &idle));
+        assert!(is_open(&connections, &requesting));
+    }
+
+    #[test]
+    fn where_every_connection_is_in_a_request_the_newcomer_is_turned_away() {
+        let connections = Connections::new();
+        let place = connections.enter(network(1), 1).expect("a place");
+        let request = InProgress::begin(&place);
+        assert!(connections.enter(network(2), 1).is_none());
+        drop(request);
+        assert!(connections.enter(network(2), 1).is_some());
+    }
+}

@@ -1,0 +1,131 @@
+//! The reverse proxy: an admitted request on its way to the origin, and the answer on its way back. No body is held.
+
+use super::answer::Context;
+use super::body::{AnswerBody, ClientBody, Stalled};
+use super::connections::InProgress;
+use super::original::Visitor;
+use super::service::Verifier;
+use super::{forward, tunnel};
+use crate::config::{Config, Limits, Origin};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::time::Duration;
+
+/// How long a connection to an origin is kept for the next request.
+const ORIGIN_IDLE: Duration = Duration::from_secs(30);
+
+/// Connections to origins.
+pub(super) struct OriginClient {
+    client: Client<HttpConnector, ClientBody>,
+}
+
+impl OriginClient {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(limits.origin_connect_timeout));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(ORIGIN_IDLE)
+            .http1_preserve_header_case(true)
+            .set_host(false)
+            .build(connector);
+        Self { client }
+    }
+}
+
+/// Forwards a request and returns the origin's answer, or says why there is none.
+pub(super) async fn forward(
+    verifier: &Verifier,
+    config: &Config,
+    origin: &Origin,
+    visitor: &Visitor,
+    request_id: &str,
+    mut request: Request<Incoming>,
+    in_progress: InProgress,
+) -> Response<AnswerBody> {
+    let context = Context::new(verifier, config, visitor, request_id, request.headers(), request.method());
+    let failed = |in_progress: InProgress, status, code, text| {
+        context.failed(status, code, text).map(|body| body.ending(in_progress))
+    };
+    let Some(uri) = origin_uri(origin, request.uri()) else {
+        return failed(
+            in_progress,
+            StatusCode::BAD_REQUEST,
+            "bad_target",
+            "The address asked for cannot be forwarded.",
+        );
+    };
+    let upgrade = request.version() == Version::HTTP_11 && asks_for_upgrade(request.headers());
+    let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
+    let stalled = Stalled::default();
+    let (mut parts, body) = request.into_parts();
+    parts.uri = uri;
+    parts.version = Version::HTTP_11;
+    forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
+    let body = ClientBody::new(body, config.limits.body_timeout, stalled.clone());
+    let answered = verifier.origins.client.request(Request::from_parts(parts, body));
+
+    let mut response = match tokio::time::timeout(config.limits.origin_timeout, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) if stalled.get() => {
+            let mut response =
+                failed(in_progress, StatusCode::REQUEST_TIMEOUT, "body_timeout", "The request's body did not come.");
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        Ok(Err(error)) => {
+            log_failure(verifier, request_id, &error);
+            let text =
+                "The site's own server does not answer. The people who run it can find this request by its number.";
+            return failed(in_progress, StatusCode::BAD_GATEWAY, "origin_unreachable", text);
+        }
+        Err(elapsed) => {
+            log_failure(verifier, request_id, &elapsed);
+            let text = "The site's own server takes too long. Please try again in a while.";
+            return failed(in_progress, StatusCode::GATEWAY_TIMEOUT, "origin_timeout", text);
+        }
+    };
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    forward::to_client(response.headers_mut(), switched);
+    match client_side {
+        Some(client_side) if switched => {
+            let origin_side = hyper::upgrade::on(&mut response);
+            tokio::spawn(tunnel::run(client_side, origin_side, in_progress));
+            response.map(|_| AnswerBody::empty())
+        }
+        _ if switched => failed(
+            in_progress,
+            StatusCode::BAD_GATEWAY,
+            "origin_unreachable",
+            "The site's own server changed the protocol unasked.",
+        ),
+        _ => response.map(|body| AnswerBody::origin(body).ending(in_progress)),
+    }
+}
+
+/// The target at the origin; `None` where it has no path, as in `CONNECT`.
+fn origin_uri(origin: &Origin, asked: &Uri) -> Option<Uri> {
+    let target = asked.path_and_query().map_or_else(|| PathAndQuery::from_static("/"), Clone::clone);
+    let target = target.as_str().starts_with('/').then_some(target)?;
+    Uri::builder().scheme("http").authority(origin.authority.clone()).path_and_query(target).build().ok()
+}
+
+fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    let connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    headers.contains_key(UPGRADE)
+        && connection.flat_map(|list| list.split(',')).any(|item| item.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+fn log_failure(verifier: &Verifier, request_id: &str, error: &dyn std::error::Error) {
+    verifier.metrics.origin_failures.inc();
+    if let Some(left_out) = verifier.origin_log.turn() {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(request_id, left_out, cause, "the origin did not answer: {error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! The accept loop, one task a connection, and the drain at the end.
+
+use super::client_io::{ClientIo, Protocol, Stream};
+use super::connections::{InProgress, Place};
+use super::listener::Listener;
+use super::original::Peer;
+use super::service::Verifier;
+use crate::clock;
+use crate::config::Limits;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use puzzle::ClientNetwork;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the loop waits after an error of `accept`, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of a stream or connection of HTTP/2 that may wait for the reader.
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+const H2_PING_EVERY: Duration = Duration::from_secs(20);
+const H2_PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// A verifier that serves.
+pub struct Server {
+    /// What all requests share.
+    pub verifier: Arc<Verifier>,
+    /// Becomes true when the drain begins; closed when everything has ended.
+    stop: watch::Sender<bool>,
+}
+
+/// Starts to accept on all listeners, and the tick once a second.
+#[must_use]
+pub fn serve(verifier: Arc<Verifier>, listeners: Vec<Listener>) -> Server {
+    let (stop, stopped) = watch::channel(false);
+    for listener in listeners {
+        tokio::spawn(accept_all(Arc::clone(&verifier), listener, stopped.clone()));
+    }
+    tokio::spawn(tick(Arc::clone(&verifier), stopped));
+    Server { verifier, stop }
+}
+
+impl Server {
+    /// Accepts nobody any more, lets requests in progress end within the drain time, and returns then.
+    pub async fn drain(self) {
+        self.stop.send_replace(true);
+        let within = self.verifier.config.load().limits.drain;
+        if tokio::time::timeout(within, self.stop.closed()).await.is_err() {
+            tracing::warn!("some requests had not ended after {} s", within.as_secs());
+        }
+    }
+}
+
+async fn tick(verifier: Arc<Verifier>, mut stopped: watch::Receiver<bool>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => verifier.gate.tick(clock::now()),
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => accept(&verifier, stream, peer, &stopped),
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, stopped: &watch::Receiver<bool>) {
+    let network = match peer {
+        Peer::Address(address) => Some(ClientNetwork::of(address)),
+        Peer::UnixSocket => None,
+    };
+    let limits = verifier.config.load().limits;
+    match verifier.connections.enter(network, limits.max_connections) {
+        Some(place) => {
+            tokio::spawn(connection(Arc::clone(verifier), stream, peer, place, limits, stopped.clone()));
+        }
+        None => verifier.metrics.connections_refused.inc(),
+    }
+}
+
+/// Serves one connection until it ends, stands still for too long, or has to make room.
+async fn connection(
+    verifier: Arc<Verifier>,
+    stream: Stream,
+    peer: Peer,
+    place: Arc<Place>,
+    limits: Limits,
+    mut stopped: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        () = talk(verifier, stream, peer, &place, &limits, &mut stopped) => {}
+        () = place.activity.overdue(&limits) => {}
+    }
+}
+
+async fn talk(
+    verifier: Arc<Verifier>,
+    stream: Stream,
+    peer: Peer,
+    place: &Arc<Place>,
+    limits: &Limits,
+    stopped: &mut watch::Receiver<bool>,
+) {
+    let opening = ClientIo::open(stream, Arc::clone(&place.activity), limits.write_timeout);
+    let opened = tokio::select! {
+        opened = opening => opened,
+        _ = stopped.changed() => return,
+    };
+    let Ok((io, protocol)) = opened else { return };
+    let service = service_fn(|request: Request<Incoming>| {
+        let verifier = Arc::clone(&verifier);
+        let in_progress = InProgress::begin(place);
+        async move { Ok::<_, Infallible>(verifier.answer(peer, request, in_progress).await) }
+    });
+    let io = TokioIo::new(io);
+    // How a connection ends is the client's affair: hyper has answered what broke the protocol.
+    match protocol {
+        Protocol::Http1 => {
+            let mut connection = pin!(http1(limits).serve_connection(io, service).with_upgrades());
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        }
+        Protocol::Http2 => {
+            let mut connection = pin!(http2(limits).serve_connection(io, service));
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        }
+    }
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None)
+        .half_close(false)
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .max_headers(limits.max_headers)
+        .max_buf_size(usize::try_from(limits.max_head_bytes).unwrap_or(usize::MAX));
+    builder
+}
+
+fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(Limits::H2_STREAMS_MAX)
+        .max_header_list_size(limits.max_head_bytes)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .keep_alive_interval(H2_PING_EVERY)
+        .keep_alive_timeout(H2_PONG_WITHIN);
+    builder
+}

@@ -1,0 +1,193 @@
+//! The way of a request: from the connection to the gate, and from there to the origin or to an answer of our own.
+
+use super::answer::{self, Context};
+use super::body::AnswerBody;
+use super::connections::{Connections, InProgress};
+use super::original::{self, Peer, Unclear, Visitor};
+use super::proxy::OriginClient;
+use super::{beside, clearances, endpoints, proxy};
+use crate::clock;
+use crate::config::{Config, OnFailure, Site};
+use crate::gate::target::Target;
+use crate::gate::{Decision, Gate, RequestFacts};
+use crate::telemetry::{Metrics, Sampled};
+use arc_swap::ArcSwap;
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, Response, StatusCode};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Everything that requests share.
+pub struct Verifier {
+    /// The decision core.
+    pub gate: Gate,
+    /// The configuration in force, swapped whole.
+    pub config: ArcSwap<Config>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When it started.
+    pub started: Instant,
+    pub(super) connections: Arc<Connections>,
+    pub(super) origins: OriginClient,
+    pub(super) page_rates: answer::PageRates,
+    pub(super) verifying: Semaphore,
+    pub(super) unclear_log: Sampled,
+    pub(super) origin_log: Sampled,
+    request_ids: RequestIds,
+}
+
+impl Verifier {
+    /// A verifier for `config`.
+    #[must_use]
+    pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
+        Self {
+            gate,
+            metrics,
+            started: Instant::now(),
+            connections: Connections::new(),
+            origins: OriginClient::new(&config.limits),
+            config: ArcSwap::new(config),
+            page_rates: answer::PageRates::default(),
+            verifying: Semaphore::new(crate::config::Limits::VERIFY_IN_FLIGHT_MAX),
+            unclear_log: Sampled::default(),
+            origin_log: Sampled::default(),
+            request_ids: RequestIds::default(),
+        }
+    }
+
+    /// Open client connections.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.connections.open()
+    }
+
+    /// Answers a request of a visitor, or of the web server beside us.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        peer: Peer,
+        request: Request<Incoming>,
+        in_progress: InProgress,
+    ) -> Response<AnswerBody> {
+        let config = self.config.load_full();
+        if let Some(endpoint) = request.uri().path().strip_prefix(beside::BASE_PATH) {
+            return ending(beside::answer(self, &config, peer, endpoint, &request), in_progress);
+        }
+        let request_id = self.request_ids.next();
+        let visitor = match original::visitor(&config, peer, &request) {
+            Ok(visitor) => visitor,
+            Err(unclear) => return ending(self.unclear(&config, &unclear, &request_id), in_progress),
+        };
+        let Some(site) = config.site_of(visitor.host()) else {
+            let context = Context::new(self, &config, &visitor, &request_id, request.headers(), request.method());
+            return ending(context.unknown_host(), in_progress);
+        };
+        let base = config.base_path.as_str();
+        if let Some(endpoint) = request.uri().path().strip_prefix(base).map(str::to_owned) {
+            let answered = endpoints::answer(self, &config, site, &visitor, &request_id, &endpoint, request).await;
+            return ending(answered, in_progress);
+        }
+        self.gated(&config, site, &visitor, request_id, request, in_progress).await
+    }
+
+    /// A request for the site itself.
+    async fn gated(
+        self: &Arc<Self>,
+        config: &Arc<Config>,
+        site: &Site,
+        visitor: &Visitor,
+        request_id: String,
+        request: Request<Incoming>,
+        in_progress: InProgress,
+    ) -> Response<AnswerBody> {
+        let context = Context::new(self, config, visitor, &request_id, request.headers(), request.method());
+        let Some(origin) = &site.origin else { return ending(context.nothing_here(), in_progress) };
+        let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let target = Target::parse(raw_target);
+        let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
+        let facts = RequestFacts {
+            site,
+            target: &target,
+            network: visitor.network(),
+            clearances: &ids,
+            safe_method: is_safe(request.method()),
+            navigation: is_navigation(request.headers()),
+            preflight: is_preflight(request.method(), request.headers()),
+            repeat: None,
+        };
+        let decision = self.gate.decide(config, &facts, clock::now());
+        self.metrics.decided(decision);
+        let refusal = match decision {
+            Decision::Unpaid | Decision::Paid => None,
+            Decision::Denied => Some(context.denied()),
+            Decision::Challenged => match context.challenged(site, &target) {
+                // Without randomness there is no challenge: what happens then is the operator's choice.
+                None if config.on_failure == OnFailure::Open => None,
+                None => Some(context.overloaded()),
+                challenged => challenged,
+            },
+        };
+        match refusal {
+            None => proxy::forward(self, config, origin, visitor, &request_id, request, in_progress).await,
+            Some(refusal) => ending(refusal, in_progress),
+        }
+    }
+
+    /// A request that the configured headers do not make clear.
+    fn unclear(&self, config: &Config, unclear: &Unclear, request_id: &str) -> Response<AnswerBody> {
+        self.log_unclear(unclear);
+        let text = "The web server in front of this site did not say whose request this is.";
+        answer::message(config, request_id, StatusCode::BAD_REQUEST, "This request cannot be answered", text)
+    }
+
+    /// Counts it, and writes a line a second at the most.
+    pub(super) fn log_unclear(&self, unclear: &Unclear) {
+        self.metrics.unclear_requests.inc();
+        if let Some(left_out) = self.unclear_log.turn() {
+            tracing::warn!(left_out, "a request cannot be told: {unclear}; see `beside` and `trusted_proxies`");
+        }
+    }
+}
+
+fn ending(response: Response<AnswerBody>, in_progress: InProgress) -> Response<AnswerBody> {
+    response.map(|body| body.ending(in_progress))
+}
+
+/// Whether a method changes nothing (RFC 9110 §9.2.1).
+pub(super) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+/// Whether a person goes to a page (PROTOCOL §6).
+pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
+    if let Some(mode) = headers.get("sec-fetch-mode") {
+        return mode == "navigate";
+    }
+    let accepts_html =
+        headers.get_all("accept").iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
+    accepts_html && !["x-requested-with", "hx-request", "turbo-frame"].iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether a request is a CORS preflight.
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key("origin")
+        && headers.contains_key("access-control-request-method")
+}
+
+/// Ids of requests: unique here, and telling nothing about how many there were.
+#[derive(Default)]
+struct RequestIds {
+    hasher: RandomState,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}", self.hasher.hash_one(number))
+    }
+}

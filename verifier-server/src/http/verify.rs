@@ -1,0 +1,161 @@
+//! `POST verify`: a solution becomes a clearance, or a problem that carries the next challenge.
+
+use super::answer::json_answer;
+use super::body::AnswerBody;
+use super::clearances::set_cookies;
+use super::cors::{self, Source};
+use super::endpoints::Call;
+use crate::config::Limits;
+use crate::gate::{Quote, Redeemed, Submission};
+use crate::{clock, random};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
+use hyper::{Response, StatusCode};
+use puzzle::{CHALLENGE_BYTES, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+
+/// What a client posts. Unknown fields are ignored; a field that is there twice makes the whole malformed.
+#[derive(Debug, Deserialize)]
+struct Posted {
+    challenge: String,
+    solution: String,
+}
+
+/// Answers `POST verify`.
+pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming) -> Response<AnswerBody> {
+    let format = Format::of(headers);
+    let bytes = read(body).await;
+    let posted = format.zip(bytes).and_then(|(format, bytes)| format.parse(&bytes));
+    let challenge = posted.as_ref().and_then(|posted| raw_challenge(&posted.challenge));
+
+    let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
+    let refuse = |refusal| {
+        call.verifier.metrics.refused(refusal);
+        call.refused(refusal, fresh_quote(call, challenge.as_ref()))
+    };
+    if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
+        return refuse(Refusal::CrossSite);
+    }
+    if format.is_none() {
+        let mut response = refuse(Refusal::Malformed);
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return response;
+    }
+    let Some(posted) = posted else { return refuse(Refusal::Malformed) };
+    let Ok(_place) = call.verifier.verifying.try_acquire() else { return refuse(Refusal::Busy) };
+    match redeem(call, &posted) {
+        Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, json!({ "ok": true, "needed": false })),
+        Ok(Redeemed::Clearance { id, credits, expires_in, solved_in }) => {
+            if let Some(seconds) = solved_in {
+                call.verifier.metrics.clearances_sold.inc();
+                call.verifier.metrics.solve_seconds.observe(f64::from(seconds));
+            }
+            let mut response =
+                json_answer(StatusCode::OK, json!({ "ok": true, "expires_in": expires_in, "credits": credits }));
+            for cookie in set_cookies(id, expires_in, call.visitor.scheme) {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+fn redeem(call: &Call<'_>, posted: &Posted) -> Result<Redeemed, Refusal> {
+    let submission =
+        Submission { challenge: &posted.challenge, solution: &posted.solution, network: call.visitor.network() };
+    // Only the order of the checks hangs on this byte: without randomness they begin at the first.
+    let [first] = random::bytes().unwrap_or_default();
+    call.verifier.gate.redeem(call.config, call.site, &submission, clock::now(), first)
+}
+
+/// What a fresh challenge asks after a refusal: the same as the refused one's route, standing where that was standing
+/// and made for this site's gate.
+fn fresh_quote(call: &Call<'_>, refused: Option<&[u8; CHALLENGE_BYTES]>) -> Quote {
+    let quote = call.quote();
+    let standing = refused.is_some_and(|bytes| bytes[14] == 0 && bytes[15] == 1);
+    let pricing = call.verifier.gate.pricing(call.config);
+    if quote.price == 0 && standing && call.verifier.gate.mode() != crate::config::Mode::Off {
+        pricing.standing()
+    } else {
+        quote
+    }
+}
+
+/// The 64 bytes of a challenge text, before anything in them is believed.
+fn raw_challenge(text: &str) -> Option<[u8; CHALLENGE_BYTES]> {
+    let mut bytes = [0; CHALLENGE_BYTES];
+    (puzzle::decode(text.as_bytes(), &mut bytes)?.len() == CHALLENGE_BYTES).then_some(bytes)
+}
+
+async fn read(body: Incoming) -> Option<Bytes> {
+    let limited = Limited::new(body, Limits::VERIFY_BODY_BYTES_MAX).collect();
+    let collected = tokio::time::timeout(Limits::VERIFY_BODY_TIMEOUT, limited).await.ok()?;
+    Some(collected.ok()?.to_bytes())
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Form,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut types = headers.get_all(CONTENT_TYPE).into_iter();
+        let (Some(value), None) = (types.next(), types.next()) else { return None };
+        let essence = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/json" => Some(Self::Json),
+            "application/x-www-form-urlencoded" => Some(Self::Form),
+            _ => None,
+        }
+    }
+
+    fn parse(self, bytes: &[u8]) -> Option<Posted> {
+        match self {
+            Self::Json => serde_json::from_slice(bytes).ok(),
+            Self::Form => {
+                let (mut challenge, mut solution) = (None, None);
+                for (name, value) in form_urlencoded::parse(bytes) {
+                    let place = match &*name {
+                        "challenge" => &mut challenge,
+                        "solution" => &mut solution,
+                        _ => continue,
+                    };
+                    if place.replace(value.into_owned()).is_some() {
+                        return None;
+                    }
+                }
+                Some(Posted { challenge: challenge?, solution: solution? })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_malformed_and_unknown_fields_are_ignored() {
+        for (format, good, twice) in [
+            (
+                Format::Json,
+                r#"{"challenge":"a","x":1,"solution":"b"}"#,
+                r#"{"challenge":"a","challenge":"a","solution":"b"}"#,
+            ),
+            (Format::Form, "challenge=a&x=1&solution=b", "challenge=a&solution=b&solution=b"),
+        ] {
+            let posted = format.parse(good.as_bytes()).expect("well-formed");
+            assert_eq!((posted.challenge.as_str(), posted.solution.as_str()), ("a", "b"));
+            assert!(format.parse(twice.as_bytes()).is_none());
+        }
+        for broken in ["", "null", "[]", "{}", r#"{"challenge":1,"solution":"b"}"#, "{\"challenge\":\"a\""] {
+            assert!(Format::Json.parse(broken.as_bytes()).is_none(), "{broken}");
+        }
+    }
+}

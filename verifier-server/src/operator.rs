@@ -1,0 +1,89 @@
+//! `portcullis status` and `portcullis mode`: questions to the admin listener of a running verifier.
+
+use crate::client::{self, ClientError};
+use crate::config::{Config, Listen, Problems};
+use crate::secret::{SecretError, admin_token};
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Why the question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The admin token cannot be read.
+    #[error("{0}")]
+    Secret(#[from] SecretError),
+    /// The verifier is not there.
+    #[error("{0}\n    is the verifier running with this configuration?")]
+    Client(#[from] ClientError),
+    /// It refused.
+    #[error("the verifier answered {0}: {1}")]
+    Refused(u16, String),
+}
+
+/// Asks what the verifier does, as lines of text.
+///
+/// # Errors
+/// See [`OperatorError`].
+pub async fn status(config: &Path) -> Result<String, OperatorError> {
+    Ok(lines(&ask(config, Method::GET, "/status", None).await?))
+}
+
+/// Sets the mode and says what the verifier does then.
+///
+/// # Errors
+/// See [`OperatorError`].
+pub async fn set_mode(config: &Path, mode: &str) -> Result<String, OperatorError> {
+    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?))
+}
+
+async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, OperatorError> {
+    let config = Config::load(config)?;
+    let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    if let Listen::Tcp(_) = config.admin {
+        // A socket needs none; an address needs it for writes, and beyond loopback for everything.
+        if config.admin_token_file.exists() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", admin_token(&config.admin_token_file)?));
+        }
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let body = body.map_or_else(Default::default, |body| Full::new(body.to_string().into()));
+    let request = request.body(body).map_err(|error| ClientError::Broken(error.into()))?;
+    let response = client::send(&config.admin, request).await?;
+    let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    if response.status().is_success() {
+        return Ok(answer);
+    }
+    let reason = answer["error"].as_str().unwrap_or("no reason given").to_owned();
+    Err(OperatorError::Refused(response.status().as_u16(), reason))
+}
+
+fn lines(status: &Value) -> String {
+    let requests = &status["requests"];
+    let mut lines = vec![
+        format!("mode       {}", status["mode"].as_str().unwrap_or("?")),
+        format!(
+            "price      {} attempts for a full clearance (floor {}, ceiling {})",
+            status["price"], status["floor"], status["ceiling"]
+        ),
+        format!(
+            "requests   {} unpaid, {} paid, {} challenged, {} denied",
+            requests["unpaid"], requests["paid"], requests["challenged"], requests["denied"]
+        ),
+        format!(
+            "clearances {} sold; table {} of {}",
+            status["clearances_sold"], status["table"]["used"], status["table"]["slots"]
+        ),
+        format!("running    {} s, {} connections open", status["uptime_seconds"], status["connections"]),
+    ];
+    let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lines.extend(warnings.map(|warning| format!("warning    {warning}")));
+    lines.join("\n")
+}

@@ -1,0 +1,117 @@
+//! Secrets on disk: the masters, and the admin token. Made at the first start, readable by their owner only.
+
+use crate::gate::Masters;
+use crate::random;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use puzzle::Master;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A secret that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret {}: {reason}", path.display())]
+pub struct SecretError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// Reads the masters, one a line in 64 hexadecimal digits, the signing one first; makes the file if there is none.
+///
+/// # Errors
+/// If the file cannot be read or made, is open to others, or holds anything but one or two masters.
+pub fn masters(path: &Path) -> Result<Masters, SecretError> {
+    let text = read_or_make(path, || {
+        random::bytes::<32>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
+    })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let masters: Option<Vec<Master>> = lines.map(master).collect();
+    match masters.as_deref() {
+        Some([signing]) => Ok(Masters { signing: signing.clone(), old: None }),
+        Some([signing, old]) => Ok(Masters { signing: signing.clone(), old: Some(old.clone()) }),
+        _ => Err(error(path, "it must hold one or two lines of 64 hexadecimal digits each; the first signs")),
+    }
+}
+
+/// Reads the admin token; makes the file if there is none.
+///
+/// # Errors
+/// If the file cannot be read or made, is open to others, or is too short.
+pub fn admin_token(path: &Path) -> Result<String, SecretError> {
+    let text = read_or_make(path, || {
+        random::bytes::<16>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
+    })?;
+    let token = text.trim();
+    if token.len() < 16 {
+        return Err(error(path, "a token has at least 16 characters; delete the file to have one made"));
+    }
+    Ok(token.to_owned())
+}
+
+fn master(line: &str) -> Option<Master> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(line.as_bytes()).ok()?;
+    Some(Master(bytes.try_into().ok()?))
+}
+
+fn read_or_make(path: &Path, make: impl FnOnce() -> Result<String, String>) -> Result<String, SecretError> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let mode = fs::metadata(path).map_err(|why| error(path, &why.to_string()))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(error(path, &format!("others may read it; run: chmod 600 {}", path.display())));
+            }
+            Ok(text)
+        }
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let text = make().map_err(|why| error(path, &why))?;
+            let written =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+                    writeln!(file, "{text}")?;
+                    file.sync_all()
+                });
+            written.map_err(|why| error(path, &format!("it cannot be made: {why}")))?;
+            tracing::info!("made {}", path.display());
+            Ok(text)
+        }
+        Err(why) => Err(error(path, &format!("it cannot be read: {why}"))),
+    }
+}
+
+fn error(path: &Path, reason: &str) -> SecretError {
+    SecretError { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_for_its_owner_only() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        let made = masters(&path).expect("made");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(masters(&path).expect("read").signing.0, made.signing.0);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
+        assert!(masters(&path).is_err());
+    }
+
+    #[test]
+    fn two_lines_are_two_masters_and_anything_else_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        let write = |text: &str| {
+            let _ = fs::remove_file(&path);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("open");
+            file.write_all(text.as_bytes()).expect("written");
+            masters(&path)
+        };
+        let (a, b) = ("01".repeat(32), "02".repeat(32));
+        let two = write(&format!("{a}\n{b}\n")).expect("two masters");
+        assert_eq!((two.signing.0, two.old.map(|old| old.0)), ([1; 32], Some([2; 32])));
+        for broken in [String::new(), "xyz".to_owned(), a[1..].to_owned(), format!("{a}\n{b}\n{a}\n")] {
+            assert!(write(&broken).is_err(), "{broken}");
+        }
+    }
+}

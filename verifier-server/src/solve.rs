@@ -1,0 +1,130 @@
+//! `portcullis solve`: gets a clearance the way any API client would, by the protocol alone.
+
+use crate::client::{self, ClientError};
+use crate::config::Listen;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
+use hyper::{Method, Request, Response, Uri};
+use puzzle::{CHALLENGE_BYTES, Challenge, SubPuzzle, target};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+/// Why there is no clearance.
+#[derive(Debug, thiserror::Error)]
+pub enum SolveError {
+    /// The address cannot be used.
+    #[error("{0}")]
+    Address(String),
+    /// The verifier cannot be reached.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// It answered something else than the protocol says.
+    #[error("the verifier answered {0}: {1}")]
+    Refused(u16, String),
+    /// The challenge cannot be read.
+    #[error("the challenge cannot be read")]
+    Challenge,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Solved {
+    /// The page needs no work now.
+    NotNeeded,
+    /// The cookie, `name=value`.
+    Cookie(String),
+}
+
+/// Solves what `url` asks now and returns the cookie.
+///
+/// # Errors
+/// See [`SolveError`].
+pub async fn run(url: &str, base_path: &str) -> Result<Solved, SolveError> {
+    let site = Site::parse(url).await?;
+    let wanted: String = form_urlencoded::Serializer::new(String::new()).append_pair("for", &site.target).finish();
+    let asked = site.send(Method::GET, &format!("{base_path}challenge?{wanted}"), None).await?;
+    let asked: Value = serde_json::from_slice(asked.body()).map_err(|_| SolveError::Challenge)?;
+    if asked["needed"] == json!(false) {
+        return Ok(Solved::NotNeeded);
+    }
+    let text = asked["challenge"].as_str().ok_or(SolveError::Challenge)?.to_owned();
+    let mut buffer = [0; CHALLENGE_BYTES];
+    let bytes = puzzle::decode(text.as_bytes(), &mut buffer).ok_or(SolveError::Challenge)?;
+    let challenge = Challenge::parse(bytes).map_err(|_| SolveError::Challenge)?;
+    let solution =
+        tokio::task::spawn_blocking(move || solution(&challenge)).await.map_err(|_| SolveError::Challenge)?;
+    let posted = json!({ "challenge": text, "solution": puzzle::encode(&solution).as_str() });
+    let verified = site.send(Method::POST, &format!("{base_path}verify?{wanted}"), Some(posted)).await?;
+    let cookie = verified.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
+    Ok(cookie
+        .map_or(Solved::NotNeeded, |cookie| Solved::Cookie(cookie.split(';').next().unwrap_or_default().to_owned())))
+}
+
+/// The nonces of all sub-puzzles, found on all cores.
+fn solution(challenge: &Challenge) -> Vec<u8> {
+    (0..challenge.shape().count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect()
+}
+
+fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
+    /// Nonces that a thread tries between two looks at the others.
+    const BLOCK: u64 = 4096;
+    let target = target(challenge.shape().difficulty);
+    let (next_block, found, nonce) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+            scope.spawn(|| {
+                let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+                while !found.load(Ordering::Relaxed) {
+                    let start = next_block.fetch_add(BLOCK, Ordering::Relaxed);
+                    if let Some(solving) = (start..start + BLOCK).find(|nonce| puzzle.attempt(*nonce) <= target) {
+                        nonce.store(solving, Ordering::Relaxed);
+                        found.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    nonce.into_inner()
+}
+
+/// Where to ask.
+struct Site {
+    listen: Listen,
+    authority: String,
+    target: String,
+}
+
+impl Site {
+    async fn parse(url: &str) -> Result<Self, SolveError> {
+        let wrong = |why: &str| SolveError::Address(format!("{url}: {why}"));
+        let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(wrong("only http:// is spoken here; ask the verifier behind your TLS server directly"));
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
+        let port = authority.port_u16().unwrap_or(80);
+        let mut addresses = tokio::net::lookup_host((authority.host().trim_matches(['[', ']']), port))
+            .await
+            .map_err(|error| wrong(&error.to_string()))?;
+        let address = addresses.next().ok_or_else(|| wrong("the host has no address"))?;
+        let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        Ok(Self { listen: Listen::Tcp(address), authority: authority.to_string(), target })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response<Bytes>, SolveError> {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.authority);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
+        let request = request.body(Full::new(bytes)).map_err(|error| SolveError::Address(error.to_string()))?;
+        let response = client::send(&self.listen, request).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let said = String::from_utf8_lossy(response.body()).chars().take(400).collect();
+        Err(SolveError::Refused(response.status().as_u16(), said))
+    }
+}

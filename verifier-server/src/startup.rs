@@ -1,0 +1,117 @@
+//! From a checked configuration to a serving verifier: bind, read what survived, restrict, serve, drain.
+
+use crate::clock;
+use crate::config::Config;
+use crate::gate::table::Table;
+use crate::gate::{Gate, Masters, SavedTable};
+use crate::http::admin::{self, Admin};
+use crate::http::{BindError, Listener, Server, Verifier, serve};
+use crate::reload::Reload;
+use crate::restrict;
+use crate::secret::{self, SecretError};
+use crate::telemetry::Metrics;
+use puzzle::UnixSeconds;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the verifier does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener cannot be opened.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+    /// A secret cannot be used.
+    #[error("{0}")]
+    Secret(#[from] SecretError),
+    /// `state_dir` cannot be used.
+    #[error("the state_dir {} cannot be used: {reason}", path.display())]
+    StateDir {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        reason: io::Error,
+    },
+    /// The metrics clash, which is a defect of this program.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A verifier that serves, and what it needs for its end.
+pub struct Running {
+    /// The server.
+    pub server: Server,
+    /// Reads the configuration again.
+    pub reload: Reload,
+    /// Where it listens: visitors' addresses first, the admin's last.
+    pub addresses: Vec<String>,
+    state_dir: Option<PathBuf>,
+}
+
+/// Starts a verifier. Everything that can fail is tried before anything that cannot be taken back.
+///
+/// # Errors
+/// See [`StartError`]. Then nothing listens and no saved table was touched.
+pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
+    let masters = secret::masters(&config.secret_file)?;
+    let token = secret::admin_token(&config.admin_token_file)?;
+    if let Some(path) = &config.state_dir {
+        usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
+    }
+    let metrics = Metrics::new()?;
+    let mut listeners = Vec::new();
+    for listen in &config.listen {
+        listeners.push(Listener::bind(listen).await?);
+    }
+    let admin_listener = Listener::bind(&config.admin).await?;
+    let addresses = listeners.iter().chain([&admin_listener]).map(Listener::address).collect();
+    restrict::restrict(&config.limits);
+
+    let (table, table_begins) = table(&config, &masters).await;
+    let gate = Gate::new(masters, table, table_begins, config.mode, clock::now());
+    let state_dir = config.state_dir.clone();
+    let hosts = config.admin_hosts.clone();
+    let verifier = Arc::new(Verifier::new(gate, Arc::new(config), metrics));
+    let reload = |verifier: &Arc<Verifier>| Reload { file: file.to_owned(), verifier: Arc::clone(verifier) };
+    let admin = Arc::new(Admin { reload: reload(&verifier), token, hosts });
+    tokio::spawn(admin::serve(admin, admin_listener));
+    let reload = reload(&verifier);
+    Ok(Running { server: serve(verifier, listeners), reload, addresses, state_dir })
+}
+
+impl Running {
+    /// Lets requests in progress end, then saves the table.
+    pub async fn stop(self) {
+        let verifier = Arc::clone(&self.server.verifier);
+        self.server.drain().await;
+        if let Some(state_dir) = &self.state_dir {
+            match verifier.gate.save_table(state_dir, clock::now()) {
+                Ok(count) => tracing::info!("saved {count} clearances in {}", state_dir.display()),
+                Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
+            }
+        }
+    }
+}
+
+/// The saved table, or an empty one that begins with the next whole second: what was issued before cannot be told
+/// from what was redeemed before.
+async fn table(config: &Config, masters: &Masters) -> (Table, UnixSeconds) {
+    if let Some(state_dir) = &config.state_dir {
+        match SavedTable::take(state_dir, &masters.signing, config.table_mib, clock::now()) {
+            Ok(Some(saved)) => return (saved.table, saved.table_begins),
+            Ok(None) => {}
+            Err(error) => tracing::warn!("the saved clearances in {} are not used: {error}", state_dir.display()),
+        }
+    }
+    tokio::time::sleep(clock::until_next_second()).await;
+    (Table::new(config.table_mib), clock::now())
+}
+
+/// Whether files can be made in a folder, which is made if it is missing.
+fn usable(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let probe = folder.join(".probe");
+    std::fs::write(&probe, b"")?;
+    std::fs::remove_file(&probe)
+}

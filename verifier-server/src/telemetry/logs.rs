@@ -1,0 +1,48 @@
+//! Logs: text on standard error, sampled where strangers can cause them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tracing::Level;
+
+/// Sends log lines of `level` and above to standard error.
+pub fn start_logging(level: Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .finish();
+    // A second call, as in tests, keeps the first subscriber.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Lets one line of a kind pass a second, and counts the others.
+#[derive(Debug, Default)]
+pub struct Sampled {
+    second: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Sampled {
+    /// Whether a line may be written now; if so, how many were left out since the last one.
+    pub fn turn(&self) -> Option<u64> {
+        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if self.second.swap(second, Ordering::Relaxed) == second {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.left_out.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_lines_becomes_one_a_second() {
+        let sampled = Sampled::default();
+        let written = (0..100_000).filter(|_| sampled.turn().is_some()).count();
+        assert!((1..=3).contains(&written), "{written}");
+    }
+}

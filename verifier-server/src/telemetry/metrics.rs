@@ -1,0 +1,141 @@
+//! Every metric, declared in one place. Labels come from fixed lists, never from requests.
+
+use crate::gate::Decision;
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use puzzle::Refusal;
+
+/// The counters and gauges of one verifier.
+pub struct Metrics {
+    registry: Registry,
+    unpaid: IntCounter,
+    paid: IntCounter,
+    challenged: IntCounter,
+    denied: IntCounter,
+    refusals: IntCounterVec,
+    /// Challenges issued, on pages and by `GET challenge`.
+    pub challenges_issued: IntCounter,
+    /// Clearances sold.
+    pub clearances_sold: IntCounter,
+    /// Seconds from a challenge's issue to its redemption.
+    pub solve_seconds: Histogram,
+    /// Requests whose origin could not be reached or did not answer in time.
+    pub origin_failures: IntCounter,
+    /// Requests of a web server that could not be told (PROTOCOL §5).
+    pub unclear_requests: IntCounter,
+    /// Connections closed for others at the limit.
+    pub connections_refused: IntCounter,
+    connections: IntGauge,
+    table_used: IntGauge,
+    table_slots: IntGauge,
+    price: IntGauge,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    ///
+    /// # Errors
+    /// If two of the declarations below clash, which the tests would show first.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("portcullis".to_owned()), None)?;
+        let requests =
+            IntCounterVec::new(Opts::new("requests_total", "Requests by what the gate decided"), &["decision"])?;
+        let refusals = IntCounterVec::new(Opts::new("refusals_total", "Solutions refused, by code"), &["code"])?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(refusals.clone()))?;
+        for refusal in Refusal::ALL {
+            refusals.with_label_values(&[refusal.code()]);
+        }
+        let solve_seconds = Histogram::with_opts(
+            HistogramOpts::new("solve_seconds", "Seconds from a challenge's issue to its redemption")
+                .buckets(vec![1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
+        )?;
+        registry.register(Box::new(solve_seconds.clone()))?;
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        Ok(Self {
+            unpaid: requests.with_label_values(&["unpaid"]),
+            paid: requests.with_label_values(&["paid"]),
+            challenged: requests.with_label_values(&["challenged"]),
+            denied: requests.with_label_values(&["denied"]),
+            refusals,
+            challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
+            clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
+            solve_seconds,
+            origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
+            unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
+            connections_refused: counter(
+                "connections_refused_total",
+                "Connections turned away with every one in a request",
+            )?,
+            connections: gauge("connections", "Open client connections")?,
+            table_used: gauge("table_entries", "Entries in the table of live ids")?,
+            table_slots: gauge("table_slots", "Entries that fit the table of live ids")?,
+            price: gauge("price_attempts", "Price of the site: attempts for a full clearance")?,
+            registry,
+        })
+    }
+
+    /// Counts a decision.
+    pub fn decided(&self, decision: Decision) {
+        match decision {
+            Decision::Unpaid => &self.unpaid,
+            Decision::Paid => &self.paid,
+            Decision::Challenged => &self.challenged,
+            Decision::Denied => &self.denied,
+        }
+        .inc();
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refusals.with_label_values(&[refusal.code()]).inc();
+    }
+
+    /// What was decided so far: unpaid, paid, challenged, denied.
+    #[must_use]
+    pub fn decisions(&self) -> [u64; 4] {
+        [&self.unpaid, &self.paid, &self.challenged, &self.denied].map(IntCounter::get)
+    }
+
+    /// All metrics as Prometheus text, with the gauges set to these values.
+    ///
+    /// # Errors
+    /// If the encoder fails, which it does not on metrics with values.
+    pub fn text(&self, connections: usize, table: (usize, usize), price: u64) -> Result<Vec<u8>, prometheus::Error> {
+        let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.connections, connections);
+        set(&self.table_used, table.0);
+        set(&self.table_slots, table.1);
+        self.price.set(i64::try_from(price).unwrap_or(i64::MAX));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_every_decision_and_code() {
+        let metrics = Metrics::new().expect("metrics");
+        metrics.decided(Decision::Paid);
+        metrics.refused(Refusal::Used);
+        let text = String::from_utf8(metrics.text(3, (1, 100), 5).expect("text")).expect("UTF-8");
+        assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
+        assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
+        assert!(text.contains("portcullis_connections 3"));
+        for refusal in Refusal::ALL {
+            assert!(text.contains(&format!("code=\"{}\"", refusal.code())));
+        }
+    }
+}
