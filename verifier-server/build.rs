@@ -14,7 +14,7 @@ fn main() {
     for line in manifest.lines() {
         let mut fields = line.split('\t').skip(1);
         let (name, kind) = fields.next().zip(fields.next()).expect("a line of the manifest has three fields");
-        let file = |suffix: &str| format!("include_bytes!({:?})", www.join(format!("{name}{suffix}")));
+        let file = |suffix: &str| format!("include_bytes!({})", literal(&www.join(format!("{name}{suffix}"))));
         writeln!(
             code,
             "    Asset {{ name: {name:?}, content_type: {kind:?}, identity: {}, gzip: {}, brotli: {} }},",
@@ -26,9 +26,14 @@ fn main() {
     }
     code.push_str("];\n");
     for (constant, page) in [("GATE", "gate.html"), ("GATE_SMALL", "gate-small.html"), ("MESSAGE", "message.html")] {
-        writeln!(code, "const {constant}: &str = include_str!({:?});", www.join(page))
+        writeln!(code, "const {constant}: &str = include_str!({});", literal(&www.join(page)))
             .expect("a string takes everything");
     }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&out).join("assets.rs"), code).expect("OUT_DIR can be written");
+}
+
+/// A path as a Rust string literal.
+fn literal(path: &Path) -> String {
+    format!("{:?}", path.to_str().expect("the workspace's path is UTF-8"))
 }

@@ -12,7 +12,7 @@ pub fn now() -> UnixSeconds {
 /// How long until the next whole second begins.
 #[must_use]
 pub fn until_next_second() -> Duration {
-    Duration::from_secs(1) - Duration::from_nanos(u64::from(since_epoch().subsec_nanos()))
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(u64::from(since_epoch().subsec_nanos())))
 }
 
 fn since_epoch() -> Duration {

@@ -49,9 +49,10 @@ async fn serve(file: &Path) -> ExitCode {
         Err(error) => return fail(EXIT_CONFIG, error),
     };
     for line in explained.lines() {
-        match line.strip_prefix("warning: ") {
-            Some(warning) => tracing::warn!("{warning}"),
-            None => tracing::info!("{line}"),
+        if let Some(warning) = line.strip_prefix("warning: ") {
+            tracing::warn!("{warning}");
+        } else {
+            tracing::info!("{line}");
         }
     }
     let (Ok(mut hangups), Ok(mut terminations)) = (signal(SignalKind::hangup()), signal(SignalKind::terminate()))

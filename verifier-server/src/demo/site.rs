@@ -23,7 +23,7 @@ pub(super) async fn serve(listener: TcpListener) {
         };
         tokio::spawn(async move {
             let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60));
+            server.timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
             // A visitor who goes away in the middle is no error here.
             let _ = server.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
         });

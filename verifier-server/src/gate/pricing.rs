@@ -35,12 +35,14 @@ impl Pricing {
     /// What a route asks now. A route that a rule denies has no price.
     #[must_use]
     pub fn quote(&self, route: &Route) -> Quote {
+        let nothing = Quote { price: 0, standing: false };
+        if self.mode == Mode::Off {
+            return nothing;
+        }
         match route.action {
-            _ if self.mode == Mode::Off => Quote { price: 0, standing: false },
-            Action::Allow | Action::Deny => Quote { price: 0, standing: false },
             Action::Challenge => Quote { price: self.price.max(self.floor).max(route.min_price), standing: true },
             Action::Price if self.price > 0 => Quote { price: self.price.max(route.min_price), standing: false },
-            Action::Price => Quote { price: 0, standing: false },
+            Action::Price | Action::Allow | Action::Deny => nothing,
         }
     }
 

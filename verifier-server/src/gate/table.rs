@@ -197,9 +197,8 @@ fn positions(slots: &[Slot], id: ClearanceId) -> impl Iterator<Item = usize> + u
 }
 
 fn id_words(id: ClearanceId) -> [u64; 2] {
-    let number = u128::from_be_bytes(id.0);
-    // The two halves.
-    [(number >> 64) as u64, (number & u128::from(u64::MAX)) as u64]
+    let [high, low] = [id.0.first_chunk(), id.0.last_chunk()];
+    [high, low].map(|half| half.copied().map_or(0, u64::from_be_bytes))
 }
 
 fn find(slots: &[Slot], id: ClearanceId) -> Option<usize> {

@@ -77,7 +77,6 @@ impl Admin {
         if let Err((status, reason)) = self.guard(peer, &parts.method, parts.uri.path(), &parts.headers) {
             return json_answer(status, &json!({ "error": reason }));
         }
-        let verifier = &self.reload.verifier;
         match (&parts.method, parts.uri.path()) {
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
             (&Method::GET, "/status") => json_answer(StatusCode::OK, &self.status()),
@@ -90,17 +89,13 @@ impl Admin {
                 Err(error) => json_answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "error": error.to_string() })),
             },
             (&Method::POST, "/mode") => {
-                match read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) {
-                    Some(mode) => {
-                        verifier.gate.set_mode(mode);
-                        tracing::info!("mode {} set over the admin listener", mode.name());
-                        json_answer(StatusCode::OK, &self.status())
-                    }
-                    None => {
-                        let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}";
-                        json_answer(StatusCode::BAD_REQUEST, &json!({ "error": reason }))
-                    }
-                }
+                let Some(mode) = read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) else {
+                    let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}";
+                    return json_answer(StatusCode::BAD_REQUEST, &json!({ "error": reason }));
+                };
+                self.reload.verifier.gate.set_mode(mode);
+                tracing::info!("mode {} set over the admin listener", mode.name());
+                json_answer(StatusCode::OK, &self.status())
             }
             _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" })),
         }

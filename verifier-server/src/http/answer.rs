@@ -229,7 +229,7 @@ pub(super) fn problem(status: StatusCode, body: Map<String, Value>) -> Response<
 }
 
 /// A JSON answer.
-pub(super) fn json_answer(status: StatusCode, body: Value) -> Response<AnswerBody> {
+pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response<AnswerBody> {
     with_type(status, "application/json", body.to_string())
 }
 

@@ -112,7 +112,9 @@ impl Inner {
     }
 
     fn look_for_victims(&mut self) {
-        let mut networks: HashMap<Option<ClientNetwork>, (usize, Vec<(u64, Phase)>)> = HashMap::new();
+        /// How many connections a network has, and those of them that may be closed.
+        type Crowd = (usize, Vec<(u64, Phase)>);
+        let mut networks: HashMap<Option<ClientNetwork>, Crowd> = HashMap::new();
         for (id, activity) in &self.open {
             let (count, wasteful) = networks.entry(activity.network).or_default();
             *count += 1;
@@ -153,8 +155,8 @@ fn waste(phase: Phase) -> (u8, Option<Instant>) {
 mod tests {
     use super::*;
 
-    fn network(third: u8) -> Option<ClientNetwork> {
-        Some(ClientNetwork::of([192, 0, third, 1].into()))
+    fn enter(connections: &Arc<Connections>, third: u8, max: usize) -> Option<Arc<Place>> {
+        connections.enter(Some(ClientNetwork::of([192, 0, third, 1].into())), max)
     }
 
     fn is_open(connections: &Connections, place: &Place) -> bool {
@@ -164,9 +166,9 @@ mod tests {
     #[test]
     fn the_oldest_unfinished_head_of_the_most_crowded_network_is_closed() {
         let connections = Connections::new();
-        let alone = connections.enter(network(1), 4).expect("a place");
-        let crowd: Vec<Arc<Place>> = (0..3).filter_map(|_| connections.enter(network(2), 4)).collect();
-        let newcomer = connections.enter(network(3), 4).expect("a place");
+        let alone = enter(&connections, 1, 4).expect("a place");
+        let crowd: Vec<Arc<Place>> = (0..3).filter_map(|_| enter(&connections, 2, 4)).collect();
+        let newcomer = enter(&connections, 3, 4).expect("a place");
         assert!(is_open(&connections, &alone) && is_open(&connections, &newcomer));
         assert_eq!(crowd.iter().map(|place| is_open(&connections, place)).collect::<Vec<_>>(), [false, true, true]);
         assert_eq!(connections.open(), 4);
@@ -175,14 +177,14 @@ mod tests {
     #[test]
     fn an_unfinished_head_goes_before_an_idle_connection_and_a_request_stays() {
         let connections = Connections::new();
-        let requesting = connections.enter(network(1), 3).expect("a place");
+        let requesting = enter(&connections, 1, 3).expect("a place");
         let _request = InProgress::begin(&requesting);
-        let idle = connections.enter(network(1), 3).expect("a place");
+        let idle = enter(&connections, 1, 3).expect("a place");
         drop(InProgress::begin(&idle));
-        let head = connections.enter(network(1), 3).expect("a place");
-        let _a = connections.enter(network(2), 3).expect("a place");
+        let head = enter(&connections, 1, 3).expect("a place");
+        let _a = enter(&connections, 2, 3).expect("a place");
         assert!(!is_open(&connections, &head));
-        let _b = connections.enter(network(3), 3).expect("a place");
+        let _b = enter(&connections, 3, 3).expect("a place");
         assert!(!is_open(&connections, &idle));
         assert!(is_open(&connections, &requesting));
     }
@@ -190,10 +192,10 @@ mod tests {
     #[test]
     fn where_every_connection_is_in_a_request_the_newcomer_is_turned_away() {
         let connections = Connections::new();
-        let place = connections.enter(network(1), 1).expect("a place");
+        let place = enter(&connections, 1, 1).expect("a place");
         let request = InProgress::begin(&place);
-        assert!(connections.enter(network(2), 1).is_none());
+        assert!(enter(&connections, 2, 1).is_none());
         drop(request);
-        assert!(connections.enter(network(2), 1).is_some());
+        assert!(enter(&connections, 2, 1).is_some());
     }
 }

@@ -112,10 +112,10 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     }
     let quote = call.quote();
     if quote.price == 0 {
-        return json_answer(StatusCode::OK, json!({ "needed": false }));
+        return json_answer(StatusCode::OK, &json!({ "needed": false }));
     }
     match answer::issue(call.verifier, call.config, call.site, call.visitor.network(), quote) {
-        Some(challenge) => json_answer(StatusCode::OK, Value::Object(challenge_fields(&challenge))),
+        Some(challenge) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
         None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }),
     }
 }
@@ -136,9 +136,9 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
         repeat: None,
     };
     match call.verifier.gate.worth(call.config, &facts, clock::now()) {
-        Worth::NotNeeded => json_answer(StatusCode::OK, json!({ "needed": false })),
+        Worth::NotNeeded => json_answer(StatusCode::OK, &json!({ "needed": false })),
         Worth::Admits { credits, expires_in, price } => {
-            json_answer(StatusCode::OK, json!({ "credits": credits, "expires_in": expires_in, "price": price }))
+            json_answer(StatusCode::OK, &json!({ "credits": credits, "expires_in": expires_in, "price": price }))
         }
         Worth::Lacking => {
             let title = "No clearance here admits this request";

@@ -46,14 +46,14 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let Some(posted) = posted else { return refuse(Refusal::Malformed) };
     let Ok(_place) = call.verifier.verifying.try_acquire() else { return refuse(Refusal::Busy) };
     match redeem(call, &posted) {
-        Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, json!({ "ok": true, "needed": false })),
+        Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, &json!({ "ok": true, "needed": false })),
         Ok(Redeemed::Clearance { id, credits, expires_in, solved_in }) => {
             if let Some(seconds) = solved_in {
                 call.verifier.metrics.clearances_sold.inc();
                 call.verifier.metrics.solve_seconds.observe(f64::from(seconds));
             }
             let mut response =
-                json_answer(StatusCode::OK, json!({ "ok": true, "expires_in": expires_in, "credits": credits }));
+                json_answer(StatusCode::OK, &json!({ "ok": true, "expires_in": expires_in, "credits": credits }));
             for cookie in set_cookies(id, expires_in, call.visitor.scheme) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
