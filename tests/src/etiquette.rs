@@ -48,7 +48,9 @@ const VARY: [&str; 7] =
 pub fn check(method: &str, target: &str, reply: &Reply) {
     let by_nginx = reply.header("server").is_some_and(|value| value.starts_with("nginx"));
     let by_gate = reply.header("portcullis-challenge").is_some() || !reply.code().is_empty() || is_endpoint(target);
-    if reply.is_from_origin() || (by_nginx && !by_gate) {
+    // What the HTTP library cannot read it answers itself, with a status alone.
+    let unreadable = matches!(reply.status, 400 | 414 | 431) && reply.body.is_empty() && reply.headers.len() <= 2;
+    if reply.is_from_origin() || (by_nginx && !by_gate) || unreadable {
         return;
     }
     let about = || format!("{method} {target}: {reply:?}");

@@ -1,6 +1,5 @@
 //! Waiting for a condition, never for a time.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that should happen at once: generous, because the machine may be busy.
@@ -21,4 +20,23 @@ pub fn until<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Opti
 /// [`until`] for a yes-or-no question.
 pub fn until_true(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     until(limit, what, || condition().then_some(()));
+}
+
+/// Panics as soon as `broken` says what went wrong; returns when nothing did for so long.
+pub fn stays(period: Duration, mut broken: impl FnMut() -> Option<String>) {
+    let start = Instant::now();
+    while start.elapsed() < period {
+        if let Some(text) = broken() {
+            panic!("{text}");
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pause between two looks at a condition, in a thread of the test's own"
+)]
+fn sleep(pause: Duration) {
+    std::thread::sleep(pause);
 }

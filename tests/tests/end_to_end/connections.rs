@@ -94,6 +94,12 @@ fn a_stalled_body_is_closed() {
         client.host()
     );
     closed_in_time(&client, upload.as_bytes());
+}
+
+#[test]
+fn a_stalled_solution_is_closed() {
+    let stage = stage();
+    let client = stage.client();
     let verify = format!(
         "POST /.portcullis/verify HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
         client.host()

@@ -18,7 +18,7 @@ const ANSWER: &str = "HTTP/1.1 200 Fine By Me\r\n\
     Via: 1.0 somebody\r\n\
     WWW-Authenticate: Basic realm=\"x, y\"\r\n\
     ETag: W/\"0815\"\r\n\
-    Content-Length: 18\r\n\
+    Content-Length: 19\r\n\
     \r\n\
     exactly these\x00bytes";
 

@@ -10,8 +10,13 @@ fn stage(settings: Settings) -> Stage {
     Stage::new(Front::Proxy, settings)
 }
 
+/// As the proxy asks, but for the address.
+fn proxied(stage: &Stage) -> Client {
+    stage.client().with("X-Forwarded-Proto", "http")
+}
+
 fn from(stage: &Stage, address: &str) -> Client {
-    stage.client().with("X-Forwarded-For", address)
+    proxied(stage).with("X-Forwarded-For", address)
 }
 
 #[track_caller]
@@ -106,7 +111,7 @@ fn the_address_is_the_first_from_the_right_outside_the_trusted_proxies() {
         visit(&from(&stage, list), &cookie);
     }
     // Two lines are one list.
-    let lines = stage.client().with("X-Forwarded-For", "198.51.100.1").with("X-Forwarded-For", "203.0.113.9");
+    let lines = proxied(&stage).with("X-Forwarded-For", "198.51.100.1").with("X-Forwarded-For", "203.0.113.9");
     visit(&lines, &cookie);
     assert_eq!(credits(&home, &cookie, "/"), Some(96.0), "always the same network, no toll");
 }

@@ -19,6 +19,7 @@ fn mixed(settings: Settings, extra: &str) -> Stage {
         "root ROOT;\nindex index.html;\n{extra}\n\
          location / {{ try_files $uri $uri/ /index.html; }}\n\
          location /app/ {{ {application} }}\n\
+         location = /upload {{ {application} }}\n\
          location ~ \\.php$ {{ {application} }}\n\
          location /private/ {{ auth_basic \"members\"; auth_basic_user_file ROOT/members; try_files $uri /private.html; }}\n"
     );
@@ -175,7 +176,7 @@ fn bodies_arrive_whole_and_stay_with_the_site() {
     let client = stage.client();
     let cookie = buy(&client);
     let upload = |client: &Client, bytes: usize| {
-        client.request("POST", "/app/upload").body("application/octet-stream", vec![b'x'; bytes]).try_send().unwrap()
+        client.request("POST", "/upload").body("application/octet-stream", vec![b'x'; bytes]).try_send().unwrap()
     };
     assert_eq!(upload(&client, 100_000).status, 429);
     assert_eq!(upload(&with_cookie(&client, &cookie), 3 << 20).status, 200);

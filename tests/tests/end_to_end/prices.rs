@@ -11,6 +11,12 @@ fn visit(client: &Client, target: &str, cookie: &str) {
     client.request("GET", target).cookie(cookie).send().expect_status(200);
 }
 
+/// As a person goes to a page.
+#[track_caller]
+fn navigate(client: &Client, target: &str, cookie: &str) {
+    client.request("GET", target).cookie(cookie).header("Accept", "text/html").send().expect_status(200);
+}
+
 #[test]
 fn a_raised_floor_makes_nothing_lapse_it_only_buys_less() {
     let mut stage = Stage::new(Front::Proxy, Settings::new().set("challenge.difficulty", 100));
@@ -146,7 +152,7 @@ fn no_page_loads_half_on_the_smallest_clearance() {
     stage.verifier.reprice(HOST, 200);
     let (cookie, bought) = redeem(&client, "", &cheap);
     assert_eq!(json!(bought), json!(5.0));
-    visit(&client, "/page60", &cookie);
+    navigate(&client, "/page60", &cookie);
     for number in 0..60 {
         visit(&client, &format!("/static/{number}.svg"), &cookie);
     }
@@ -162,7 +168,7 @@ fn no_page_loads_half_when_the_price_has_risen_tenfold() {
     let client = stage.client();
     let cookie = buy(&client);
     stage.verifier.reprice(HOST, 100);
-    visit(&client, "/page60", &cookie);
+    navigate(&client, "/page60", &cookie);
     assert_eq!(credits(&client, &cookie, "/"), Some(90.0));
     for number in 0..60 {
         visit(&client, &format!("/static/{number}.svg"), &cookie);

@@ -93,7 +93,7 @@ fn headers_of_one_connection_stay_with_it() {
     let client = verifier.client(HOST);
     let reply = client
         .request("GET", "/")
-        .header("Connection", "keep-alive, X-Mine, Close-Not")
+        .header("Connection", "keep-alive, X-Mine, HTTP2-Settings")
         .header("X-Mine", "1")
         .header("Keep-Alive", "300")
         .header("Proxy-Connection", "keep-alive")

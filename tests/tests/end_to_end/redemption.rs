@@ -65,7 +65,7 @@ fn a_risen_price_changes_nothing_about_what_was_redeemed() {
     let client = stage.client();
     let challenge = challenge(&client, "");
     let (cookie, _) = redeem(&client, "", &challenge);
-    stage.verifier.reprice(HOST, 1000);
+    stage.verifier.reprice(HOST, 300);
     let (again, left) = redeem(&client, "", &challenge);
     assert_eq!((again, left), (cookie, 100.0), "the same clearance, though the work would now be outpriced");
 }
