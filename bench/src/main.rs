@@ -1,1 +1,52 @@
-fn main() {}
+//! The measurements behind `cargo xtask bench`, which builds what is measured and then runs this.
+//!
+//! Every figure stands beside a yardstick measured in the same run, in turns with it. Tables go to stdout as Markdown,
+//! progress to stderr. Browser, verifier and clients are those of the end-to-end tests, which say what went wrong by
+//! panicking.
+
+mod check_cpu;
+mod checks;
+mod clock;
+mod files;
+mod load;
+mod machine;
+mod page_bytes;
+mod sample;
+mod solver;
+mod stand;
+mod table;
+mod workspace;
+
+use std::time::Instant;
+
+use serde_json::json;
+use tests::browser::Browser;
+
+use crate::sample::ROUNDS;
+
+fn main() -> anyhow::Result<()> {
+    let began = Instant::now();
+    let (solver, browser) = part("Solver in Chromium", || {
+        let browser = Browser::start();
+        let version = browser.cdp("Browser.getVersion", &json!({}))["product"].to_string();
+        Ok((solver::measure(&browser)?, version))
+    })?;
+    let tables = [
+        solver,
+        part("Checks of solutions", checks::measure)?,
+        part("Server CPU per check", check_cpu::measure)?,
+        part("Bytes of a first visit", page_bytes::measure)?,
+    ];
+    println!("{}", machine::described(browser.trim_matches('"')));
+    println!("Medians of {ROUNDS} rounds with the least and the most; ratios are taken round by round.\n");
+    for table in &tables {
+        println!("{table}");
+    }
+    eprintln!("==> measured in {:.0} s", began.elapsed().as_secs_f32());
+    Ok(())
+}
+
+fn part<T>(name: &str, measure: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    eprintln!("==> {name}");
+    measure()
+}

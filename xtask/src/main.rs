@@ -1,6 +1,7 @@
 //! `cargo xtask`: one place that builds, tests and measures.
 
 mod assets;
+mod bench;
 mod dependencies;
 mod licence;
 mod server;
@@ -26,6 +27,12 @@ enum Task {
     Assets,
     /// Check what the workspace depends on, known vulnerabilities included where a tool for that is installed
     Audit,
+    /// Build, then measure: solver, checks, CPU and bytes, each against a yardstick in the same run
+    Bench {
+        /// Write the results into docs/BENCHMARKS.md
+        #[arg(long)]
+        record: bool,
+    },
     /// Build target/release/portcullis with everything that browsers load inside
     Build,
     /// Build, then run a small site with the verifier in front of it
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Assets => assets::build(),
         Task::Audit => dependencies::audit(),
+        Task::Bench { record } => bench::measure(record),
         Task::Build => server::build(),
         Task::Demo { arguments } => server::demo(&arguments),
         Task::Test => test::everything(),

@@ -26,6 +26,6 @@ pub(crate) fn demo(arguments: &[OsString]) -> anyhow::Result<()> {
     run(Command::new(binary()).arg("demo").args(arguments))
 }
 
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     workspace().join("target/release/portcullis")
 }

@@ -1,4 +1,4 @@
-//! What the tests need on the machine, installed only when it is missing and named before it is.
+//! What tests and measurements need on the machine, installed only when it is missing and named before it is.
 
 use std::fs;
 use std::process::Command;
@@ -8,24 +8,27 @@ use anyhow::bail;
 use crate::assets::solver::need_wasm_target;
 use crate::steps::{cargo, in_path, run};
 
-/// A program the tests call, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 8] = [
-    ("chromium", "chromium"),
-    ("chromedriver", "chromium-driver"),
-    ("nginx", "nginx"),
-    ("curl", "curl"),
-    ("git", "git"),
-    ("node", "nodejs"),
-    ("npm", "npm"),
-    ("python3", "python3"),
-];
+/// A program that is called, and the Debian package that has it.
+type Program = (&'static str, &'static str);
+
+/// A browser and what steers it.
+const BROWSER: [Program; 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+
+/// What the tests call besides.
+const TESTS: [Program; 6] =
+    [("nginx", "nginx"), ("curl", "curl"), ("git", "git"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// Installs what is missing, or stops with the one line to run.
+/// Installs what the measurements need and is missing, or stops with the one line to run.
+pub(crate) fn browser() -> anyhow::Result<()> {
+    packages(&BROWSER)
+}
+
+/// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    packages()?;
+    packages(&[&BROWSER[..], &TESTS].concat())?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -37,22 +40,20 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn packages() -> anyhow::Result<()> {
+fn packages(programs: &[Program]) -> anyhow::Result<()> {
     let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+        programs.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
-        println!("    every program the tests call is there");
+        println!("    every program that is called is there");
         return Ok(());
     }
     let list = missing.join(" ");
     let install = format!("apt-get update && apt-get install -y --no-install-recommends {list}");
     if in_path("apt-get").is_none() {
-        bail!(
-            "the tests need programs that are not in PATH; on Debian or Ubuntu they come with: sudo sh -c '{install}'"
-        );
+        bail!("this needs programs that are not in PATH; on Debian or Ubuntu they come with: sudo sh -c '{install}'");
     }
     if !is_root() {
-        bail!("the tests need programs that are not there; run: sudo sh -c '{install}'");
+        bail!("this needs programs that are not there; run: sudo sh -c '{install}'");
     }
     println!("    missing, to be installed with apt-get: {list}");
     run(Command::new("apt-get").arg("update"))?;

@@ -1,4 +1,4 @@
-//! The solver: built twice from one source, and its glue to JavaScript.
+//! The solver: built twice from one source, and its glue to JavaScript. The yardstick of the measurements goes the same way.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,29 +24,39 @@ pub(crate) struct Solver {
     pub(crate) glue: String,
 }
 
-/// One source, two builds.
+/// One source, two builds, and what they are measured against.
 #[derive(Clone, Copy)]
 pub(crate) enum Build {
     /// One nonce a step, for browsers without vectors in wasm.
     Scalar,
     /// Four nonces a step.
     Simd,
+    /// The sha2 crate behind the solver's border: only `cargo xtask bench` asks for it.
+    Yardstick,
 }
 
 impl Build {
-    pub(crate) const ALL: [Self; 2] = [Self::Scalar, Self::Simd];
+    pub(crate) const ALL: [Self; 3] = [Self::Scalar, Self::Simd, Self::Yardstick];
+
+    fn package(self) -> &'static str {
+        match self {
+            Self::Scalar | Self::Simd => "challenge-wasm",
+            Self::Yardstick => "sha2-wasm",
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::Simd => "simd",
+            Self::Yardstick => "yardstick",
         }
     }
 
     /// In the form of `CARGO_ENCODED_RUSTFLAGS`. A stack of 16 KiB instead of 1 MiB: every worker has its own.
     fn flags(self) -> &'static str {
         match self {
-            Self::Scalar => "-Clink-arg=-zstack-size=16384",
+            Self::Scalar | Self::Yardstick => "-Clink-arg=-zstack-size=16384",
             Self::Simd => "-Clink-arg=-zstack-size=16384\u{1f}-Ctarget-feature=+simd128",
         }
     }
@@ -65,11 +75,20 @@ pub(crate) fn build() -> anyhow::Result<Solver> {
     Ok(Solver { scalar, simd, glue: simd_glue })
 }
 
-/// A cargo command on the solver crate for one of its builds, each in a folder of its own, so that they do not undo each
+/// Builds the yardstick: a module that the solver's worker runs as if it were the solver.
+pub(crate) fn build_yardstick() -> anyhow::Result<Vec<u8>> {
+    need_wasm_target()?;
+    let (yardstick, glue) = bind(&compile(Build::Yardstick)?)?;
+    let (_, solver_glue) = bind(&compile(Build::Scalar)?)?;
+    ensure!(glue == solver_glue, "the yardstick needs other glue than the solver, but one worker runs both");
+    Ok(yardstick)
+}
+
+/// A cargo command on the crate of one build, each in a folder of its own, so that they do not undo each
 /// other's work. `RUSTFLAGS` of the environment are meant for the machine this runs on; the solver must not depend on them.
 pub(crate) fn cargo_for(build: Build, command: &[&str]) -> Command {
     let mut command = cargo(command);
-    command.args(["--package", "challenge-wasm", "--lib", "--profile", "wasm", "--target", WASM_TARGET]);
+    command.args(["--package", build.package(), "--lib", "--profile", "wasm", "--target", WASM_TARGET]);
     command.arg("--target-dir").arg(build.folder());
     command.env("CARGO_ENCODED_RUSTFLAGS", build.flags()).env_remove("RUSTFLAGS");
     command
@@ -93,9 +112,10 @@ pub(crate) fn need_wasm_target() -> anyhow::Result<()> {
 }
 
 fn compile(build: Build) -> anyhow::Result<Vec<u8>> {
-    println!("    the {} solver: cargo build for {WASM_TARGET}", build.name());
+    println!("    {}, {}: cargo build for {WASM_TARGET}", build.package(), build.name());
     run(cargo_for(build, &["rustc", "--quiet"]).args(["--crate-type", "cdylib"]))?;
-    let file = build.folder().join(WASM_TARGET).join("wasm/challenge_wasm.wasm");
+    let file = format!("wasm/{}.wasm", build.package().replace('-', "_"));
+    let file = build.folder().join(WASM_TARGET).join(file);
     fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 

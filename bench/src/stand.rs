@@ -1,0 +1,117 @@
+//! A gate with a configuration and submissions for it, good and spoiled.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use anyhow::Context as _;
+use puzzle::{Challenge, ClientNetwork, Master, SubPuzzle, UnixSeconds, encode, target};
+use verifier_server::config::{Config, Mode};
+use verifier_server::gate::table::Table;
+use verifier_server::gate::{Gate, Masters, Quote, Submission};
+
+/// The moment of the measurement: time is an argument of the gate.
+pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+/// When a challenge was issued that has expired, after the table began.
+pub(crate) const LONG_AGO: UnixSeconds = UnixSeconds(NOW.0 - 3_600);
+/// Life of a clearance: short of the challenge's, so that a solution can be sent again after it.
+pub(crate) const CLEARANCE_SECONDS: u32 = 60;
+/// Attempts of a sub-puzzle, few because solving is not what is measured.
+const DIFFICULTY: u32 = 8;
+/// By how much the price has risen for `outpriced`: beyond the twentieth that is honoured.
+const RISE: u32 = 32;
+
+/// A gate in mode `on`.
+pub(crate) struct Stand {
+    pub(crate) gate: Gate,
+    pub(crate) config: Config,
+    /// The same under a price at which the work buys too little.
+    pub(crate) dear: Config,
+    issued: u128,
+}
+
+/// What a client sends: challenge and solution as text.
+#[derive(Clone)]
+pub(crate) struct Submitted {
+    challenge: String,
+    solution: String,
+}
+
+impl Submitted {
+    fn new(challenge: &Challenge, nonces: &[[u8; 8]]) -> Self {
+        let solution = encode(nonces.as_flattened());
+        Self { challenge: encode(challenge.bytes()).to_string(), solution: solution.to_string() }
+    }
+
+    /// One nonce too few.
+    pub(crate) fn shortened(&self) -> Self {
+        // Seven nonces instead of eight.
+        Self { solution: encode(&[0x5a; 56]).to_string(), ..self.clone() }
+    }
+
+    /// With another MAC.
+    pub(crate) fn forged(&self) -> Self {
+        let mut forged = self.clone();
+        // The last character holds padding that must stay zero; those before it are nothing but MAC.
+        let place = forged.challenge.len() - 4;
+        let other = if forged.challenge[place..].starts_with('A') { "B" } else { "A" };
+        forged.challenge.replace_range(place..=place, other);
+        forged
+    }
+
+    pub(crate) fn as_submission(&self, network: ClientNetwork) -> Submission<'_> {
+        Submission { challenge: &self.challenge, solution: &self.solution, network }
+    }
+}
+
+impl Stand {
+    pub(crate) const HOST: &str = "example.org";
+    pub(crate) const OTHER_HOST: &str = "example.net";
+    pub(crate) const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let config = config_at(DIFFICULTY)?;
+        let masters = Masters { signing: Master([7; 32]), old: None };
+        let table_begins = UnixSeconds(NOW.0 - 86_400);
+        let gate = Gate::new(masters, Table::new(config.table_mib), table_begins, Mode::On, NOW);
+        Ok(Self { gate, config, dear: config_at(DIFFICULTY * RISE)?, issued: 0 })
+    }
+
+    /// This many solved challenges, each for a clearance of its own.
+    pub(crate) fn solved(&mut self, count: u32) -> anyhow::Result<Vec<Submitted>> {
+        (0..count).map(|_| self.submission(Self::HOST, NOW, true)).collect()
+    }
+
+    /// A submission for the site of `host`, solved or not.
+    pub(crate) fn submission(&mut self, host: &str, issued_at: UnixSeconds, solved: bool) -> anyhow::Result<Submitted> {
+        self.issued += 1;
+        let site = self.config.site_of(host).context("the site is configured")?;
+        let price = self.gate.pricing(&self.config).price;
+        let quote = Quote { price, standing: false };
+        let network = ClientNetwork::of(Self::VISITOR);
+        let random = self.issued.to_be_bytes();
+        let challenge = self.gate.issue(&self.config, site, network, quote, issued_at, random);
+        let challenge = challenge.context("the gate holds the keys of this day")?;
+        let nonces: Vec<_> = (0..challenge.shape().count).map(|index| nonce(&challenge, index, solved)).collect();
+        Ok(Submitted::new(&challenge, &nonces))
+    }
+}
+
+/// The first nonce of a sub-puzzle that solves it, or that does not.
+fn nonce(challenge: &Challenge, index: u8, solving: bool) -> [u8; 8] {
+    let target = target(challenge.shape().difficulty);
+    let mut sub_puzzle = SubPuzzle::new(challenge.bytes(), index);
+    let found = (0..u64::MAX).find(|nonce| (sub_puzzle.attempt(*nonce) <= target) == solving);
+    found.unwrap_or_default().to_be_bytes()
+}
+
+fn config_at(difficulty: u32) -> anyhow::Result<Config> {
+    let (host, other) = (Stand::HOST, Stand::OTHER_HOST);
+    let text = format!(
+        "mode = \"on\"\nbeside = \"nginx\"\n\
+         [challenge]\ncount = 8\ndifficulty = {difficulty}\n\
+         [clearance]\nlifetime_seconds = {CLEARANCE_SECONDS}\n\
+         [[site]]\nname = \"main\"\nhosts = [\"{host}\"]\n\
+         [[site]]\nname = \"other\"\nhosts = [\"{other}\"]\n"
+    );
+    Ok(Config::parse(&text, Path::new("bench.toml"))?)
+}
