@@ -23,7 +23,7 @@ const WITNESS: &str = r"
     try {
       const notes = JSON.parse(sessionStorage.getItem('witness') || '[]');
       const line = kind + ' ' + text;
-      if (notes[notes.length - 1] !== line && notes.length < 2000) notes.push(line);
+      if (!notes.includes(line) && notes.length < 2000) notes.push(line);
       sessionStorage.setItem('witness', JSON.stringify(notes));
     } catch { /* no storage on this page */ }
   };

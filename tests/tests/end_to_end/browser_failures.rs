@@ -21,7 +21,7 @@ fn settings(difficulty: u32) -> Settings {
     Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", difficulty)
-        .set("challenge.max_solve_seconds", 300)
+        .set("challenge.max_solve_seconds", 240)
 }
 
 fn a_gate_lifted_in_the_middle_lets_the_page_leave(front: Front) {

@@ -14,7 +14,7 @@ fn picture(name: &str, prepare: impl Fn(&Browser)) -> Browser {
     let settings = Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", 20_000_000)
-        .set("challenge.max_solve_seconds", 300);
+        .set("challenge.max_solve_seconds", 240);
     let stage = Stage::new(Front::Proxy, settings);
     let browser = Browser::start();
     prepare(&browser);

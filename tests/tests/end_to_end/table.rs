@@ -8,7 +8,7 @@ use tests::client::Client;
 use tests::settings::Settings;
 use tests::solver::Challenge;
 use tests::stage::{Front, Stage};
-use tests::visitor::{credits, endpoint, redeem, solution_json};
+use tests::visitor::{challenge, credits, endpoint, redeem, solution_json, verify};
 
 /// One mebibyte of entries of 64 bytes.
 const ENTRIES: usize = 16_384;
@@ -44,7 +44,7 @@ fn a_full_table_refuses_and_keeps_what_it_sold() {
     // 256 times the floor is the price at the very end.
     let stage = stage("path = \"/dear\"\nmin_price = 400");
     let client = stage.client();
-    let (first, _) = redeem(&client, "/dear", &tests::visitor::challenge(&client, "/dear"));
+    let (first, _) = redeem(&client, "/dear", &challenge(&client, "/dear"));
     let all = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -63,11 +63,16 @@ fn a_full_table_refuses_and_keeps_what_it_sold() {
 }
 
 #[test]
-fn cheap_work_cannot_fill_the_table() {
+fn as_the_table_fills_work_grows_dear_and_what_was_cheap_is_outpriced() {
     let stage = stage("path = \"/dear\"\nmin_price = 400");
     let client = stage.client();
-    let (refusal, sold) = buy_until_refused(&client, "", ENTRIES);
-    assert_eq!(refusal.unwrap()["code"], "outpriced");
-    assert!(sold.len() < ENTRIES / 2, "{} sold at the floor", sold.len());
-    redeem(&client, "/dear", &tests::visitor::challenge(&client, "/dear"));
+    let cheap = challenge(&client, "");
+    let (refusal, sold) = buy_until_refused(&client, "/dear", ENTRIES / 2);
+    assert!(refusal.is_none(), "{refusal:?} after {} sales", sold.len());
+    verify(&client, "", &cheap, &cheap.solve()).expect(409, "outpriced");
+    // A visitor who comes now is asked for as much as it takes, and gets something for it.
+    let offered = challenge(&client, "");
+    assert!(offered.work() >= 10 * cheap.work(), "{} attempts", offered.work());
+    let (cookie, _) = redeem(&client, "", &offered);
+    client.request("GET", "/").cookie(&cookie).send().expect_status(200);
 }
