@@ -33,8 +33,6 @@ impl Limits {
     pub const VERIFY_BODY_BYTES_MAX: usize = 8 * 1024;
     /// How long a `verify` body may take in all.
     pub const VERIFY_BODY_TIMEOUT: Duration = Duration::from_secs(10);
-    /// `verify` requests in work at once; beyond, they are answered `busy`.
-    pub const VERIFY_IN_FLIGHT_MAX: usize = 1024;
     /// Requests at once on one HTTP/2 connection.
     pub const H2_STREAMS_MAX: u32 = 64;
     /// Challenge pages a second to one client network before it gets the small one.

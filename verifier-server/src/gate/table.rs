@@ -55,6 +55,8 @@ pub trait LiveIds {
 /// The table in memory.
 pub struct Table {
     shards: Vec<Mutex<Vec<Slot>>>,
+    /// Known without a lock: whoever makes an entry asks for it while its shard is locked.
+    slots: usize,
     used: AtomicUsize,
     standing: AtomicUsize,
     next_sweep: AtomicUsize,
@@ -71,6 +73,7 @@ impl Table {
     fn with_slots_per_shard(slots: usize) -> Self {
         let slots = slots.max(BUCKET_SLOTS);
         Self {
+            slots: slots * SHARDS,
             shards: (0..SHARDS).map(|_| Mutex::new(vec![EMPTY; slots])).collect(),
             used: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
@@ -176,7 +179,7 @@ impl LiveIds for Table {
     }
 
     fn slots(&self) -> usize {
-        self.shards.first().map_or(0, |shard| lock(shard).len()) * SHARDS
+        self.slots
     }
 }
 

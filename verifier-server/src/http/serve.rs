@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use puzzle::ClientNetwork;
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,8 +76,12 @@ async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: wa
         };
         match accepted {
             Ok((stream, peer)) => accept(&verifier, stream, peer, &stopped),
+            // The client was gone before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if let Some(left_out) = verifier.accept_log.turn() {
+                    tracing::warn!(left_out, "cannot accept a connection: {error}");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

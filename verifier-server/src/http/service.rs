@@ -18,7 +18,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Everything that requests share.
@@ -34,9 +33,9 @@ pub struct Verifier {
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
     pub(super) page_rates: answer::PageRates,
-    pub(super) verifying: Semaphore,
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
+    pub(super) accept_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -52,9 +51,9 @@ impl Verifier {
             origins: OriginClient::new(&config.limits),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
-            verifying: Semaphore::new(crate::config::Limits::VERIFY_IN_FLIGHT_MAX),
             unclear_log: Sampled::default(),
             origin_log: Sampled::default(),
+            accept_log: Sampled::default(),
             request_ids: RequestIds::default(),
         }
     }

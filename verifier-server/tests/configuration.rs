@@ -1,0 +1,137 @@
+//! What `check-config` says: all errors at once, with line and remedy, and what is right is taken as written.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use puzzle::Credits;
+use std::path::Path;
+use verifier_server::config::{Beside, Bind, Config, Listen, Mode};
+use verifier_server::explain::explain;
+use verifier_server::gate::policy::Action;
+use verifier_server::gate::target::Target;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("/etc/portcullis/portcullis.toml")).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn a_file_with_nothing_but_a_site_and_its_origin_works() {
+    let config = parse("[[site]]\norigin = \"http://127.0.0.1:3000\"").unwrap();
+    assert_eq!(config.listen, [Listen::Tcp("0.0.0.0:8080".parse().unwrap())]);
+    assert_eq!(config.mode, Mode::Auto);
+    assert_eq!(config.challenge.floor(), 262_144);
+    assert_eq!(config.clearance.full, Credits::whole(100));
+    assert_eq!(config.secret_file, Path::new("/etc/portcullis/portcullis.secret"));
+    assert_eq!(config.base_path, "/.portcullis/");
+    assert!(config.site_of("anything.example").is_some());
+}
+
+#[test]
+fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
+    let told = parse(
+        "listen = \"8080\"\nmood = \"on\"\nmode = \"onn\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n\n\
+         [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"https://x\"\n\
+         hosts = [\"http://x\"]\n\n[[rule]]\npath = \"static\"\nacton = \"allow\"\n",
+    )
+    .unwrap_err();
+    for (line, message, remedy) in [
+        (1, "`8080` is not an address to listen on", "127.0.0.1:8080"),
+        (2, "`mood` is not a key at the top level", "did you mean `mode`?"),
+        (3, "`mode` = \"onn\" is not known", "did you mean `on`?"),
+        (4, "`trusted_proxies` has no effect without `beside`", "remove it"),
+        (7, "`count` = 65 is out of range", "from 1 to 64"),
+        (8, "`difficulty` = 0 is out of range", "from 1 to"),
+        (10, "the site `a` has no origin", "origin = "),
+        (13, "two sites are called `a`", "`name`"),
+        (15, "the origin `https://x` cannot be used", "http://127.0.0.1:3000"),
+        (16, "`http://x` is not a host name", "without scheme"),
+        (19, "the path `static` does not begin with a slash", "\"/static\""),
+        (20, "`acton` is not a key in [[rule]]", "did you mean `action`?"),
+    ] {
+        let start = format!("portcullis.toml:{line}: {message}");
+        let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
+        assert!(rest.lines().nth(1).unwrap_or_default().contains(remedy), "{start}: {remedy} in:\n{told}");
+    }
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line() {
+    let told = parse("mode = \"on\"\n[[site\norigin = 1").unwrap_err();
+    assert!(told.contains("portcullis.toml:2: this is not TOML"), "{told}");
+}
+
+#[test]
+fn the_whole_example_of_the_design_is_taken_as_written() {
+    let config = parse(
+        r#"
+listen = ["127.0.0.1:8080", "unix:/run/portcullis.sock"]
+admin = "unix:/run/portcullis-admin.sock"
+mode = "on"
+on_failure = "open"
+beside = "proxy"
+client_address_header = "X-Client"
+trusted_proxies = ["127.0.0.1/32", "::1"]
+state_dir = "/var/lib/portcullis"
+verifiers = 2
+table_mib = 64
+secret_file = "../secret"
+
+[[site]]
+name = "main"
+hosts = ["example.org", "*.example.org"]
+origin = "http://127.0.0.1:3000"
+[[site]]
+name = "shop"
+hosts = ["shop.example.org"]
+origin = "http://127.0.0.1:3001/"
+
+[challenge]
+lifetime_seconds = 200
+count = 4
+difficulty = 1_000
+max_solve_seconds = 10
+
+[clearance]
+lifetime_seconds = 900
+credits = 200
+bind = "strict"
+
+[[rule]]
+path = "/static/**"
+asset = true
+[[rule]]
+path = ["/robots.txt", "/.well-known/**"]
+action = "allow"
+[[rule]]
+path = "/search"
+cost = 2.5
+min_price = 5000
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.beside, Some(Beside::Proxy { client_address_header: "x-client".to_owned() }));
+    assert_eq!(config.clearance.full, Credits::whole(100), "divided by two verifiers");
+    assert_eq!(config.clearance.bind, Bind::Strict);
+    assert_eq!(config.challenge.floor(), 4_000);
+    let name = |host| config.site_of(host).map(|site| site.name.as_str());
+    assert_eq!(name("EXAMPLE.org"), Some("main"));
+    assert_eq!(name("www.example.org."), Some("main"));
+    assert_eq!(name("shop.example.org"), Some("shop"), "an exact name goes before a wildcard");
+    assert_eq!(name("example.com"), None);
+    assert_eq!(name(".example.org"), None);
+    let route = |path| config.policy.route(&Target::parse(path));
+    assert!(route("/static/a.css").asset);
+    assert_eq!(route("/.well-known/acme-challenge/x").action, Action::Allow);
+    assert_eq!((route("/search?q=1").cost, route("/search").min_price), (Credits::hundredths(250), 5000));
+    let told = explain(&config);
+    for sentence in
+        ["X-Client".to_lowercase(), "rule 3: /search costs 2.5".to_owned(), "/var/lib/portcullis".to_owned()]
+    {
+        assert!(told.contains(&sentence), "{sentence} in:\n{told}");
+    }
+}
+
+#[test]
+fn a_rule_that_no_clearance_could_pay_is_an_error() {
+    let told = parse("[[site]]\norigin = \"http://h\"\n[[rule]]\npath = \"/x\"\ncost = 20\nmin_price = 100_000_000")
+        .unwrap_err();
+    assert!(told.contains("no clearance could ever pay"), "{told}");
+}

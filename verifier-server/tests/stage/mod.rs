@@ -1,0 +1,157 @@
+//! A gate without sockets: one call a claim.
+
+use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
+use std::path::Path;
+use verifier_server::config::{Config, Site};
+use verifier_server::gate::table::Table;
+use verifier_server::gate::target::Target;
+use verifier_server::gate::{
+    Decision, Gate, Masters, Redeemed, RequestFacts, SavedTable, Submission, TableFileError, Worth,
+};
+
+/// The moment at which the table begins.
+pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+/// The master that signs.
+pub(crate) const MASTER: [u8; 32] = [1; 32];
+/// The client's network unless a test says otherwise.
+pub(crate) const HOME: u8 = 0;
+
+/// Some other network.
+pub(crate) fn network(third: u8) -> u8 {
+    third
+}
+
+fn client_network(third: u8) -> ClientNetwork {
+    ClientNetwork::of([198, 51, third, 7].into())
+}
+
+/// A solved challenge.
+#[derive(Clone)]
+pub(crate) struct Paid {
+    challenge: [u8; 64],
+    nonces: Vec<u64>,
+}
+
+impl Paid {
+    pub(crate) fn with_bit_flipped(&self, bit: usize) -> Self {
+        let mut changed = self.clone();
+        changed.challenge[bit / 8] ^= 0x80 >> (bit % 8);
+        changed
+    }
+
+    /// The same with a last nonce that does not solve.
+    pub(crate) fn unsolved(&self) -> Self {
+        let challenge = Challenge::parse(&self.challenge).unwrap();
+        let mut changed = self.clone();
+        let last = u8::try_from(self.nonces.len() - 1).unwrap();
+        let mut puzzle = SubPuzzle::new(challenge.bytes(), last);
+        let target = target(challenge.shape().difficulty);
+        *changed.nonces.last_mut().unwrap() = (0..).find(|nonce| puzzle.attempt(*nonce) > target).unwrap();
+        changed
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) gate: Gate,
+    config: Config,
+    randomness: std::sync::atomic::AtomicU64,
+}
+
+impl Stage {
+    pub(crate) fn new(config: &str) -> Self {
+        let config = Config::parse(config, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap();
+        let masters = Masters { signing: Master(MASTER), old: None };
+        let gate = Gate::new(masters, Table::new(config.table_mib), NOW, config.mode, NOW);
+        Self { gate, config, randomness: 0.into() }
+    }
+
+    pub(crate) fn configure(&mut self, config: &str) {
+        self.config = Config::parse(config, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap();
+    }
+
+    pub(crate) fn rotate(&self) {
+        self.gate.set_masters(Masters { signing: Master([2; 32]), old: Some(Master(MASTER)) }, NOW);
+    }
+
+    pub(crate) fn saved(folder: &Path, master: [u8; 32]) -> Result<Option<SavedTable>, TableFileError> {
+        SavedTable::take(folder, &Master(master), 1, NOW)
+    }
+
+    pub(crate) fn revived(self, saved: SavedTable) -> Self {
+        let masters = Masters { signing: Master(MASTER), old: None };
+        Self { gate: Gate::new(masters, saved.table, saved.table_begins, self.config.mode, NOW), ..self }
+    }
+
+    pub(crate) fn solve(&self, path: &str, from: u8, now: UnixSeconds) -> Paid {
+        let quote = self.gate.pricing(&self.config).quote(&self.config.policy.route(&Target::parse(path)));
+        let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let random = u128::from(number).to_be_bytes();
+        let challenge =
+            self.gate.issue(&self.config, self.site("main.test"), client_network(from), quote, now, random).unwrap();
+        let target = target(challenge.shape().difficulty);
+        let nonces = (0..challenge.shape().count)
+            .map(|index| {
+                let mut puzzle = SubPuzzle::new(challenge.bytes(), index);
+                (0..).find(|nonce| puzzle.attempt(*nonce) <= target).unwrap()
+            })
+            .collect();
+        Paid { challenge: *challenge.bytes(), nonces }
+    }
+
+    pub(crate) fn redeem(&self, paid: &Paid, from: u8, now: UnixSeconds) -> Result<Redeemed, Refusal> {
+        self.redeem_at("main.test", paid, from, now)
+    }
+
+    pub(crate) fn redeem_at(&self, host: &str, paid: &Paid, from: u8, now: UnixSeconds) -> Result<Redeemed, Refusal> {
+        let challenge = encode(&paid.challenge);
+        let solution: Vec<u8> = paid.nonces.iter().flat_map(|nonce| nonce.to_be_bytes()).collect();
+        let solution = encode(&solution);
+        let submission =
+            Submission { challenge: challenge.as_str(), solution: solution.as_str(), network: client_network(from) };
+        self.gate.redeem(&self.config, self.site(host), &submission, now, 5)
+    }
+
+    pub(crate) fn buy(&self, path: &str, from: u8, now: UnixSeconds) -> ClearanceId {
+        match self.redeem(&self.solve(path, from, now), from, now) {
+            Ok(Redeemed::Clearance { id, .. }) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
+        self.get_at("main.test", path, from, ids, now)
+    }
+
+    pub(crate) fn get_at(&self, host: &str, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
+        self.with_facts(host, path, from, ids, |facts| self.gate.decide(&self.config, facts, now))
+    }
+
+    pub(crate) fn worth(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Worth {
+        self.with_facts("main.test", path, from, ids, |facts| self.gate.worth(&self.config, facts, now))
+    }
+
+    fn with_facts<R>(
+        &self,
+        host: &str,
+        path: &str,
+        from: u8,
+        ids: &[ClearanceId],
+        act: impl FnOnce(&RequestFacts<'_>) -> R,
+    ) -> R {
+        let target = Target::parse(path);
+        act(&RequestFacts {
+            site: self.site(host),
+            target: &target,
+            network: client_network(from),
+            clearances: ids,
+            safe_method: true,
+            navigation: true,
+            preflight: false,
+            repeat: None,
+        })
+    }
+
+    fn site(&self, host: &str) -> &Site {
+        self.config.site_of(host).unwrap()
+    }
+}
