@@ -104,6 +104,18 @@ fn a_bad_reload_keeps_the_configuration_that_works() {
 }
 
 #[test]
+fn a_reload_in_the_first_moment_ends_nothing() {
+    // Answering begins when all is ready, also for signals: whoever starts it may reload it at once.
+    for _ in 0..5 {
+        let stage = Stage::new(Front::Proxy, Settings::new());
+        stage.verifier.hang_up();
+        let client = stage.client();
+        until_true(SOON, "the reload to be logged", || stage.verifier.log().contains("reload"));
+        client.get("/").expect_status(429);
+    }
+}
+
+#[test]
 fn a_reload_changes_rules_and_keeps_clearances() {
     let mut stage = Stage::new(Front::Proxy, Settings::new());
     let client = stage.client();
