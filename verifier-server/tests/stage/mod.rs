@@ -46,7 +46,7 @@ impl Paid {
         let last = u8::try_from(self.nonces.len() - 1).unwrap();
         let mut puzzle = SubPuzzle::new(challenge.bytes(), last);
         let target = target(challenge.shape().difficulty);
-        *changed.nonces.last_mut().unwrap() = (0..).find(|nonce| puzzle.attempt(*nonce) > target).unwrap();
+        *changed.nonces.last_mut().unwrap() = (0..u64::MAX).find(|nonce| puzzle.attempt(*nonce) > target).unwrap();
         changed
     }
 }
@@ -92,7 +92,7 @@ impl Stage {
         let nonces = (0..challenge.shape().count)
             .map(|index| {
                 let mut puzzle = SubPuzzle::new(challenge.bytes(), index);
-                (0..).find(|nonce| puzzle.attempt(*nonce) <= target).unwrap()
+                (0..u64::MAX).find(|nonce| puzzle.attempt(*nonce) <= target).unwrap()
             })
             .collect();
         Paid { challenge: *challenge.bytes(), nonces }
