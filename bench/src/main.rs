@@ -17,6 +17,7 @@ mod stand;
 mod table;
 mod workspace;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::json;
@@ -24,7 +25,17 @@ use tests::browser::Browser;
 
 use crate::sample::ROUNDS;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> anyhow::Result<()> {
     let began = Instant::now();
     let (solver, browser) = part("Solver in Chromium", || {
         let browser = Browser::start();
