@@ -45,7 +45,7 @@ macro_rules! lane {
 
 lane!(
     /// The CPU has the SHA-256 instructions.
-    ShaNi, scan_sha_ni, ["sha", "sse4.1", "ssse3", "avx"], "sha,sse4.1,ssse3,avx", sha_ni::scan::<4>
+    ShaNi, scan_sha_ni, ["sha", "sse4.1", "ssse3", "avx"], "sha,sse4.1,ssse3,avx", sha_ni::scan::<1>
 );
 lane!(
     /// The CPU has AVX2.

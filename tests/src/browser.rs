@@ -16,7 +16,7 @@ const AT_ONCE_MAX: usize = 2;
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// Notes in the tab's session storage what happened on every page of it, also on pages already left: lanes and states of
-/// the gate, violations of its policy, requests by URL.
+/// the gate, what it announced, violations of its policy, requests by URL.
 const WITNESS: &str = r"
 (() => {
   const note = (kind, text) => {
@@ -32,6 +32,8 @@ const WITNESS: &str = r"
     const data = document.documentElement?.dataset ?? {};
     if (data.lane) note('lane', data.lane);
     if (data.state) note('state', data.state);
+    const live = document.querySelector('[role=status]')?.textContent;
+    if (live) note('live', live);
   };
   new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-lane', 'data-state']});
   addEventListener('DOMContentLoaded', look);
@@ -130,7 +132,7 @@ impl Browser {
         self.wait(limit, "the origin's own content", script).as_str().unwrap().to_owned()
     }
 
-    /// What [`WITNESS`] noted under a kind (`lane`, `state`, `violation`, `request`); empty: everything, with its kind.
+    /// What [`WITNESS`] noted under a kind (`lane`, `state`, `live`, `violation`, `request`); empty: everything, with its kind.
     pub fn notes(&self, kind: &str) -> Vec<String> {
         let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
         let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -188,6 +190,11 @@ impl Browser {
     /// Goes on in another tab.
     pub fn switch_to(&self, tab: &str) {
         self.driver.command("POST", "/window", &json!({"handle": tab})).unwrap();
+    }
+
+    /// Goes on inside the page's first frame.
+    pub fn enter_frame(&self) {
+        self.driver.command("POST", "/frame", &json!({"id": 0})).unwrap();
     }
 
     /// A command of the `DevTools` protocol.

@@ -128,6 +128,7 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
     match path {
         "/page60" => html(pages::with_assets(site)),
         "/form" => html(pages::form(site)),
+        "/frame" => html(pages::framing(site, target)),
         "/submit" => {
             let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let text = String::from_utf8_lossy(&body).replace('<', "&lt;");

@@ -39,5 +39,11 @@ pub fn form(site: &str) -> String {
     )
 }
 
+/// A page that shows the address after `?` in a frame.
+pub fn framing(site: &str, target: &str) -> String {
+    let address = target.split_once('?').map_or("about:blank", |(_, address)| address);
+    page(site, "/frame", &format!("<iframe src=\"{address}\" width=600 height=400></iframe>"))
+}
+
 /// One picture.
 pub const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8\" height=\"8\"><rect width=\"8\" height=\"8\" fill=\"#3a6\"/></svg>";

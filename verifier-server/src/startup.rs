@@ -97,7 +97,7 @@ impl Running {
 /// from what was redeemed before.
 async fn table(config: &Config, masters: &Masters) -> (Table, UnixSeconds) {
     if let Some(state_dir) = &config.state_dir {
-        match SavedTable::take(state_dir, &masters.signing, config.table_mib, clock::now()) {
+        match SavedTable::take(state_dir, masters, config.table_mib, clock::now()) {
             Ok(Some(saved)) => return (saved.table, saved.table_begins),
             Ok(None) => {}
             Err(error) => tracing::warn!("the saved clearances in {} are not used: {error}", state_dir.display()),

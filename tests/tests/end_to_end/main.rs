@@ -19,6 +19,7 @@ mod administration;
 mod browser_budget;
 mod browser_failures;
 mod browser_forms;
+mod browser_page;
 mod browser_visit;
 mod connections;
 mod flow;

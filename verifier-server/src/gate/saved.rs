@@ -1,8 +1,8 @@
 //! The table across a clean stop: written once, read once, deleted as it is read.
 
-use super::Gate;
 use super::entry::{ENTRY_BYTES, Entry};
 use super::table::{Inserted, LiveIds, SLOT_BYTES, Table};
+use super::{Gate, Masters};
 use hmac::{Hmac, KeyInit, Mac};
 use puzzle::{ClearanceId, Master, UnixSeconds};
 use sha2::Sha256;
@@ -42,7 +42,7 @@ impl SavedTable {
     /// See [`TableFileError`]. The file is gone in any case, unless it could not be deleted.
     pub fn take(
         state_dir: &Path,
-        master: &Master,
+        masters: &Masters,
         table_mib: u32,
         now: UnixSeconds,
     ) -> Result<Option<Self>, TableFileError> {
@@ -54,16 +54,17 @@ impl SavedTable {
         };
         fs::remove_file(&path)?;
         File::open(state_dir)?.sync_all()?;
-        read(file, master, table_mib, now).map(Some)
+        read(file, masters, table_mib, now).map(Some)
     }
 }
 
-fn read(file: File, master: &Master, table_mib: u32, now: UnixSeconds) -> Result<SavedTable, TableFileError> {
+fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Result<SavedTable, TableFileError> {
     let mut reader = BufReader::new(file);
-    let mut mac = mac(master);
+    // Written under either master: the secret may have been changed while the verifier was down.
+    let mut macs: Vec<_> = [Some(&masters.signing), masters.old.as_ref()].into_iter().flatten().map(mac).collect();
     let mut header = [0; 32];
     reader.read_exact(&mut header).map_err(|_| TableFileError::Damaged)?;
-    mac.update(&header);
+    macs.iter_mut().for_each(|mac| mac.update(&header));
     let [magic @ .., b0, b1, b2, b3, _, _, _, _, c0, c1, c2, c3, c4, c5, c6, c7] = header;
     if magic != *MAGIC {
         return Err(TableFileError::Damaged);
@@ -75,7 +76,7 @@ fn read(file: File, master: &Master, table_mib: u32, now: UnixSeconds) -> Result
     for _ in 0..count {
         let mut record = [0; SLOT_BYTES];
         reader.read_exact(&mut record).map_err(|_| TableFileError::Damaged)?;
-        mac.update(&record);
+        macs.iter_mut().for_each(|mac| mac.update(&record));
         let mut id = [0; 16];
         let mut entry = [0; ENTRY_BYTES];
         id.copy_from_slice(&record[..16]);
@@ -88,7 +89,9 @@ fn read(file: File, master: &Master, table_mib: u32, now: UnixSeconds) -> Result
     }
     let mut expected = [0; MAC_BYTES];
     reader.read_exact(&mut expected).map_err(|_| TableFileError::Damaged)?;
-    mac.verify_slice(&expected).map_err(|_| TableFileError::Damaged)?;
+    if !macs.into_iter().any(|mac| mac.verify_slice(&expected).is_ok()) {
+        return Err(TableFileError::Damaged);
+    }
     // A smaller table than before cannot hold every replay mark: what it lost could be redeemed again.
     if complete { Ok(SavedTable { table, table_begins }) } else { Err(TableFileError::Damaged) }
 }

@@ -15,6 +15,7 @@ use hyper::{Response, StatusCode};
 use puzzle::{CHALLENGE_BYTES, Refusal};
 use serde::Deserialize;
 use serde_json::json;
+use std::time::Duration;
 
 /// What a client posts. Unknown fields are ignored; a field that is there twice makes the whole malformed.
 #[derive(Debug, Deserialize)]
@@ -26,7 +27,8 @@ struct Posted {
 /// Answers `POST verify`.
 pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming) -> Response<AnswerBody> {
     let format = Format::of(headers);
-    let bytes = read(body).await;
+    let timeout = Limits::VERIFY_BODY_TIMEOUT.min(call.config.limits.body_timeout);
+    let bytes = read(body, timeout).await;
     let posted = format.zip(bytes).and_then(|(format, bytes)| format.parse(&bytes));
     let challenge = posted.as_ref().and_then(|posted| raw_challenge(&posted.challenge));
 
@@ -89,9 +91,9 @@ fn raw_challenge(text: &str) -> Option<[u8; CHALLENGE_BYTES]> {
     (puzzle::decode(text.as_bytes(), &mut bytes)?.len() == CHALLENGE_BYTES).then_some(bytes)
 }
 
-async fn read(body: Incoming) -> Option<Bytes> {
+async fn read(body: Incoming, timeout: Duration) -> Option<Bytes> {
     let limited = Limited::new(body, Limits::VERIFY_BODY_BYTES_MAX).collect();
-    let collected = tokio::time::timeout(Limits::VERIFY_BODY_TIMEOUT, limited).await.ok()?;
+    let collected = tokio::time::timeout(timeout, limited).await.ok()?;
     Some(collected.ok()?.to_bytes())
 }
 

@@ -74,7 +74,7 @@ impl Stage {
     }
 
     pub(crate) fn saved(folder: &Path, master: [u8; 32]) -> Result<Option<SavedTable>, TableFileError> {
-        SavedTable::take(folder, &Master(master), 1, NOW)
+        SavedTable::take(folder, &Masters { signing: Master([8; 32]), old: Some(Master(master)) }, 1, NOW)
     }
 
     pub(crate) fn revived(self, saved: SavedTable) -> Self {
