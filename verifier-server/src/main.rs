@@ -38,6 +38,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(file: &Path) -> ExitCode {
+    // First of all: a signal in the first moment must find us listening.
+    let (Ok(mut hangups), Ok(mut terminations)) = (signal(SignalKind::hangup()), signal(SignalKind::terminate()))
+    else {
+        return fail(1, "cannot listen for signals");
+    };
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(problems) => return fail(EXIT_CONFIG, problems),
@@ -55,10 +60,6 @@ async fn serve(file: &Path) -> ExitCode {
             tracing::info!("{line}");
         }
     }
-    let (Ok(mut hangups), Ok(mut terminations)) = (signal(SignalKind::hangup()), signal(SignalKind::terminate()))
-    else {
-        return fail(1, "cannot listen for signals");
-    };
     loop {
         tokio::select! {
             _ = hangups.recv() => running.reload.run_logged(),

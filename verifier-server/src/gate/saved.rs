@@ -64,7 +64,9 @@ fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Resu
     let mut macs: Vec<_> = [Some(&masters.signing), masters.old.as_ref()].into_iter().flatten().map(mac).collect();
     let mut header = [0; 32];
     reader.read_exact(&mut header).map_err(|_| TableFileError::Damaged)?;
-    macs.iter_mut().for_each(|mac| mac.update(&header));
+    for mac in &mut macs {
+        mac.update(&header);
+    }
     let [magic @ .., b0, b1, b2, b3, _, _, _, _, c0, c1, c2, c3, c4, c5, c6, c7] = header;
     if magic != *MAGIC {
         return Err(TableFileError::Damaged);
@@ -76,7 +78,9 @@ fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Resu
     for _ in 0..count {
         let mut record = [0; SLOT_BYTES];
         reader.read_exact(&mut record).map_err(|_| TableFileError::Damaged)?;
-        macs.iter_mut().for_each(|mac| mac.update(&record));
+        for mac in &mut macs {
+            mac.update(&record);
+        }
         let mut id = [0; 16];
         let mut entry = [0; ENTRY_BYTES];
         id.copy_from_slice(&record[..16]);
