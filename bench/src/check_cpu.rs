@@ -14,6 +14,7 @@ use tests::{ports, visitor};
 
 use crate::clock::process_cpu;
 use crate::load::{CONNECTIONS, Load};
+use crate::priority::{stay_on, two_cores};
 use crate::sample::{ROUNDS, Sample};
 use crate::table::{Aim, Row, Table};
 
@@ -34,10 +35,13 @@ const VISITOR: [(&str, &str); 4] = [
 
 /// Measures both servers, in turn.
 pub(crate) fn measure() -> anyhow::Result<Table> {
+    let [servers, asking] = two_cores()?;
+    stay_on(&servers)?;
     let verifier = verifier();
     let (client, cookie) = clearance(&verifier);
     let directory = TempDir::with_prefix("portcullis-bench-")?;
     let (bare, bare_port) = bare(&directory)?;
+    stay_on(&asking)?;
 
     let head = head(&cookie);
     let mut subjects = [Load::open(verifier.port, &head)?, Load::open(bare_port, &head)?];
@@ -80,7 +84,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         method: format!(
             "`GET /.portcullis-beside/check` with a clearance that pays, over {CONNECTIONS} kept connections on loopback, \
              {PER_ROUND} a round to each server in turn, every one with a request id of its own and charged; user and \
-             system time of the server's process. Both get the same bytes, a browser's headers and those of the nginx \
+             system time of the server's process, which has a core of its own. Both get the same bytes, a browser's headers and those of the nginx \
              recipe."
         ),
         unit: "µs CPU",
