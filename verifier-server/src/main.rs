@@ -60,6 +60,9 @@ async fn serve(file: &Path) -> ExitCode {
             tracing::info!("{line}");
         }
     }
+    if let Some((operator, visitors)) = running.addresses.split_last() {
+        tracing::info!("serving visitors on {}, the operator on {operator}", visitors.join(", "));
+    }
     loop {
         tokio::select! {
             _ = hangups.recv() => running.reload.run_logged(),

@@ -1,0 +1,107 @@
+//! Rules of this repository that the compiler does not know.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// The files whose code, without its unit tests, has `what` in it.
+fn files_with(what: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let has = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.split("#[cfg(test)]").next().unwrap_or_default().contains(what)
+    };
+    let mut files: Vec<String> = sources(&root)
+        .iter()
+        .filter(|path| has(path))
+        .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_clearance_is_minted_in_one_place() {
+    assert_eq!(
+        files_with(".insert_if_absent("),
+        ["gate/redeem.rs", "gate/saved.rs"],
+        "sold, or read back after a clean stop"
+    );
+    assert_eq!(files_with("Ok(Entry {"), ["gate/redeem.rs"]);
+    assert_eq!(files_with("self.sell("), ["gate/redeem.rs"], "and nothing else sells");
+    let redeem = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gate/redeem.rs")).unwrap();
+    assert_eq!(redeem.matches("insert_if_absent").count(), 1);
+    assert_eq!(
+        redeem.matches("Entry {").count(),
+        1,
+        "one function makes an entry, from a `Solved` that only proof of work gives"
+    );
+}
+
+#[test]
+fn no_file_sleeps_a_thread_or_asks_for_the_time_of_day_but_the_clock() {
+    assert_eq!(files_with("SystemTime::now"), ["clock.rs", "http/answer.rs", "telemetry/logs.rs"]);
+    assert_eq!(files_with("thread::sleep"), [""; 0]);
+    assert_eq!(files_with("getrandom::"), ["random.rs"]);
+}
+
+#[test]
+fn the_client_is_told_one_thing_and_the_log_another() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nmode = \"off\"\n[[site]]\norigin = \"http://{dead}\"\n"
+    );
+    std::fs::write(&file, config).unwrap();
+    let mut verifier = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .arg("serve")
+        .arg("--config")
+        .arg(&file)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(verifier.stderr.take().unwrap());
+    let line_with = |log: &mut BufReader<_>, what: &str| {
+        let mut line = String::new();
+        while !line.contains(what) {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the log ended before {what}");
+        }
+        line
+    };
+    let serving = line_with(&mut log, "serving visitors on ");
+    let address = serving
+        .split("serving visitors on ")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .trim_end_matches(',')
+        .to_owned();
+    let mut connection = TcpStream::connect(&address).unwrap();
+    connection
+        .write_all(b"GET /private/path HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut told = String::new();
+    connection.read_to_string(&mut told).unwrap();
+    let logged = line_with(&mut log, "the origin did not answer");
+    verifier.kill().unwrap();
+    verifier.wait().unwrap();
+
+    assert!(told.starts_with("HTTP/1.1 502"), "{told}");
+    let id = logged.split("request_id=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(told.contains(id), "the visitor has the number under which the operator finds it");
+    assert!(logged.to_lowercase().contains("connect"), "{logged}");
+    for inner in [dead.to_string(), dead.port().to_string(), "onnect error".to_owned(), "efused".to_owned()] {
+        assert!(!told.contains(&inner), "the visitor reads {inner}");
+    }
+}
