@@ -10,16 +10,16 @@ use tests::wait::SOON;
 
 /// Opens the gate's page in a browser prepared by `prepare`, and takes its picture when a part is solved.
 fn picture(name: &str, prepare: impl Fn(&Browser)) -> Browser {
-    // About 160 million attempts: some seconds of work for the fastest lane.
+    // About 80 million attempts: some seconds of work for the fastest lane.
     let settings = Settings::new()
         .set("challenge.count", 8)
-        .set("challenge.difficulty", 20_000_000)
+        .set("challenge.difficulty", 10_000_000)
         .set("challenge.max_solve_seconds", 240);
     let stage = Stage::new(Front::Proxy, settings);
     let browser = Browser::start();
     prepare(&browser);
     browser.open(&stage.url("/"));
-    browser.wait(SOON * 2, "some progress", "return document.querySelector('#progress')?.value >= 2");
+    browser.wait(SOON * 6, "some progress", "return document.querySelector('#progress')?.value >= 2");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     browser.screenshot(&workspace.join(format!("target/screenshots/gate-{name}.png")));
     browser
