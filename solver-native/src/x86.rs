@@ -45,7 +45,7 @@ macro_rules! lane {
 
 lane!(
     /// The CPU has the SHA-256 instructions.
-    ShaNi, scan_sha_ni, ["sha", "sse4.1", "ssse3", "avx"], "sha,sse4.1,ssse3,avx", sha_ni::scan::<1>
+    ShaNi, scan_sha_ni, ["sha", "sse4.1", "ssse3", "avx"], "sha,sse4.1,ssse3,avx", sha_ni::scan::<3>
 );
 lane!(
     /// The CPU has AVX2.
@@ -53,7 +53,7 @@ lane!(
 );
 lane!(
     /// The CPU has AVX-512.
-    Avx512, scan_avx512, ["avx512f"], "avx512f", kernel::scan::<Rows<Words16, 1>>
+    Avx512, scan_avx512, ["avx512f"], "avx512f", kernel::scan::<Rows<Words16, 2>>
 );
 
 /// Four words for the SHA-256 instructions; the first has the lowest place.
