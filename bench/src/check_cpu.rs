@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use rustix::thread::CpuSet;
 use tempfile::TempDir;
 use tests::client::Client;
 use tests::process::Process;
@@ -33,23 +34,52 @@ const VISITOR: [(&str, &str); 4] = [
     ("X-Original-URI", "/articles/2026/a-page?from=front"),
 ];
 
-/// Measures both servers, in turn.
+/// Measures both servers, once at leisure and once saturated.
 pub(crate) fn measure() -> anyhow::Result<Table> {
-    let [servers, asking] = two_cores()?;
-    stay_on(&servers)?;
+    let [first, last] = two_cores()?;
+    let mut rows = Vec::new();
+    for (how, servers) in [("a core of its own", first), ("busy", last)] {
+        let [check, hyper] = in_turns(&servers, &last)?;
+        let row = |name: &str, value: &Sample, aim| Row {
+            name: format!("{name}; {how}"),
+            value: value.clone(),
+            ratio: value.over(&hyper),
+            aim,
+        };
+        rows.push(row("`check`, paid for", &check, Some(Aim::RatioAtMost(1.3))));
+        rows.push(row("yardstick: hyper, always 204", &hyper, None));
+    }
+    Ok(Table {
+        title: "Server CPU per check",
+        method: format!(
+            "`GET /.portcullis-beside/check` with a clearance that pays, over {CONNECTIONS} kept connections on loopback, \
+             {PER_ROUND} a round to each server in turn, every one with a request id of its own and charged; user and \
+             system time of the server's process. Both get the same bytes, a browser's headers and those of the nginx \
+             recipe. With a core of its own the server is woken for each request; *busy* it shares one with whoever \
+             asks, and finds several waiting each time it runs."
+        ),
+        unit: "µs CPU",
+        ratio: "× bare hyper",
+        rows,
+    })
+}
+
+/// Microseconds of CPU a request: of the verifier and of the yardstick, both on the core `servers`, asked from `asking`.
+fn in_turns(servers: &CpuSet, asking: &CpuSet) -> anyhow::Result<[Sample; 2]> {
+    stay_on(servers)?;
     let verifier = verifier();
     let (client, cookie) = clearance(&verifier);
     let directory = TempDir::with_prefix("portcullis-bench-")?;
     let (bare, bare_port) = bare(&directory)?;
-    stay_on(&asking)?;
+    stay_on(asking)?;
 
     let head = head(&cookie);
     let mut subjects = [Load::open(verifier.port, &head)?, Load::open(bare_port, &head)?];
     let ids = [verifier.id(), bare.id()];
     let before = credits(&client, &cookie)?;
-    let mut asked = 0;
-    for load in &mut subjects {
-        asked = load.ask(BEFOREHAND)?;
+    let mut asked = [0; 2];
+    for (load, asked) in subjects.iter_mut().zip(&mut asked) {
+        *asked += load.ask(BEFOREHAND)?;
     }
     let mut samples: [Sample; 2] = Default::default();
     for round in 0..ROUNDS {
@@ -59,38 +89,14 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
             let questions = subjects[subject].ask(PER_ROUND)?;
             let used = process_cpu(ids[subject])?.saturating_sub(begun);
             samples[subject].add(microseconds(used) / f64::from(questions));
-            asked += if subject == 0 { questions } else { 0 };
+            asked[subject] += questions;
         }
         eprintln!("    round {} of {ROUNDS}", round + 1);
     }
+    let [checks, _] = asked.map(f64::from);
     let charged = before - credits(&client, &cookie)?;
-    ensure!(
-        (charged - f64::from(asked)).abs() < 1.0,
-        "{asked} checks cost {charged} credits, but each request is to be charged"
-    );
-    let [check, hyper] = samples;
-    let row = |name: &str, value: &Sample, aim| Row {
-        name: name.to_owned(),
-        value: value.clone(),
-        ratio: value.over(&hyper),
-        aim,
-    };
-    let rows = vec![
-        row("`check`, paid for", &check, Some(Aim::RatioAtMost(1.3))),
-        row("yardstick: hyper, always 204", &hyper, None),
-    ];
-    Ok(Table {
-        title: "Server CPU per check",
-        method: format!(
-            "`GET /.portcullis-beside/check` with a clearance that pays, over {CONNECTIONS} kept connections on loopback, \
-             {PER_ROUND} a round to each server in turn, every one with a request id of its own and charged; user and \
-             system time of the server's process, which has a core of its own. Both get the same bytes, a browser's headers and those of the nginx \
-             recipe."
-        ),
-        unit: "µs CPU",
-        ratio: "× bare hyper",
-        rows,
-    })
+    ensure!((charged - checks).abs() < 1.0, "{checks} checks cost {charged} credits, but each is to be charged");
+    Ok(samples)
 }
 
 fn verifier() -> Verifier {
