@@ -105,3 +105,38 @@ fn the_client_is_told_one_thing_and_the_log_another() {
         assert!(!told.contains(&inner), "the visitor reads {inner}");
     }
 }
+
+#[test]
+fn every_link_between_documents_leads_somewhere_and_every_named_test_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs"];
+    let documents = documents
+        .iter()
+        .map(|name| root.join(name))
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    for document in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains("://") {
+                assert!(document.parent().unwrap().join(path).exists(), "{}: {link}", document.display());
+            }
+        }
+    }
+    let tests: String = ["tests/tests", "verifier-server", "puzzle"]
+        .iter()
+        .flat_map(|folder| sources(&root.join(folder)))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let named =
+        architecture.split('`').filter_map(|code| code.split("::").nth(1).or_else(|| code.split(".rs: ").nth(1)));
+    let named: Vec<&str> = named
+        .filter(|name| name.contains('_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}(")), "ARCHITECTURE.md names {name}, which is no test");
+    }
+}

@@ -13,6 +13,10 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     step("What the tests need on this machine", setup::everything)?;
     step("Formatting", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("Dependencies: licences, sources, bans", dependencies::check)?;
+    step("Vectors, by the implementation in Python", || {
+        let vectors = ["tests/python/portcullis_client.py", "check", "docs/vectors.json"];
+        run(Command::new("python3").current_dir(workspace()).args(vectors))
+    })?;
     step("Assets", assets::build)?;
     step("Types in the page's scripts", scripts)?;
     step("Lints", lints)?;
