@@ -82,9 +82,9 @@ impl Fixed {
                 }
                 let big_sigma_1 = V::xor3(e.rotate_right::<6>(), e.rotate_right::<11>(), e.rotate_right::<25>());
                 let big_sigma_0 = V::xor3(a.rotate_right::<2>(), a.rotate_right::<13>(), a.rotate_right::<22>());
-                let first = input.add(e.select(f, g)).add(big_sigma_1);
-                let second = big_sigma_0.add(a.majority(b, c));
-                registers = [first.add(second), a, b, c, d.add(first), e, f, g];
+                let next_e = input.add(d).add(e.select(f, g)).add(big_sigma_1);
+                let next_a = next_e.sub(d).add(a.majority(b, c)).add(big_sigma_0);
+                registers = [next_a, a, b, c, next_e, e, f, g];
             })*};
         }
         rounds!(11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37);

@@ -16,13 +16,7 @@ use crate::{
 /// # Panics
 /// If this CPU does not have the lane.
 #[must_use]
-pub fn find(
-    lane: Lane,
-    challenge: &[u8; CHALLENGE_BYTES],
-    sub_puzzle: u8,
-    start: u64,
-    attempts: u64,
-) -> Option<u64> {
+pub fn find(lane: Lane, challenge: &[u8; CHALLENGE_BYTES], sub_puzzle: u8, start: u64, attempts: u64) -> Option<u64> {
     let target = target(challenge);
     let plain = || {
         let mut puzzle = SubPuzzle::new(challenge, sub_puzzle);

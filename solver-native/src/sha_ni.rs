@@ -4,7 +4,7 @@
 //! worked out once: half of words 16 to 19, all of words 20 to 23 but the last sum, a quarter of words 28 to 31.
 
 use crate::prefix::Prefix;
-use crate::sha256::{INITIAL, ROUND, small_sigma_1};
+use crate::sha256::{INITIAL, ROUND, small_sigma_0, small_sigma_1};
 use crate::x86::{ShaNi, ShaWords};
 
 /// The same value of each of `N` nonces.
@@ -33,9 +33,7 @@ struct State<const N: usize> {
 impl<const N: usize> State<N> {
     #[inline(always)]
     fn two_rounds(self, input: Streams<N>) -> Self {
-        let abef = std::array::from_fn(|stream| {
-            self.cdgh.0[stream].two_rounds(self.abef.0[stream], input.0[stream])
-        });
+        let abef = std::array::from_fn(|stream| self.cdgh.0[stream].two_rounds(self.abef.0[stream], input.0[stream]));
         Self { abef: Streams(abef), cdgh: self.abef }
     }
 
@@ -74,17 +72,17 @@ impl Fixed {
         // Word 16 depends on nothing that varies.
         let word_16 = small_sigma_1(prefix.block[14])
             .wrapping_add(prefix.block[9])
-            .wrapping_add(crate::sha256::small_sigma_0(prefix.block[1]))
+            .wrapping_add(small_sigma_0(prefix.block[1]))
             .wrapping_add(prefix.block[0]);
-        let words_16 = words([word_16, 0, 0, 0]);
+        let only_16 = words([word_16, 0, 0, 0]);
         Self {
             abef: words([f, e, b, a]),
             cdgh: words([h, g, d, c]),
             words_8,
             words_12,
             part_16,
-            part_20: words_4.schedule_1(words_8).add(words_12.then(words_16)),
-            part_28: words_12.schedule_1(words_16),
+            part_20: words_4.schedule_1(words_8).add(words_12.then(only_16)),
+            part_28: words_12.schedule_1(only_16),
             input_12: words_12.add(group(&ROUND, 12)),
             constants_10: words([ROUND[10], ROUND[11], ROUND[10], ROUND[11]]),
             constants: std::array::from_fn(|four| group(&ROUND, 16 + 4 * four)),
@@ -111,10 +109,10 @@ impl Fixed {
         state = state.four_rounds(words_20.add(constants[1]));
         let words_24 = schedule_2(sum(schedule_1(words_8, words_12), then(words_16, words_20)), words_20);
         state = state.four_rounds(words_24.add(constants[2]));
-        let words_28 = schedule_2(then(words_20, words_24).add(self.part_28), words_24);
-        state = state.four_rounds(words_28.add(constants[3]));
+        let last = schedule_2(then(words_20, words_24).add(self.part_28), words_24);
+        state = state.four_rounds(last.add(constants[3]));
 
-        let mut window = [words_16, words_20, words_24, words_28];
+        let mut window = [words_16, words_20, words_24, last];
         macro_rules! rounds {
             ($($four:literal)*) => {$(
                 let [zeroth, first, second, third] = window;
@@ -136,11 +134,12 @@ pub(crate) fn scan<const N: usize>(proof: ShaNi, prefix: &Prefix, target: u64, s
     let initial = ShaWords::new(proof, [0, 0, INITIAL[1], INITIAL[0]]);
     let low = |low: u32| ShaWords::new(proof, [0, 0, low, 0]);
     let step = low(N as u32);
-    let mut words_8: Streams<N> = Streams(std::array::from_fn(|stream| fixed.words_8.add(low(start.wrapping_add(stream as u32)))));
+    let mut words_8: Streams<N> =
+        Streams(std::array::from_fn(|stream| fixed.words_8.add(low(start.wrapping_add(stream as u32)))));
     let mut done = 0;
     while done < run {
         let leading = fixed.attempt(words_8).map(|abef| abef.add(initial).high_number());
-        if leading.iter().fold(false, |any, leading| any | (*leading <= target)) {
+        if leading.iter().min().is_some_and(|least| *least <= target) {
             // The last step may reach beyond the run: its surplus places are computed and not looked at.
             let place = (0..run - done).zip(leading).find_map(|(place, leading)| (leading <= target).then_some(place));
             if let Some(place) = place {

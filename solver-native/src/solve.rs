@@ -27,9 +27,8 @@ struct Search {
 #[must_use]
 pub fn solve(challenge: &[u8; CHALLENGE_BYTES], threads: NonZeroUsize) -> Vec<u64> {
     let [_, _, _, count, ..] = *challenge;
-    let searches: Vec<Search> = (0..count)
-        .map(|_| Search { next_block: AtomicU64::new(0), nonce: AtomicU64::new(UNSOLVED) })
-        .collect();
+    let searches: Vec<Search> =
+        (0..count).map(|_| Search { next_block: AtomicU64::new(0), nonce: AtomicU64::new(UNSOLVED) }).collect();
     let work = |first: u8| {
         let lane = Lane::best();
         for sub_puzzle in (first..count).chain(0..first) {

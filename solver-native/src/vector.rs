@@ -13,6 +13,7 @@ pub(crate) trait Vector: Copy {
     /// `first`, `first + 1`, and so on.
     fn count_from(proof: Self::Proof, first: u32) -> Self;
     fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
     fn xor3(self, second: Self, third: Self) -> Self;
     fn shift_right<const BITS: i32>(self) -> Self;
     fn rotate_right<const BITS: i32>(self) -> Self;
@@ -59,6 +60,11 @@ impl<V: Vector, const N: usize> Vector for Rows<V, N> {
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.zip(other, V::add)
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, V::sub)
     }
 
     #[inline(always)]

@@ -9,9 +9,9 @@ use core::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_add_epi32, _mm_alignr_epi8, _mm_cvtsi128_si64, _mm_set_epi32, _mm_sha256msg1_epu32,
     _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi32, _mm_unpackhi_epi64, _mm256_add_epi32,
     _mm256_and_si256, _mm256_cmpeq_epi32, _mm256_min_epu32, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi32,
-    _mm256_setr_epi32, _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_xor_si256, _mm512_add_epi32,
+    _mm256_setr_epi32, _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_sub_epi32, _mm256_xor_si256, _mm512_add_epi32,
     _mm512_cmple_epu32_mask, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_setr_epi32, _mm512_srlv_epi32,
-    _mm512_ternarylogic_epi32,
+    _mm512_sub_epi32, _mm512_ternarylogic_epi32,
 };
 
 use crate::prefix::Prefix;
@@ -49,7 +49,7 @@ lane!(
 );
 lane!(
     /// The CPU has AVX2.
-    Avx2, scan_avx2, ["avx2"], "avx2", kernel::scan::<Rows<Words8, 1>>
+    Avx2, scan_avx2, ["avx2"], "avx2", kernel::scan::<Words8>
 );
 lane!(
     /// The CPU has AVX-512.
@@ -137,6 +137,11 @@ impl Vector for Words8 {
     }
 
     #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(unsafe { _mm256_sub_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
     fn xor3(self, second: Self, third: Self) -> Self {
         Self(unsafe { _mm256_xor_si256(_mm256_xor_si256(self.0, second.0), third.0) })
     }
@@ -202,6 +207,11 @@ impl Vector for Words16 {
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         Self(unsafe { _mm512_add_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(unsafe { _mm512_sub_epi32(self.0, other.0) })
     }
 
     #[inline(always)]
