@@ -85,3 +85,29 @@ fn by_high_word(
     }
     None
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_equal_to_the_target_solves_and_one_above_does_not() {
+        let challenge = [0x35; CHALLENGE_BYTES];
+        let mut puzzle = SubPuzzle::new(&challenge, 2);
+        let prefix = Prefix::new(seed_words(&challenge), 2, 0);
+        for low in (0..200).chain(u32::MAX - 50..=u32::MAX) {
+            let leading = puzzle.attempt(u64::from(low));
+            for (target, expected) in [(leading, Some(low)), (leading - 1, None)] {
+                if let Some(proof) = ShaNi::detect() {
+                    assert_eq!(proof.scan(&prefix, target, low, 1), expected, "SHA-NI, {low}");
+                }
+                if let Some(proof) = Avx2::detect() {
+                    assert_eq!(proof.scan(&prefix, target, low, 1), expected, "AVX2, {low}");
+                }
+                if let Some(proof) = Avx512::detect() {
+                    assert_eq!(proof.scan(&prefix, target, low, 1), expected, "AVX-512, {low}");
+                }
+            }
+        }
+    }
+}

@@ -143,8 +143,7 @@ fn every_solving_nonce_is_met_once_across_a_change_of_the_high_word() {
 }
 
 #[test]
-fn a_digest_as_rare_as_an_attacker_meets_is_the_same_for_every_lane() {
-    // The first word of such a digest equals that of the target every few searches: the second one decides.
+fn long_searches_end_at_the_same_nonce_in_every_lane() {
     for difficulty in [1 << 16, (1 << 20) + 1, 3_000_001] {
         let challenge = challenge(0xc4, difficulty);
         let found: Vec<_> =
