@@ -10,6 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
+use super::limits::filled;
+
 /// Everything that is to be in the folder, and the sizes to report.
 #[derive(Default)]
 pub(crate) struct Publication {
@@ -18,7 +20,7 @@ pub(crate) struct Publication {
     /// Logical name → served name.
     served: BTreeMap<String, String>,
     manifest: String,
-    pub(crate) sizes: Vec<Sizes>,
+    sizes: Vec<Sizes>,
 }
 
 /// What one file weighs, in bytes.
@@ -35,7 +37,7 @@ impl Publication {
         let hash = Sha256::digest(content).iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
         let (stem, extension) = name.rsplit_once('.').context("an asset has an extension")?;
         let served = format!("{stem}.{hash}.{extension}");
-        let (gzip, brotli) = (gzip(content)?, brotli(content)?);
+        let (gzip, brotli) = (gzip_once(content)?, brotli(content)?);
         self.measure(name, content, &gzip, &brotli);
         self.manifest.extend([name, "\t", &served, "\t", content_type, "\n"]);
         self.files.insert(format!("{served}.gz"), gzip);
@@ -45,11 +47,11 @@ impl Publication {
         Ok(())
     }
 
-    /// Adds a page that the server fills in and compresses itself.
+    /// Adds a page that the server fills in: what it weighs is what is sent then.
     pub(crate) fn template(&mut self, name: &str, content: &str) -> anyhow::Result<()> {
-        let bytes = content.as_bytes();
-        self.measure(name, bytes, &gzip(bytes)?, &brotli(bytes)?);
-        self.files.insert(name.to_owned(), bytes.to_vec());
+        let page = filled(content).into_bytes();
+        self.measure(name, &page, &gzip(&page)?, &brotli(&page)?);
+        self.files.insert(name.to_owned(), content.as_bytes().to_vec());
         Ok(())
     }
 
@@ -73,8 +75,13 @@ impl Publication {
         Ok(resolved)
     }
 
+    /// What everything weighs, in the order in which it was added.
+    pub(crate) fn sizes(&self) -> &[Sizes] {
+        &self.sizes
+    }
+
     /// Makes the folder hold exactly these files. Unchanged ones keep their time, so that the server is not built anew.
-    pub(crate) fn write(self, folder: &Path) -> anyhow::Result<Vec<Sizes>> {
+    pub(crate) fn write(self, folder: &Path) -> anyhow::Result<()> {
         const MANIFEST: &str = "manifest.txt";
         fs::create_dir_all(folder)?;
         // Last comes the manifest: whatever it names is there.
@@ -98,7 +105,7 @@ impl Publication {
                 fs::remove_file(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
             }
         }
-        Ok(self.sizes)
+        Ok(())
     }
 
     fn measure(&mut self, name: &str, raw: &[u8], gzip: &[u8], brotli: &[u8]) {
@@ -107,6 +114,14 @@ impl Publication {
     }
 }
 
+/// What is compressed once and sent for as long as the server lives is worth a second of searching for the shortest form.
+fn gzip_once(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut compressed = Vec::new();
+    zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content, &mut compressed)?;
+    Ok(compressed)
+}
+
+/// As a server compresses what it makes for each request.
 fn gzip(content: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content)?;

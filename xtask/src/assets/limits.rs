@@ -1,0 +1,108 @@
+//! What the pages and a first visit may weigh. A build that is over a limit fails.
+
+use anyhow::ensure;
+
+use super::publish::Sizes;
+
+/// What one file, by its logical name, may weigh in gzip.
+const SOLVER_GZIP_BYTES_MAX: (&str, usize) = ("solver-simd.wasm", 5 * 1024);
+/// Page, script and worker, style, and the solver that the browser picks: what a server may send before it hears from a
+/// new visitor again, so that a first visit takes one round trip less (RFC 6928: ten segments of 1,460 bytes, less heads).
+const FIRST_VISIT_GZIP_BYTES_MAX: usize = 14_336;
+/// A page as it is sent, uncompressed: what a flood of requests makes the verifier send (PROTOCOL §6).
+const PAGE_BYTES_MAX: [(&str, usize); 2] = [("gate.html", 4096), ("gate-small.html", 640)];
+
+/// What a browser with simd128 loads for one visit.
+const FIRST_VISIT: [&str; 4] = ["gate.html", "gate.js", "gate.css", "solver-simd.wasm"];
+
+/// Any challenge: 64 bytes that do not compress.
+const CHALLENGE: &str = "AQErAgAAEABrA0nAASwAAIZfMpR5Cjihp18-7LDgfP9TaXtEMhWDwYiFc5_LDeSbxvBeZyPjsY5F4QGLX5glVg";
+
+/// Fills a page in as the verifier does, with a challenge of full length and ordinary values.
+pub(crate) fn filled(template: &str) -> String {
+    let values = [
+        ("base", "/.portcullis/"),
+        ("challenge", CHALLENGE),
+        ("count", "8"),
+        ("difficulty", "32768"),
+        ("expires_in", "300"),
+        ("host", "www.example.org"),
+        ("method", "GET"),
+        ("request_id", "0123456789abcdef0123456789abcdef"),
+    ];
+    values.iter().fold(template.to_owned(), |page, (name, value)| page.replace(&format!("{{{{{name}}}}}"), value))
+}
+
+/// The sum over what a first visit loads.
+pub(crate) fn first_visit(sizes: &[Sizes]) -> Sizes {
+    let mut total = Sizes { name: "a first visit".to_owned(), raw: 0, gzip: 0, brotli: 0 };
+    for size in sizes.iter().filter(|size| FIRST_VISIT.contains(&size.name.as_str())) {
+        total.raw += size.raw;
+        total.gzip += size.gzip;
+        total.brotli += size.brotli;
+    }
+    total
+}
+
+/// Fails at the first limit that is passed.
+pub(crate) fn check(sizes: &[Sizes]) -> anyhow::Result<()> {
+    let (solver, solver_bytes_max) = SOLVER_GZIP_BYTES_MAX;
+    for size in sizes {
+        for (page, bytes_max) in PAGE_BYTES_MAX {
+            let raw = size.raw;
+            ensure!(size.name != page || raw <= bytes_max, "{page} has {raw} bytes filled in; at most {bytes_max}");
+        }
+        let gzip = size.gzip;
+        let too_much = size.name == solver && gzip > solver_bytes_max;
+        ensure!(!too_much, "{solver} has {gzip} bytes in gzip; at most {solver_bytes_max}");
+    }
+    let total = first_visit(sizes).gzip;
+    let names = FIRST_VISIT.join(", ");
+    ensure!(
+        total <= FIRST_VISIT_GZIP_BYTES_MAX,
+        "a first visit loads {total} bytes in gzip ({names}); at most {FIRST_VISIT_GZIP_BYTES_MAX}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(changed: &str, raw: usize, gzip: usize) -> Vec<Sizes> {
+        let usual = [
+            ("gate.html", 4096, 800),
+            ("gate-small.html", 640, 400),
+            ("gate.js", 20_000, 7_536),
+            ("gate.css", 3_000, 880),
+            ("solver-simd.wasm", 17_000, 5_120),
+            ("solver-scalar.wasm", 9_000, 9_000),
+        ];
+        let size = |(name, usual_raw, usual_gzip)| {
+            let (raw, gzip) = if name == changed { (raw, gzip) } else { (usual_raw, usual_gzip) };
+            Sizes { name: String::from(name), raw, gzip, brotli: gzip }
+        };
+        usual.map(size).into()
+    }
+
+    #[test]
+    fn every_limit_may_be_reached_and_not_passed() {
+        check(&sizes("", 0, 0)).expect("each at its limit");
+        for (name, raw, gzip, message) in [
+            ("gate.html", 4097, 800, "gate.html has 4097 bytes filled in; at most 4096"),
+            ("gate-small.html", 641, 1, "gate-small.html has 641 bytes filled in; at most 640"),
+            ("solver-simd.wasm", 17_000, 5_121, "solver-simd.wasm has 5121 bytes in gzip; at most 5120"),
+            ("gate.js", 20_000, 7_537, "a first visit loads 14337 bytes in gzip"),
+        ] {
+            let error = check(&sizes(name, raw, gzip)).expect_err(name).to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn pages_are_weighed_with_everything_filled_in() {
+        let page = filled("<p>{{challenge}} {{host}} {{host}}</p>");
+        assert_eq!(page.len(), "<p></p>".len() + 86 + 2 * " www.example.org".len());
+        assert!(!page.contains("{{"));
+    }
+}
