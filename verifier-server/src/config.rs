@@ -12,6 +12,7 @@ pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
 use crate::gate::policy::Policy;
+use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::{Algorithm, Credits, Difficulty, Shape};
 use std::net::SocketAddr;
@@ -81,8 +82,8 @@ pub enum Beside {
     Nginx,
     /// A proxy passes the request itself on, with the client's address in this header.
     Proxy {
-        /// The header's name, lower case.
-        client_address_header: String,
+        /// The header's name.
+        client_address_header: HeaderName,
     },
 }
 

@@ -166,12 +166,13 @@ impl Gate {
         let kind = kind(facts, &route);
         let paid = facts.clearances.iter().any(|id| {
             let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
-            if facts.repeat.is_some_and(|repeat| self.repeats.covers(*id, &repeat, now) && covered()) {
+            let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
+            if key.is_some_and(|key| self.repeats.covers(key, now) && covered()) {
                 return true;
             }
             let pays = self.pay(config, facts, *id, kind, &route, quote, now);
-            if let (true, Some(repeat)) = (pays, facts.repeat) {
-                self.repeats.charged(*id, &repeat, now);
+            if let (true, Some(key)) = (pays, key) {
+                self.repeats.charged(key, now);
             }
             pays
         });

@@ -107,7 +107,7 @@ min_price = 5000
 "#,
     )
     .unwrap();
-    assert_eq!(config.beside, Some(Beside::Proxy { client_address_header: "x-client".to_owned() }));
+    assert_eq!(config.beside, Some(Beside::Proxy { client_address_header: "x-client".parse().unwrap() }));
     assert_eq!(config.clearance.full, Credits::whole(100), "divided by two verifiers");
     assert_eq!(config.clearance.bind, Bind::Strict);
     assert_eq!(config.challenge.floor(), 4_000);

@@ -4,6 +4,7 @@ use super::document::{Document, Lined, Section};
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, rules,
 };
+use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::{Credits, Difficulty, Shape};
 use std::net::IpAddr;
@@ -127,12 +128,11 @@ fn listener(text: &Lined<String>, root: &Section<'_, '_>) -> Option<Listen> {
 /// `beside`, `client_address_header` and `trusted_proxies`: the one configured source of the client's address.
 fn whom_to_believe(root: &mut Section<'_, '_>, listen: &[Listen]) -> (Option<Beside>, Vec<IpNet>) {
     let header = root.string("client_address_header", "X-Forwarded-For");
-    let name = header.as_ref().map_or_else(|| "x-forwarded-for".to_owned(), |header| header.value.to_ascii_lowercase());
-    if let Some(header) = &header
-        && hyper::header::HeaderName::try_from(name.as_str()).is_err()
-    {
+    let name = header.as_ref().map_or(Ok(HeaderName::from_static("x-forwarded-for")), |header| header.value.parse());
+    if let (Some(header), Err(_)) = (&header, &name) {
         root.problem(header.line, format!("`{}` is not a header name", header.value), "write it like X-Forwarded-For");
     }
+    let name = name.unwrap_or(HeaderName::from_static("x-forwarded-for"));
     let beside = root.choice("beside", &["nginx", "proxy"], |text| match text {
         "nginx" => Some(Beside::Nginx),
         "proxy" => Some(Beside::Proxy { client_address_header: name.clone() }),

@@ -18,6 +18,9 @@ impl<'a> Target<'a> {
     pub fn parse(target: &'a str) -> Self {
         let path = target.split(['?', '#']).next().unwrap_or_default();
         if is_plain(path) {
+            if !path.contains('%') {
+                return Self::Plain(Cow::Borrowed(path));
+            }
             return match percent_decode_str(path).decode_utf8() {
                 Ok(decoded) => Self::Plain(decoded),
                 Err(_) => Self::Odd(readings(path)),

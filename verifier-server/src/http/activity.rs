@@ -89,6 +89,7 @@ impl Activity {
             }
         };
         tokio::select! {
+            biased;
             () = look => {}
             () = self.evicted.notified() => {}
         }

@@ -3,11 +3,11 @@
 use super::original::Scheme;
 use crate::gate::CLEARANCES_MAX;
 use hyper::Method;
-use hyper::header::{COOKIE, HeaderMap, HeaderValue};
+use hyper::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 use puzzle::{ClearanceId, price::GRACE_SECONDS};
 
 /// The header by which API clients send a clearance.
-pub(super) const CLEARANCE_HEADER: &str = "portcullis-clearance";
+static CLEARANCE_HEADER: HeaderName = HeaderName::from_static("portcullis-clearance");
 const PLAIN_COOKIE: &str = "portcullis";
 const HOST_COOKIE: &str = "__Host-portcullis";
 const RETURN_COOKIE: &str = "__Host-portcullis-return";
@@ -17,15 +17,18 @@ const OUR_COOKIES: [&str; 5] = [PLAIN_COOKIE, HOST_COOKIE, "__Secure-portcullis"
 /// The clearances in `headers`, at most [`CLEARANCES_MAX`]: the API header's first, then the cookies in order.
 pub(super) fn of(headers: &HeaderMap, method: &Method, scheme: Scheme) -> Vec<ClearanceId> {
     let name = if scheme == Scheme::Https { HOST_COOKIE } else { PLAIN_COOKIE };
-    let header = headers.get(CLEARANCE_HEADER).into_iter().map(HeaderValue::as_bytes);
+    let header = headers.get(&CLEARANCE_HEADER).into_iter().map(HeaderValue::as_bytes);
     let cookies = cookies(headers).filter(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value);
     // A visitor who comes back from a bank or a sign-in service: SameSite=None, so for this one kind of request only.
     let returns = scheme == Scheme::Https
         && method == Method::POST
         && is(headers, "sec-fetch-mode", "navigate")
         && is(headers, "sec-fetch-dest", "document");
-    let returning = self::cookies(headers)
-        .filter(|(found, _)| returns && *found == RETURN_COOKIE.as_bytes())
+    let returning = returns
+        .then(|| self::cookies(headers))
+        .into_iter()
+        .flatten()
+        .filter(|(found, _)| *found == RETURN_COOKIE.as_bytes())
         .map(|(_, value)| value);
     header.chain(cookies.take(CLEARANCES_MAX)).chain(returning.take(1)).take(CLEARANCES_MAX).filter_map(parse).collect()
 }
@@ -46,7 +49,7 @@ pub(super) fn set_cookies(id: ClearanceId, expires_in: u32, scheme: Scheme) -> V
 
 /// Takes our cookies and header out, and joins what HTTP/2 split into several lines.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    headers.remove(CLEARANCE_HEADER);
+    headers.remove(&CLEARANCE_HEADER);
     let untouched = headers.get_all(COOKIE).iter().count() <= 1 && !cookies(headers).any(|(name, _)| is_ours(name));
     if untouched {
         return;

@@ -3,11 +3,20 @@
 //! Every other forwarding header is ignored, whoever the peer is: a web server passes on what a stranger sent.
 
 use crate::config::{Beside, Config};
-use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use ipnet::IpNet;
 use puzzle::ClientNetwork;
 use std::net::IpAddr;
+
+/// The family of nginx.
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static X_ORIGINAL_PROTO: HeaderName = HeaderName::from_static("x-original-proto");
+static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of a proxy, beside the configured address header.
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +106,8 @@ pub(super) fn visitor<B>(config: &Config, peer: Peer, request: &Request<B>) -> R
     let headers = request.headers();
     let (address_header, scheme_header) = match (&config.beside, peer) {
         (Some(beside), _) if trusts(config, peer) => match beside {
-            Beside::Nginx => ("x-real-ip", "x-original-proto"),
-            Beside::Proxy { client_address_header } => (client_address_header.as_str(), "x-forwarded-proto"),
+            Beside::Nginx => (&X_REAL_IP, &X_ORIGINAL_PROTO),
+            Beside::Proxy { client_address_header } => (client_address_header, &X_FORWARDED_PROTO),
         },
         (_, Peer::Address(address)) => {
             return Ok(Visitor { address: address.to_canonical(), scheme: Scheme::Http, authority });
@@ -107,7 +116,7 @@ pub(super) fn visitor<B>(config: &Config, peer: Peer, request: &Request<B>) -> R
     };
     let address = address(headers, address_header, &config.trusted_proxies)?;
     let scheme = single(headers, scheme_header)?;
-    let scheme = Scheme::parse(scheme).ok_or_else(|| Unclear::Unreadable(scheme_header.to_owned()))?;
+    let scheme = Scheme::parse(scheme).ok_or_else(|| Unclear::Unreadable(scheme_header.to_string()))?;
     Ok(Visitor { address, scheme, authority })
 }
 
@@ -117,9 +126,9 @@ pub(super) fn asked<'r>(config: &Config, peer: Peer, headers: &'r HeaderMap) -> 
         return Err(Unclear::Stranger);
     }
     Ok(Asked {
-        method: single(headers, "x-original-method")?,
-        target: single(headers, "x-original-uri")?,
-        request_id: single(headers, "x-request-id")?,
+        method: single(headers, &X_ORIGINAL_METHOD)?,
+        target: single(headers, &X_ORIGINAL_URI)?,
+        request_id: single(headers, &X_REQUEST_ID)?,
     })
 }
 
@@ -139,7 +148,7 @@ fn authority<B>(request: &Request<B>) -> Result<String, Unclear> {
         let authority = authority.as_str();
         return Ok(authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned());
     }
-    let host = single(request.headers(), HOST.as_str())?;
+    let host = single(request.headers(), &HOST)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     if host.is_empty() || host.len() > 260 || !host.bytes().all(plain) {
         return Err(Unclear::Unreadable("Host".to_owned()));
@@ -148,18 +157,18 @@ fn authority<B>(request: &Request<B>) -> Result<String, Unclear> {
 }
 
 /// The one value of a header.
-fn single<'r>(headers: &'r HeaderMap, name: &str) -> Result<&'r str, Unclear> {
+fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<&'r str, Unclear> {
     let mut values = headers.get_all(name).into_iter();
-    let value = values.next().ok_or_else(|| Unclear::Missing(name.to_owned()))?;
+    let value = values.next().ok_or_else(|| Unclear::Missing(name.to_string()))?;
     if values.next().is_some() {
-        return Err(Unclear::Repeated(name.to_owned()));
+        return Err(Unclear::Repeated(name.to_string()));
     }
-    value.to_str().map_err(|_| Unclear::Unreadable(name.to_owned()))
+    value.to_str().map_err(|_| Unclear::Unreadable(name.to_string()))
 }
 
 /// The first address from the right that is not a trusted proxy's; where all are, the leftmost.
-fn address(headers: &HeaderMap, name: &str, trusted: &[IpNet]) -> Result<IpAddr, Unclear> {
-    let unreadable = || Unclear::Unreadable(name.to_owned());
+fn address(headers: &HeaderMap, name: &HeaderName, trusted: &[IpNet]) -> Result<IpAddr, Unclear> {
+    let unreadable = || Unclear::Unreadable(name.to_string());
     let lines: Vec<&HeaderValue> = headers.get_all(name).into_iter().collect();
     let mut found = None;
     for line in lines.into_iter().rev() {
@@ -171,7 +180,7 @@ fn address(headers: &HeaderMap, name: &str, trusted: &[IpNet]) -> Result<IpAddr,
             found = Some(address);
         }
     }
-    found.ok_or_else(|| Unclear::Missing(name.to_owned()))
+    found.ok_or_else(|| Unclear::Missing(name.to_string()))
 }
 
 /// An address, bare, or with a port as some proxies write it.
@@ -279,12 +288,12 @@ mod tests {
             let (name, value) = headers.remove(left_out);
             assert_eq!(
                 asked(&config, PROXY, request(&headers).headers()).err(),
-                Some(Unclear::Missing(name.to_owned()))
+                Some(Unclear::Missing(name.to_string()))
             );
             headers.extend([(name, value), (name, "other")]);
             assert_eq!(
                 asked(&config, PROXY, request(&headers).headers()).err(),
-                Some(Unclear::Repeated(name.to_owned()))
+                Some(Unclear::Repeated(name.to_string()))
             );
         }
         let twice = Request::builder().header("host", "a").header("host", "b").body(()).expect("a request");

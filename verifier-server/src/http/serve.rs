@@ -112,6 +112,7 @@ async fn connection(
     mut stopped: watch::Receiver<bool>,
 ) {
     tokio::select! {
+        biased;
         () = talk(verifier, stream, peer, &place, &limits, &mut stopped) => {}
         () = place.activity.overdue(&limits) => {}
     }
@@ -142,6 +143,7 @@ async fn talk(
         Protocol::Http1 => {
             let mut connection = pin!(http1(limits).serve_connection(io, service).with_upgrades());
             tokio::select! {
+                biased;
                 _ = connection.as_mut() => return,
                 _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
             }
@@ -150,6 +152,7 @@ async fn talk(
         Protocol::Http2 => {
             let mut connection = pin!(http2(limits).serve_connection(io, service));
             tokio::select! {
+                biased;
                 _ = connection.as_mut() => return,
                 _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
             }

@@ -13,7 +13,7 @@ use crate::gate::{Decision, Gate, RequestFacts};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::HeaderMap;
+use hyper::header::{ACCEPT, HeaderMap, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -160,13 +160,15 @@ pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 /// Whether a person goes to a page (PROTOCOL §6).
 pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
-    if let Some(mode) = headers.get("sec-fetch-mode") {
+    if let Some(mode) = headers.get(&SEC_FETCH_MODE) {
         return mode == "navigate";
     }
     let accepts_html =
-        headers.get_all("accept").iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
+        headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
     accepts_html && !["x-requested-with", "hx-request", "turbo-frame"].iter().any(|name| headers.contains_key(*name))
 }
 
