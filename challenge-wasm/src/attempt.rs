@@ -3,6 +3,8 @@
 //! The 44 bytes are one block. Its message words are the seed (0 to 7), the sub-puzzle's number (8), the nonce's high
 //! word (9) and low word (10), and padding (11 to 15). Only word 10 changes from one attempt to the next.
 
+use core::array;
+
 use crate::lane::Lane;
 use crate::sha256::{INITIAL, ROUND, Registers, round, round_with_h_added, small_sigma_0, small_sigma_1};
 
@@ -12,15 +14,16 @@ const LOW: usize = 10;
 /// Length of the message in bits: 32 bytes seed, 4 sub-puzzle, 8 nonce.
 const MESSAGE_BITS: u32 = 352;
 
-/// From this word on, every word of the schedule is a sum of words that depend on the low word, and of nothing else.
-const ALL_VARY: usize = 39;
+/// Before this round, rounds are written out one by one, each with what is fixed in it folded. From here on every word of
+/// the schedule varies, and sixteen rounds are the body of a loop: written out too, they are bytes to load and not faster.
+const LOOPED: usize = 32;
 
 /// Which words of the schedule depend on the nonce's low word.
-const VARIES: [bool; 64] = {
-    let mut varies = [false; 64];
+const VARIES: [bool; LOOPED] = {
+    let mut varies = [false; LOOPED];
     varies[LOW] = true;
     let mut t = 16;
-    while t < 64 {
+    while t < LOOPED {
         varies[t] = varies[t - 2] || varies[t - 7] || varies[t - 15] || varies[t - 16];
         t += 1;
     }
@@ -36,7 +39,7 @@ pub(crate) struct Fixed {
     /// register h where that is fixed (rounds 11 to 13). The last one has the initial hash value's first word added too.
     inputs: [u32; 64],
     /// The sum of the fixed summands of each word of the schedule.
-    words: [u32; ALL_VARY],
+    words: [u32; LOOPED],
 }
 
 impl Fixed {
@@ -44,11 +47,11 @@ impl Fixed {
         let [s0, s1, s2, s3, s4, s5, s6, s7] = seed;
         let (end, bits) = (0x8000_0000, MESSAGE_BITS);
         let block = [s0, s1, s2, s3, s4, s5, s6, s7, sub_puzzle, nonce_high, 0, end, 0, 0, 0, bits];
-        let mut words = [0; ALL_VARY];
+        let mut words = [0; LOOPED];
         for (word, value) in words.iter_mut().zip(block) {
             *word = value;
         }
-        for t in 16..ALL_VARY {
+        for t in 16..LOOPED {
             let fixed = |back: usize, term: fn(u32) -> u32| if VARIES[t - back] { 0 } else { term(words[t - back]) };
             words[t] = fixed(2, small_sigma_1)
                 .wrapping_add(fixed(7, |word| word))
@@ -77,7 +80,8 @@ impl Fixed {
     /// The first two words of the digest for every low word in `low`.
     #[inline(always)]
     pub(crate) fn attempt<L: Lane>(&self, low: L) -> Digest<L> {
-        let mut words = [low; 64];
+        let mut words = self.words.map(L::splat);
+        words[LOW] = low;
         let [a, b, c, d, e, f, g, h] = self.registers.map(L::splat);
         let mut registers = [a.add(low), b, c, d, e.add(low), f, g, h];
         macro_rules! rounds {
@@ -85,7 +89,7 @@ impl Fixed {
                 const T: usize = $t;
                 let mut input = L::splat(self.inputs[T]);
                 if VARIES[T] {
-                    words[T] = self.word::<L, T>(&words);
+                    words[T] = add_varying::<L, T>(&words);
                     input = input.add(words[T]);
                 }
                 registers = if T <= 13 {
@@ -96,34 +100,49 @@ impl Fixed {
                 };
             })*};
         }
-        rounds!(11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37);
-        rounds!(38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63);
+        rounds!(11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+
+        let mut window: [L; 16] = array::from_fn(|place| words[LOOPED - 16 + place]);
+        for inputs in self.inputs[LOOPED..].as_chunks::<16>().0 {
+            macro_rules! rounds {
+                ($($place:literal)*) => {$(
+                    window[$place] = next_word::<L, $place>(&window);
+                    registers = round(registers, L::splat(inputs[$place]).add(window[$place]));
+                )*};
+            }
+            rounds!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        }
         let [a, b, ..] = registers;
         Digest { first: a, second_less_initial: b }
     }
+}
 
-    /// Word `T` of the schedule, from those before it.
-    #[inline(always)]
-    fn word<L: Lane, const T: usize>(&self, words: &[L; 64]) -> L {
-        let mut sum = None;
-        let mut add = |term: L| sum = Some(sum.map_or(term, |sum: L| sum.add(term)));
-        if T < ALL_VARY {
-            add(L::splat(self.words[T]));
-        }
-        if VARIES[T - 16] {
-            add(words[T - 16]);
-        }
-        if VARIES[T - 15] {
-            add(small_sigma_0(words[T - 15]));
-        }
-        if VARIES[T - 7] {
-            add(words[T - 7]);
-        }
-        if VARIES[T - 2] {
-            add(small_sigma_1(words[T - 2]));
-        }
-        sum.unwrap_or(words[LOW])
+/// Word `T` of the schedule: to its fixed summands, which stand in its place, come those that vary.
+#[inline(always)]
+fn add_varying<L: Lane, const T: usize>(words: &[L; LOOPED]) -> L {
+    let mut sum = words[T];
+    if VARIES[T - 16] {
+        sum = sum.add(words[T - 16]);
     }
+    if VARIES[T - 15] {
+        sum = sum.add(small_sigma_0(words[T - 15]));
+    }
+    if VARIES[T - 7] {
+        sum = sum.add(words[T - 7]);
+    }
+    if VARIES[T - 2] {
+        sum = sum.add(small_sigma_1(words[T - 2]));
+    }
+    sum
+}
+
+/// The word of the schedule that takes `PLACE` in a window of the last sixteen, where the one sixteen before it stands.
+#[inline(always)]
+fn next_word<L: Lane, const PLACE: usize>(window: &[L; 16]) -> L {
+    window[PLACE]
+        .add(small_sigma_0(window[(PLACE + 1) % 16]))
+        .add(window[(PLACE + 9) % 16])
+        .add(small_sigma_1(window[(PLACE + 14) % 16]))
 }
 
 /// As much of a digest as the comparison looks at.

@@ -14,6 +14,7 @@ pub(crate) trait Lane: Copy {
     fn count_from(first: u32) -> Self;
     fn add(self, other: Self) -> Self;
     fn xor(self, other: Self) -> Self;
+    fn and(self, other: Self) -> Self;
     fn shift_right<const BITS: u32>(self) -> Self;
     fn rotate_right<const BITS: u32>(self) -> Self;
     /// Bits of `ones` where the mask has a one, bits of `zeros` where it has a zero.
@@ -49,6 +50,11 @@ impl Lane for u32 {
     }
 
     #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        self & other
+    }
+
+    #[inline(always)]
     fn shift_right<const BITS: u32>(self) -> Self {
         self >> BITS
     }
@@ -77,8 +83,8 @@ impl Lane for u32 {
 #[cfg(target_feature = "simd128")]
 mod simd128 {
     use core::arch::wasm32::{
-        i32x4_add, i32x4_shl, u32x4, u32x4_extract_lane, u32x4_le, u32x4_shr, u32x4_splat, v128, v128_any_true,
-        v128_bitselect, v128_or, v128_xor,
+        i32x4_add, i32x4_shl, u32x4, u32x4_extract_lane, u32x4_le, u32x4_shr, u32x4_splat, v128, v128_and,
+        v128_any_true, v128_bitselect, v128_or, v128_xor,
     };
 
     use super::Lane;
@@ -106,6 +112,11 @@ mod simd128 {
         #[inline(always)]
         fn xor(self, other: Self) -> Self {
             v128_xor(self, other)
+        }
+
+        #[inline(always)]
+        fn and(self, other: Self) -> Self {
+            v128_and(self, other)
         }
 
         #[inline(always)]
@@ -161,6 +172,10 @@ impl Lane for [u32; 4] {
 
     fn xor(self, other: Self) -> Self {
         std::array::from_fn(|place| self[place] ^ other[place])
+    }
+
+    fn and(self, other: Self) -> Self {
+        std::array::from_fn(|place| self[place] & other[place])
     }
 
     fn shift_right<const BITS: u32>(self) -> Self {

@@ -31,7 +31,8 @@ pub(crate) fn round<L: Lane>([a, b, c, d, e, f, g, h]: Registers<L>, input: L) -
 /// One round where the register h is already part of `input`.
 #[inline(always)]
 pub(crate) fn round_with_h_added<L: Lane>([a, b, c, d, e, f, g]: [L; 7], input: L) -> Registers<L> {
-    let first = input.add(big_sigma_1(e)).add(L::select(e, f, g));
+    // The next e waits for what comes last here, and sigma takes longest.
+    let first = input.add(L::select(e, f, g)).add(big_sigma_1(e));
     let second = big_sigma_0(a).add(majority(a, b, c));
     [first.add(second), a, b, c, d.add(first), e, f, g]
 }
@@ -68,7 +69,7 @@ fn next_sixteen(mut window: [u32; 16]) -> [u32; 16] {
 
 #[inline(always)]
 fn majority<L: Lane>(a: L, b: L, c: L) -> L {
-    L::select(a.xor(b), c, b)
+    b.xor(a.xor(b).and(b.xor(c)))
 }
 
 #[inline(always)]

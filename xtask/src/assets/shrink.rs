@@ -88,7 +88,8 @@ mod tests {
     fn a_script_keeps_what_others_call_and_see() {
         let source = "/** why */\nexport function begin(first, { second }) {\n  return `${first}  {${second}}`;\n}\n\
                       globalThis.found = /[/]  x/.test(location.href);\n";
-        let expected = "export function begin(e,{second:t}){return`${e}  {${t}}`}globalThis.found=/[/]  x/.test(location.href);\n";
+        let expected =
+            "export function begin(e,{second:t}){return`${e}  {${t}}`}globalThis.found=/[/]  x/.test(location.href);\n";
         assert_eq!(script(source).expect("a script"), expected);
         assert!(script("let a = ;").is_err());
     }
