@@ -91,8 +91,7 @@ pub enum Decision {
 pub struct Gate {
     table: Table,
     table_begins: UnixSeconds,
-    masters: ArcSwap<Masters>,
-    keys: ArcSwap<KeyRing>,
+    secrets: ArcSwap<Secrets>,
     mode: AtomicU8,
     repeats: Repeats,
 }
@@ -104,8 +103,7 @@ impl Gate {
         Self {
             table,
             table_begins,
-            keys: ArcSwap::from_pointee(ring(&masters, now)),
-            masters: ArcSwap::from_pointee(masters),
+            secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
             mode: AtomicU8::new(mode as u8),
             repeats: Repeats::default(),
         }
@@ -113,16 +111,16 @@ impl Gate {
 
     /// Once a second: keys of the day, forgotten entries.
     pub fn tick(&self, now: UnixSeconds) {
-        if !self.keys.load().serves(now) {
-            self.keys.store(ring(&self.masters.load(), now).into());
+        if !self.secrets.load().keys.serves(now) {
+            // Read and replaced in one step: masters that were replaced meanwhile do not come back.
+            self.secrets.rcu(|secrets| Secrets::new(secrets.masters.clone(), now));
         }
         self.table.sweep(now);
     }
 
     /// Believes other masters from now on.
     pub fn set_masters(&self, masters: Masters, now: UnixSeconds) {
-        self.keys.store(ring(&masters, now).into());
-        self.masters.store(masters.into());
+        self.secrets.store(Secrets::new(masters, now).into());
     }
 
     /// The mode in force.
@@ -191,8 +189,8 @@ impl Gate {
         now: UnixSeconds,
         random: [u8; 16],
     ) -> Option<Challenge> {
-        let keys = self.keys.load();
-        let keys = keys.signing(now)?;
+        let secrets = self.secrets.load();
+        let keys = secrets.keys.signing(now)?;
         let terms = &config.challenge;
         let least = price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
@@ -230,15 +228,23 @@ impl Gate {
 
     /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
     fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
-        let keys = self.keys.load();
-        let mut hashes = keys.of_day(day).map(|keys| keys.network_hash(network));
+        let secrets = self.secrets.load();
+        let mut hashes = secrets.keys.of_day(day).map(|keys| keys.network_hash(network));
         let hash = hashes.next().unwrap_or_default();
         NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 
-fn ring(masters: &Masters, now: UnixSeconds) -> KeyRing {
-    KeyRing::new(&masters.signing, masters.old.as_ref(), now)
+/// The masters and the keys derived from them, swapped together.
+struct Secrets {
+    masters: Masters,
+    keys: KeyRing,
+}
+
+impl Secrets {
+    fn new(masters: Masters, now: UnixSeconds) -> Self {
+        Self { keys: KeyRing::new(&masters.signing, masters.old.as_ref(), now), masters }
+    }
 }
 
 fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: NetworkMark) -> Payment {

@@ -5,7 +5,7 @@ use crate::config::{Config, Problems};
 use crate::http::Verifier;
 use crate::secret::{SecretError, masters};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why the old configuration stays.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +29,16 @@ pub struct Reload {
     pub verifier: Arc<Verifier>,
 }
 
+/// One reload at a time, whoever asks for it.
+static RELOADING: Mutex<()> = Mutex::new(());
+
 impl Reload {
     /// Checks the file and puts it in force. The mode stays as it was set by hand, unless the file's has changed.
     ///
     /// # Errors
     /// See [`ReloadError`]; then nothing has changed.
     pub fn run(&self) -> Result<Arc<Config>, ReloadError> {
+        let _one_at_a_time = RELOADING.lock().unwrap_or_else(PoisonError::into_inner);
         let new = Config::load(&self.file)?;
         let old = self.verifier.config.load_full();
         let fixed = fixed_at_start(&old, &new);

@@ -86,7 +86,9 @@ fn a_standing_challenge_is_sold_while_the_price_is_zero() {
     assert_eq!(stage.get("/login", HOME, &[], NOW), Decision::Challenged);
     let id = stage.buy("/login", HOME, NOW);
     assert_eq!(stage.get("/login", HOME, &[id], NOW), Decision::Paid);
+    let late = stage.solve("/login", HOME, NOW);
     stage.gate.set_mode(Mode::Off);
+    assert_eq!(stage.redeem(&late, HOME, NOW), Ok(Redeemed::NotNeeded), "nor is anything sold");
     assert_eq!(stage.get("/login", HOME, &[], NOW), Decision::Unpaid, "in mode off only deny acts");
 }
 

@@ -15,7 +15,7 @@ fn policy() -> Policy {
         ("/free/**", Route { action: Action::Allow, ..Route::DEFAULT }),
         ("/admin/**", Route { action: Action::Deny, ..Route::DEFAULT }),
     ] {
-        builder.add_path(path).unwrap();
+        builder.add_path(path, route.is_strict()).unwrap();
         builder.add_rule(route);
     }
     builder.build().unwrap()

@@ -70,6 +70,33 @@ fn a_head_that_trickles_is_closed() {
     assert!(start.elapsed() > Duration::from_millis(700));
 }
 
+/// A frame of HTTP/2 (RFC 9113 §4.1) on a stream.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length.to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn an_http2_client_that_takes_no_byte_of_an_answer_is_closed() {
+    const SETTINGS: u8 = 4;
+    const HEADERS: u8 = 1;
+    const END_STREAM_AND_HEADERS: u8 = 5;
+    let stage = stage();
+    let mut talk = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0: nothing of a body may ever be sent.
+    talk.extend(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    talk.extend(frame(SETTINGS, 1, 0, &[]));
+    // GET / over http for portcullis.test, in HPACK's static table.
+    let mut head = vec![0x82, 0x86, 0x84, 0x41, 15];
+    head.extend(b"portcullis.test");
+    talk.extend(frame(HEADERS, END_STREAM_AND_HEADERS, 1, &head));
+    closed_in_time(&stage.client(), &talk);
+}
+
 #[test]
 fn an_http2_connection_that_says_nothing_is_closed() {
     let stage = stage();

@@ -51,7 +51,7 @@ fn read(
         if !path.value.starts_with('/') {
             let message = format!("the path `{}` does not begin with a slash", path.value);
             section.problem(path.line, message, format!("write \"/{}\"", path.value));
-        } else if let Err(why) = policy.add_path(&path.value) {
+        } else if let Err(why) = policy.add_path(&path.value, route.is_strict()) {
             section.problem(path.line, format!("the path `{}` is not a pattern: {why}", path.value), "use * and **");
         }
     }

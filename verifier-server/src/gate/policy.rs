@@ -43,6 +43,12 @@ impl Route {
     /// A path under no rule.
     pub const DEFAULT: Self = Self { action: Action::Price, cost: Credits::ONE, asset: false, min_price: 0 };
 
+    /// Whether it asks for more than a path under no rule.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        matches!(self.action, Action::Challenge | Action::Deny) || self.cost > Credits::ONE || self.min_price > 0
+    }
+
     /// The dearer of both in every respect, and never one that costs less than a path under no rule: what a path
     /// pays that the origin might read in more than one way.
     fn dearest(self, other: Self) -> Self {
@@ -101,10 +107,14 @@ pub struct PolicyBuilder {
 
 impl PolicyBuilder {
     /// Adds a path pattern to the rule that comes next. `*` stays within a segment, `**` crosses them, and
-    /// `/part/**` matches `/part` too.
-    pub fn add_path(&mut self, pattern: &str) -> Result<(), globset::Error> {
+    /// `/part/**` matches `/part` too. With `strict` a pattern without trailing slash matches with one as well, as many
+    /// applications do: a rule that asks for more must not be escaped by it, one that asks for less must not grow.
+    pub fn add_path(&mut self, pattern: &str, strict: bool) -> Result<(), globset::Error> {
         self.add_glob(pattern)?;
         self.paths.push(pattern.to_owned());
+        if strict && !pattern.ends_with(['/', '*']) {
+            self.add_glob(&format!("{pattern}/"))?;
+        }
         match pattern.strip_suffix("/**") {
             Some("") | None => Ok(()),
             Some(folder) => {
@@ -143,7 +153,7 @@ mod tests {
     fn policy(rules: &[(&str, Route)]) -> Policy {
         let mut builder = PolicyBuilder::default();
         for (path, route) in rules {
-            builder.add_path(path).expect("a pattern");
+            builder.add_path(path, route.is_strict()).expect("a pattern");
             builder.add_rule(*route);
         }
         builder.build().expect("patterns")
@@ -214,15 +224,27 @@ mod tests {
             "/static//../admin",
             "/.%2fadmin",
             "/admin%3bx",
+            "/admin/secret/x://y/../..",
+            "/admin/x//../..",
+            "/x://y/../../admin",
         ];
         for spelling in spellings {
             let route = policy.route(&Target::parse(spelling));
             let cheaper = route.action == Action::Allow || route.asset || route.cost < Credits::ONE;
             assert!(!cheaper, "{spelling}: {route:?}");
         }
-        for spelling in
-            ["//admin", "/%61dmin", "/./admin", "/static/../admin", "/admin;x", "/static/..%2fadmin", "/%2561dmin"]
-        {
+        for spelling in [
+            "//admin",
+            "/%61dmin",
+            "/./admin",
+            "/static/../admin",
+            "/admin;x",
+            "/static/..%2fadmin",
+            "/%2561dmin",
+            "/admin/secret/x://y/../..",
+            "/%61dmin/x//../..",
+            "/x://y/../../admin",
+        ] {
             assert_eq!(policy.route(&Target::parse(spelling)).action, Action::Challenge, "{spelling}");
         }
     }

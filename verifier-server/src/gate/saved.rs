@@ -101,15 +101,16 @@ fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Resu
 }
 
 impl Gate {
-    /// Writes the live entries to `state_dir`, under a name that [`SavedTable::take`] believes only when complete.
+    /// Closes the table and writes the live entries to `state_dir`, under a name that [`SavedTable::take`] believes only when complete.
     ///
     /// # Errors
     /// Whatever writing, syncing or renaming reports; then nothing is left to be read.
     pub fn save_table(&self, state_dir: &Path, now: UnixSeconds) -> io::Result<u64> {
+        self.table.close();
         let unfinished = state_dir.join("table.unfinished");
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         let mut writer = BufWriter::new(file);
-        let mut mac = mac(&self.masters.load().signing);
+        let mut mac = mac(&self.secrets.load().masters.signing);
         let mut records = Vec::new();
         self.table.for_each_live(now, |id, entry| {
             records.extend_from_slice(&id.0);

@@ -2,7 +2,7 @@
 
 use super::entry::{ENTRY_BYTES, Entry};
 use puzzle::{ClearanceId, UnixSeconds};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a slot: 16 of the id, 48 of the entry.
@@ -10,6 +10,9 @@ pub const SLOT_BYTES: usize = 16 + ENTRY_BYTES;
 const SHARDS: usize = 64;
 /// Slots of a bucket; an id may stand in either of two buckets.
 const BUCKET_SLOTS: usize = 8;
+
+/// Slots that are swept under one lock.
+const SWEEP_SLOTS_MAX: usize = 4096;
 
 /// A slot as words, so that an untouched table is memory that the system has not handed out yet.
 type Slot = [u64; SLOT_BYTES / 8];
@@ -59,7 +62,10 @@ pub struct Table {
     slots: usize,
     used: AtomicUsize,
     standing: AtomicUsize,
+    /// The slot, counted over all shards, at which the next sweep begins.
     next_sweep: AtomicUsize,
+    /// Set before the table is saved: nothing is sold or spent any more that the file might miss.
+    closed: AtomicBool,
 }
 
 impl Table {
@@ -78,22 +84,39 @@ impl Table {
             used: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             next_sweep: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
-    /// Frees the slots of one shard whose entries may be forgotten; called in turn it covers the whole table.
+    /// Frees the slots of a part of the table whose entries may be forgotten; called once a second it comes round in
+    /// about a minute, and holds no lock for longer than a few thousand slots take.
     pub fn sweep(&self, now: UnixSeconds) {
         if self.used() == 0 {
             return;
         }
-        let index = self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS;
-        let mut slots = lock(&self.shards[index]);
-        for slot in slots.iter_mut().filter(|slot| **slot != EMPTY) {
-            let (_, entry) = unpack(slot);
-            if now >= entry.forgotten_at() {
-                self.count_out(&entry);
-                *slot = EMPTY;
+        let per_shard = self.slots / SHARDS;
+        let mut left = self.slots / SHARDS;
+        while left > 0 {
+            let count = left.min(SWEEP_SLOTS_MAX);
+            left -= count;
+            let start = self.next_sweep.fetch_add(count, Ordering::Relaxed) % self.slots;
+            let (shard, first) = (start / per_shard, start % per_shard);
+            let mut slots = lock(&self.shards[shard]);
+            for slot in slots.iter_mut().skip(first).take(count).filter(|slot| **slot != EMPTY) {
+                if now >= forgotten_at(slot) {
+                    self.count_out(&unpack(slot).1);
+                    *slot = EMPTY;
+                }
             }
+        }
+    }
+
+    /// From now on the table refuses every change. What is saved after this is all there is.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        // Whoever was inside a shard is out of it once its lock has been held.
+        for shard in &self.shards {
+            drop(lock(shard));
         }
     }
 
@@ -136,6 +159,9 @@ impl LiveIds for Table {
         make: impl FnOnce() -> Result<Entry, E>,
     ) -> Inserted<E> {
         let mut slots = self.shard(id);
+        if self.closed.load(Ordering::SeqCst) {
+            return Inserted::Full;
+        }
         if let Some(position) = find(&slots, id) {
             let (_, entry) = unpack(&slots[position]);
             if now < entry.forgotten_at() {
@@ -157,6 +183,9 @@ impl LiveIds for Table {
 
     fn change<R>(&self, id: ClearanceId, now: UnixSeconds, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let mut slots = self.shard(id);
+        if self.closed.load(Ordering::SeqCst) {
+            return None;
+        }
         let position = find(&slots, id)?;
         let (_, mut entry) = unpack(&slots[position]);
         if now >= entry.forgotten_at() {
@@ -306,12 +335,24 @@ mod tests {
             insert(&table, number);
         }
         let later = entry(100).forgotten_at();
-        for _ in 0..SHARDS {
+        for _ in 0..=SHARDS {
             table.sweep(later);
         }
         assert_eq!(table.used(), 0);
         assert_eq!(table.change(id(0), later, |_| ()), None);
         assert!(matches!(table.insert_if_absent(id(0), later, || Ok::<_, ()>(entry(100))), Inserted::Fresh(_)));
+    }
+
+    #[test]
+    fn a_closed_table_changes_nothing_any_more() {
+        let table = Table::new(1);
+        insert(&table, 1);
+        table.close();
+        assert_eq!(insert(&table, 2), Inserted::Full);
+        assert_eq!(table.change(id(1), BORN, |entry| entry.left = 0), None);
+        let mut live = 0;
+        table.for_each_live(BORN, |_, entry| live += entry.left);
+        assert_eq!(live, entry(100).left);
     }
 
     #[test]

@@ -67,19 +67,22 @@ fn characters_are_plain(path: &[u8]) -> bool {
 /// The ways in which servers are known to read a path.
 fn readings(path: &str) -> Vec<String> {
     let path = match path.split_once("://") {
-        // Absolute form: what follows the authority.
-        Some((_, rest)) => rest.find('/').map_or("/", |start| &rest[start..]),
-        None => path,
+        // Absolute form: what follows the authority. What begins with a slash is a path, whatever comes later.
+        Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("/", |start| &rest[start..]),
+        _ => path,
     };
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let once = decode(path);
     let twice = decode(&once);
-    let mut readings = Vec::with_capacity(8);
+    let mut readings = Vec::with_capacity(16);
     for text in [path, &once, &twice] {
         let slashed = text.replace('\\', "/");
         let cut = slashed.split('\0').next().unwrap_or_default();
-        readings.push(resolved(cut, |segment| segment));
-        readings.push(resolved(cut, bare_segment));
+        for empty_segments in [Empty::Merged, Empty::Kept] {
+            readings.push(resolved(cut, empty_segments, |segment| segment));
+            readings.push(resolved(cut, empty_segments, bare_segment));
+        }
+        readings.push(cut.to_owned());
     }
     readings.push(path.to_owned());
     readings.dedup();
@@ -93,19 +96,29 @@ fn bare_segment(segment: &str) -> &str {
     if matches!(bare, "." | "..") { bare } else { bare.trim_end_matches(['.', ' ']) }
 }
 
-/// The path with empty segments merged and dot segments resolved; a trailing slash stays.
-fn resolved<'t>(path: &'t str, segment_of: impl Fn(&'t str) -> &'t str) -> String {
+/// What becomes of `//`: servers do either.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Merged,
+    Kept,
+}
+
+/// The path with dot segments resolved; a trailing slash stays.
+fn resolved<'t>(path: &'t str, empty: Empty, segment_of: impl Fn(&'t str) -> &'t str) -> String {
     let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/').map(segment_of) {
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    for segment in inner.split('/').map(segment_of) {
         match segment {
-            "" | "." => {}
+            "" if empty == Empty::Merged => {}
+            "." => {}
             ".." => {
                 segments.pop();
             }
             name => segments.push(name),
         }
     }
-    let slash = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+    let ends_open = path.ends_with('/') && segments.last().is_some_and(|last| !last.is_empty());
+    let slash = if ends_open { "/" } else { "" };
     format!("/{}{slash}", segments.join("/"))
 }
 

@@ -17,14 +17,42 @@ pub(super) enum Phase {
     Head(Instant),
     /// It is silent between requests, since then.
     Idle(Instant),
-    /// So many requests are in progress.
-    Requests(u32),
+    /// Requests are being answered that were not admitted; the last of them began or ended then.
+    Answering(Instant),
+    /// Admitted requests are in progress.
+    Admitted,
+}
+
+/// Why a connection has to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// To make room for another one.
+    Evicted,
+    /// It is silent where it must not be.
+    Silent,
+    /// The client takes nothing of an answer.
+    Untaken,
+}
+
+/// The counts behind a [`Phase`].
+#[derive(Debug)]
+struct State {
+    /// Requests in progress, admitted ones included.
+    requests: u32,
+    admitted: u32,
+    /// Whether no head of a further request has begun to come.
+    idle: bool,
+    /// When the last of all this changed.
+    since: Instant,
+    /// Answers of which the client has something to take, and since when.
+    untaken: Vec<(u32, Instant)>,
+    next_answer: u32,
 }
 
 /// One connection's account.
 #[derive(Debug)]
 pub(super) struct Activity {
-    phase: Mutex<Phase>,
+    state: Mutex<State>,
     /// The network that the connection comes from; `None` over a unix socket.
     pub(super) network: Option<ClientNetwork>,
     evicted: Notify,
@@ -33,37 +61,62 @@ pub(super) struct Activity {
 impl Activity {
     /// A connection that was just accepted.
     pub(super) fn new(network: Option<ClientNetwork>) -> Self {
-        Self { phase: Mutex::new(Phase::Head(Instant::now())), network, evicted: Notify::new() }
+        let since = Instant::now();
+        let state = State { requests: 0, admitted: 0, idle: false, since, untaken: Vec::new(), next_answer: 0 };
+        Self { state: Mutex::new(state), network, evicted: Notify::new() }
     }
 
     pub(super) fn phase(&self) -> Phase {
-        *self.lock()
+        let state = self.lock();
+        match &*state {
+            State { admitted: 1.., .. } => Phase::Admitted,
+            State { requests: 1.., since, .. } => Phase::Answering(*since),
+            State { idle: true, since, .. } => Phase::Idle(*since),
+            State { since, .. } => Phase::Head(*since),
+        }
     }
 
     /// Bytes have come: an idle connection begins another head.
     pub(super) fn bytes_came(&self) {
-        let mut phase = self.lock();
-        if matches!(*phase, Phase::Idle(_)) {
-            *phase = Phase::Head(Instant::now());
+        let mut state = self.lock();
+        if state.idle && state.requests == 0 {
+            state.idle = false;
+            state.since = Instant::now();
         }
     }
 
-    /// A request begins.
-    pub(super) fn request_begins(&self) {
-        let mut phase = self.lock();
-        *phase = match *phase {
-            Phase::Requests(count) => Phase::Requests(count + 1),
-            Phase::Head(_) | Phase::Idle(_) => Phase::Requests(1),
-        };
+    /// A request begins; returns the number under which its answer is known.
+    pub(super) fn request_begins(&self) -> u32 {
+        let mut state = self.lock();
+        state.requests += 1;
+        state.since = Instant::now();
+        state.next_answer = state.next_answer.wrapping_add(1);
+        state.next_answer
     }
 
-    /// A request ends: its answer has been sent, or its tunnel is closed.
-    pub(super) fn request_ends(&self) {
-        let mut phase = self.lock();
-        *phase = match *phase {
-            Phase::Requests(count) if count > 1 => Phase::Requests(count - 1),
-            _ => Phase::Idle(Instant::now()),
-        };
+    /// The request is admitted: the connection is not closed for others any more.
+    pub(super) fn request_admitted(&self) {
+        self.lock().admitted += 1;
+    }
+
+    /// A request ends: its answer has been handed over, or its tunnel is closed.
+    pub(super) fn request_ends(&self, answer: u32, admitted: bool) {
+        let mut state = self.lock();
+        state.requests = state.requests.saturating_sub(1);
+        state.admitted = state.admitted.saturating_sub(u32::from(admitted));
+        state.untaken.retain(|(other, _)| *other != answer);
+        state.idle = true;
+        state.since = Instant::now();
+    }
+
+    /// From now on the client has something of an answer to take.
+    pub(super) fn waits_for_client(&self, answer: u32) {
+        self.lock().untaken.push((answer, Instant::now()));
+    }
+
+    /// The client has taken it.
+    pub(super) fn client_took(&self, answer: u32) {
+        self.lock().untaken.retain(|(other, _)| *other != answer);
     }
 
     /// Tells the connection's task to close it.
@@ -71,18 +124,24 @@ impl Activity {
         self.evicted.notify_one();
     }
 
-    /// Waits until the connection has to be closed: evicted, or silent for too long where it must not be.
-    pub(super) async fn overdue(&self, limits: &Limits) {
+    /// Waits until the connection has to be closed.
+    pub(super) async fn overdue(&self, limits: &Limits) -> Overdue {
         let look = async {
             loop {
-                let deadline = match self.phase() {
+                let silent = match self.phase() {
                     Phase::Head(since) => Some(since + limits.head_timeout),
                     Phase::Idle(since) => Some(since + limits.idle_timeout),
-                    Phase::Requests(_) => None,
+                    Phase::Answering(_) | Phase::Admitted => None,
                 };
+                let oldest = self.lock().untaken.iter().map(|(_, since)| *since).min();
+                let untaken = oldest.map(|since| since + limits.write_timeout);
+                let deadline = silent.into_iter().chain(untaken).min();
                 let now = Instant::now();
+                if untaken.is_some_and(|deadline| deadline <= now) {
+                    return Overdue::Untaken;
+                }
                 if deadline.is_some_and(|deadline| deadline <= now) {
-                    return;
+                    return Overdue::Silent;
                 }
                 let next_look = now + LOOK_AT_LEAST_EVERY;
                 tokio::time::sleep_until(deadline.map_or(next_look, |deadline| deadline.min(next_look))).await;
@@ -90,12 +149,12 @@ impl Activity {
         };
         tokio::select! {
             biased;
-            () = look => {}
-            () = self.evicted.notified() => {}
+            overdue = look => overdue,
+            () = self.evicted.notified() => Overdue::Evicted,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     config: &'a Config,
     visitor: &'a Visitor,
     request_id: &'a str,
-    method: String,
+    method: &'static str,
     navigation: bool,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
         headers: &HeaderMap,
         method: &str,
     ) -> Self {
-        Self { verifier, config, visitor, request_id, method: method.to_owned(), navigation: is_navigation(headers) }
+        Self { verifier, config, visitor, request_id, method: known_method(method), navigation: is_navigation(headers) }
     }
 
     /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
@@ -121,7 +121,7 @@ impl<'a> Context<'a> {
             base: &self.config.base_path,
             challenge,
             expires_in: challenge.expires_at().since(clock::now()),
-            method: &self.method,
+            method: self.method,
             host: self.visitor.host(),
             request_id: self.request_id,
             small,
@@ -166,6 +166,12 @@ impl<'a> Context<'a> {
     fn problem(&self, status: StatusCode, code: &str, title: &str) -> Response<AnswerBody> {
         problem(status, problem_body(status, code, title, self.request_id))
     }
+}
+
+/// The method as a page may name it: a stranger's own word has no length that we know.
+fn known_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("OTHER")
 }
 
 /// Issues a challenge with fresh randomness and counts it.

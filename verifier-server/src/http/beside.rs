@@ -2,9 +2,9 @@
 
 use super::answer::{Context, bare};
 use super::body::AnswerBody;
-use super::clearances;
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::{Verifier, is_navigation, is_preflight, is_safe};
+use super::{clearances, cors};
 use crate::clock;
 use crate::config::Config;
 use crate::gate::target::Target;
@@ -92,7 +92,11 @@ fn gate<B>(
             Worth::Lacking => context.challenged(facts.site, facts.target).unwrap_or_else(|| context.overloaded()),
         }
     });
-    answer.unwrap_or_else(|| context.unknown_host())
+    let mut answer = answer.unwrap_or_else(|| context.unknown_host());
+    if let Some(site) = config.site_of(visitor.host()) {
+        cors::allow(&mut answer, site, visitor, headers);
+    }
+    answer
 }
 
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.

@@ -5,17 +5,19 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Sleep, sleep};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// The body of an answer. Dropping it ends the request on its connection.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     content: Content,
-    /// Held for its end, never read.
-    _in_progress: Option<InProgress>,
+    in_progress: Option<InProgress>,
+    /// Room at the origin, given back with the end of its answer.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -28,22 +30,29 @@ enum Content {
 impl AnswerBody {
     /// No body.
     pub(super) const fn empty() -> Self {
-        Self { content: Content::Empty, _in_progress: None }
+        Self { content: Content::Empty, in_progress: None, _room: None }
     }
 
     /// These bytes.
     pub(super) fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Bytes(bytes.into()), _in_progress: None }
+        Self { content: Content::Bytes(bytes.into()), in_progress: None, _room: None }
     }
 
     /// What the origin sends, as it comes.
-    pub(super) const fn origin(incoming: Incoming) -> Self {
-        Self { content: Content::Origin(incoming), _in_progress: None }
+    pub(super) const fn origin(incoming: Incoming, room: OwnedSemaphorePermit) -> Self {
+        Self { content: Content::Origin(incoming), in_progress: None, _room: Some(room) }
     }
 
     /// Keeps the request in progress until the body has been sent.
-    pub(super) fn ending(self, in_progress: InProgress) -> Self {
-        Self { _in_progress: Some(in_progress), ..self }
+    pub(super) fn ending(self, mut in_progress: InProgress) -> Self {
+        in_progress.set_untaken(!self.is_end_stream());
+        Self { in_progress: Some(in_progress), ..self }
+    }
+
+    fn set_untaken(&mut self, untaken: bool) {
+        if let Some(in_progress) = &mut self.in_progress {
+            in_progress.set_untaken(untaken);
+        }
     }
 }
 
@@ -55,16 +64,19 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.content {
-            Content::Empty => Poll::Ready(None),
-            Content::Bytes(_) => {
-                let Content::Bytes(bytes) = std::mem::replace(&mut self.content, Content::Empty) else {
-                    return Poll::Ready(None);
-                };
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+        // Whoever asks for more has taken what there was. An origin that has nothing yet is no fault of the client.
+        self.set_untaken(false);
+        let frame = match &mut self.content {
+            Content::Empty => return Poll::Ready(None),
+            Content::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.content = Content::Empty;
+                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
             }
-            Content::Origin(incoming) => Pin::new(incoming).poll_frame(context),
-        }
+            Content::Origin(incoming) => ready!(Pin::new(incoming).poll_frame(context)),
+        };
+        self.set_untaken(frame.is_some());
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -84,13 +96,37 @@ impl Body for AnswerBody {
     }
 }
 
-/// Whether a client's body stood still for too long; shared with whoever answers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stalled(Arc<AtomicBool>);
+/// How a client's body comes; shared with whoever waits for the origin's answer to it.
+#[derive(Clone, Debug)]
+pub(super) struct Upload(Arc<UploadState>);
 
-impl Stalled {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug)]
+struct UploadState {
+    stalled: AtomicBool,
+    began: Instant,
+    /// Milliseconds from the beginning to the last part that came.
+    moved_ms: AtomicU64,
+}
+
+impl Upload {
+    pub(super) fn begin() -> Self {
+        let state = UploadState { stalled: AtomicBool::new(false), began: Instant::now(), moved_ms: AtomicU64::new(0) };
+        Self(Arc::new(state))
+    }
+
+    /// Whether it stood still for too long.
+    pub(super) fn stalled(&self) -> bool {
+        self.0.stalled.load(Ordering::Relaxed)
+    }
+
+    /// When its last part came.
+    pub(super) fn moved_at(&self) -> Instant {
+        self.0.began + Duration::from_millis(self.0.moved_ms.load(Ordering::Relaxed))
+    }
+
+    fn moves(&self) {
+        let elapsed = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.moved_ms.store(elapsed, Ordering::Relaxed);
     }
 }
 
@@ -100,12 +136,12 @@ pub(super) struct ClientBody {
     incoming: Incoming,
     timeout: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
-    stalled: Stalled,
+    upload: Upload,
 }
 
 impl ClientBody {
-    pub(super) fn new(incoming: Incoming, timeout: Duration, stalled: Stalled) -> Self {
-        Self { incoming, timeout, waiting: None, stalled }
+    pub(super) fn new(incoming: Incoming, timeout: Duration, upload: Upload) -> Self {
+        Self { incoming, timeout, waiting: None, upload }
     }
 }
 
@@ -120,12 +156,13 @@ impl Body for ClientBody {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) {
             this.waiting = None;
+            this.upload.moves();
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         let timeout = this.timeout;
         let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(waiting.as_mut().poll(context));
-        this.stalled.0.store(true, Ordering::Relaxed);
+        this.upload.0.stalled.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
     }
 

@@ -30,7 +30,7 @@ pub(super) fn of(headers: &HeaderMap, method: &Method, scheme: Scheme) -> Vec<Cl
         .flatten()
         .filter(|(found, _)| *found == RETURN_COOKIE.as_bytes())
         .map(|(_, value)| value);
-    header.chain(cookies.take(CLEARANCES_MAX)).chain(returning.take(1)).take(CLEARANCES_MAX).filter_map(parse).collect()
+    header.chain(cookies.take(CLEARANCES_MAX)).chain(returning.take(1)).filter_map(parse).collect()
 }
 
 /// `Set-Cookie` values that give a clearance which lives for `expires_in` seconds.

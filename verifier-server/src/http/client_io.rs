@@ -35,6 +35,8 @@ pub(super) struct ClientIo {
     /// Bytes read ahead, and how many of them were handed on.
     ahead: Vec<u8>,
     handed_on: usize,
+    /// HTTP/2 talks without requests, too: only in HTTP/1 bytes of an idle client are the begin of a head.
+    protocol: Protocol,
     activity: Arc<Activity>,
     write_timeout: Duration,
     write_stalled: Option<Pin<Box<Sleep>>>,
@@ -61,7 +63,7 @@ impl ClientIo {
             ahead.extend_from_slice(&space[..read]);
         }
         let protocol = if ahead == H2_PREFACE { Protocol::Http2 } else { Protocol::Http1 };
-        Ok((Self { stream, ahead, handed_on: 0, activity, write_timeout, write_stalled: None }, protocol))
+        Ok((Self { stream, ahead, handed_on: 0, protocol, activity, write_timeout, write_stalled: None }, protocol))
     }
 
     /// Notes how a write went: a client that takes nothing for too long is cut off.
@@ -96,7 +98,7 @@ impl AsyncRead for ClientIo {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         })?;
-        if buffer.filled().len() > before {
+        if this.protocol == Protocol::Http1 && buffer.filled().len() > before {
             this.activity.bytes_came();
         }
         Poll::Ready(Ok(()))

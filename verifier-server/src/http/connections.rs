@@ -1,17 +1,21 @@
 //! The limit of connections: the new one is accepted, the most wasteful one is closed.
 //!
 //! Closed is, in the network with most connections, the one that has waited longest without a complete request head,
-//! then the one that has been idle longest; where that network has none, in the next. Never one with a request in
-//! progress.
+//! then the one that has been idle longest, then one whose requests were not admitted; where that network has none, in
+//! the next. Never one with an admitted request in progress.
 
 use super::activity::{Activity, Phase};
 use puzzle::ClientNetwork;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Connections looked out at a time when the limit is reached: one look over all of them serves so many newcomers.
 const VICTIMS_AT_A_TIME: usize = 256;
+
+/// How long the next look waits after one that found little: it goes over all connections each time.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// All open connections.
 #[derive(Debug)]
@@ -25,6 +29,7 @@ struct Inner {
     next_id: u64,
     /// The most wasteful ones at the last look, worst first, with the phase they were in.
     victims: VecDeque<(u64, Phase)>,
+    looked_at: Option<Instant>,
 }
 
 /// A place among the connections, given back when dropped.
@@ -38,19 +43,45 @@ pub(super) struct Place {
 /// A request in progress; its end is noted when this is dropped, with the answer's body or with the tunnel it became.
 /// It holds the connection's place, so that a tunnel counts as a connection.
 #[derive(Debug)]
-pub(super) struct InProgress(Arc<Place>);
+pub(super) struct InProgress {
+    place: Arc<Place>,
+    answer: u32,
+    admitted: bool,
+    untaken: bool,
+}
 
 impl InProgress {
     /// Notes the begin of a request.
     pub(super) fn begin(place: &Arc<Place>) -> Self {
-        place.activity.request_begins();
-        Self(Arc::clone(place))
+        let answer = place.activity.request_begins();
+        Self { place: Arc::clone(place), answer, admitted: false, untaken: false }
+    }
+
+    /// Notes that it has been admitted.
+    pub(super) fn admit(&mut self) {
+        if !self.admitted {
+            self.admitted = true;
+            self.place.activity.request_admitted();
+        }
+    }
+
+    /// Notes whether the client has something of the answer to take.
+    pub(super) fn set_untaken(&mut self, untaken: bool) {
+        if untaken == self.untaken {
+            return;
+        }
+        self.untaken = untaken;
+        if untaken {
+            self.place.activity.waits_for_client(self.answer);
+        } else {
+            self.place.activity.client_took(self.answer);
+        }
     }
 }
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        self.0.activity.request_ends();
+        self.place.activity.request_ends(self.answer, self.admitted);
     }
 }
 
@@ -95,7 +126,12 @@ impl Inner {
         if self.close_next_victim().is_some() {
             return Some(());
         }
+        if self.looked_at.is_some_and(|looked_at| looked_at.elapsed() < LOOK_PAUSE) {
+            return None;
+        }
         self.look_for_victims();
+        let found_little = self.victims.len() < VICTIMS_AT_A_TIME.min(self.open.len() / 16 + 1);
+        self.looked_at = found_little.then(Instant::now);
         self.close_next_victim()
     }
 
@@ -119,7 +155,7 @@ impl Inner {
             let (count, wasteful) = networks.entry(activity.network).or_default();
             *count += 1;
             let phase = activity.phase();
-            if !matches!(phase, Phase::Requests(_)) {
+            if phase != Phase::Admitted {
                 wasteful.push((*id, phase));
             }
         }
@@ -147,7 +183,8 @@ fn waste(phase: Phase) -> (u8, Option<Instant>) {
     match phase {
         Phase::Head(since) => (0, Some(since)),
         Phase::Idle(since) => (1, Some(since)),
-        Phase::Requests(_) => (2, None),
+        Phase::Answering(since) => (2, Some(since)),
+        Phase::Admitted => (3, None),
     }
 }
 
@@ -174,28 +211,41 @@ mod tests {
         assert_eq!(connections.open(), 4);
     }
 
-    #[test]
-    fn an_unfinished_head_goes_before_an_idle_connection_and_a_request_stays() {
+    #[tokio::test(start_paused = true)]
+    async fn an_unfinished_head_goes_before_an_idle_connection_and_a_request_stays() {
         let connections = Connections::new();
         let requesting = enter(&connections, 1, 3).expect("a place");
-        let _request = InProgress::begin(&requesting);
+        let mut request = InProgress::begin(&requesting);
+        request.admit();
         let idle = enter(&connections, 1, 3).expect("a place");
         drop(InProgress::begin(&idle));
         let head = enter(&connections, 1, 3).expect("a place");
         let _a = enter(&connections, 2, 3).expect("a place");
         assert!(!is_open(&connections, &head));
+        tokio::time::advance(LOOK_PAUSE).await;
         let _b = enter(&connections, 3, 3).expect("a place");
         assert!(!is_open(&connections, &idle));
         assert!(is_open(&connections, &requesting));
     }
 
-    #[test]
-    fn where_every_connection_is_in_a_request_the_newcomer_is_turned_away() {
+    #[tokio::test(start_paused = true)]
+    async fn where_every_connection_is_in_a_request_the_newcomer_is_turned_away() {
         let connections = Connections::new();
         let place = enter(&connections, 1, 1).expect("a place");
-        let request = InProgress::begin(&place);
+        let mut request = InProgress::begin(&place);
+        request.admit();
         assert!(enter(&connections, 2, 1).is_none());
         drop(request);
+        tokio::time::advance(LOOK_PAUSE).await;
         assert!(enter(&connections, 2, 1).is_some());
+    }
+
+    #[test]
+    fn a_request_that_was_not_admitted_makes_room() {
+        let connections = Connections::new();
+        let place = enter(&connections, 1, 1).expect("a place");
+        let _unpaid = InProgress::begin(&place);
+        assert!(enter(&connections, 2, 1).is_some());
+        assert!(!is_open(&connections, &place));
     }
 }

@@ -19,10 +19,15 @@ pub(super) enum Source {
 
 /// Where the page behind a request comes from.
 pub(super) fn source(site: &Site, visitor: &Visitor, headers: &HeaderMap) -> Source {
-    let fetch_site = headers.get("sec-fetch-site");
-    if fetch_site.is_some_and(|value| value == "cross-site") {
+    if headers.get("sec-fetch-site").is_some_and(|value| value == "cross-site") {
         return Source::CrossSite;
     }
+    origin(site, visitor, headers)
+}
+
+/// What the `Origin` header alone says: hosts of one site may lie on different registrable domains, and then the browser
+/// calls them cross-site.
+fn origin(site: &Site, visitor: &Visitor, headers: &HeaderMap) -> Source {
     let mut origins = headers.get_all("origin").into_iter();
     match (origins.next(), origins.next()) {
         (None, _) => Source::Unsaid,
@@ -36,7 +41,7 @@ pub(super) fn source(site: &Site, visitor: &Visitor, headers: &HeaderMap) -> Sou
 /// Lets a page of the same site read an answer.
 pub(super) fn allow(response: &mut Response<AnswerBody>, site: &Site, visitor: &Visitor, request: &HeaderMap) {
     let Some(origin) = request.get("origin") else { return };
-    if source(site, visitor, request) != Source::SameSite {
+    if self::origin(site, visitor, request) != Source::SameSite {
         return;
     }
     let headers = response.headers_mut();

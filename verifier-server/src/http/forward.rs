@@ -6,12 +6,19 @@ use super::original::Visitor;
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
 
 /// Headers between two neighbours (RFC 9110 §7.6.1), beside those that `Connection` names.
-const HOP_BY_HOP: [&str; 6] =
-    ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "upgrade"];
+const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "upgrade",
+];
 
-/// Headers by which strangers claim addresses, hosts, targets or ids; those that begin with `x-forwarded` or
-/// `x-original` besides.
-const FORWARDING: [&str; 16] = [
+/// Headers by which strangers claim addresses, hosts, targets or ids; those that begin with `x-forward` or
+/// `x-original` besides, and with `_` in the place of `-`.
+const FORWARDING: [&str; 25] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -28,6 +35,15 @@ const FORWARDING: [&str; 16] = [
     "cf-connecting-ipv6",
     "fastly-client-ip",
     "x-envoy-external-address",
+    "x-envoy-original-path",
+    "client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-scheme",
+    "x-url-scheme",
+    "fly-client-ip",
+    "do-connecting-ip",
+    "x-azure-clientip",
 ];
 
 /// Makes a client's headers those of our own request to the origin. `upgrade` keeps what asks for another protocol.
@@ -94,7 +110,9 @@ fn without_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn is_forwarding(name: &str) -> bool {
-    name.starts_with("x-forwarded") || name.starts_with("x-original") || FORWARDING.contains(&name)
+    // CGI and its kin know no difference between `_` and `-`.
+    let name = name.replace('_', "-");
+    name.starts_with("x-forward") || name.starts_with("x-original") || FORWARDING.contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -120,6 +138,9 @@ mod tests {
             &[
                 ("x-forwarded-for", "1.1.1.1"),
                 ("x-forwarded-anything", "1"),
+                ("x_forwarded_for", "1.1.1.1"),
+                ("x_real_ip", "1.1.1.1"),
+                ("client-ip", "1.1.1.1"),
                 ("x-original-uri", "/admin"),
                 ("x-real-ip", "1.1.1.1"),
                 ("forwarded", "for=1.1.1.1"),

@@ -1,27 +1,33 @@
 //! The reverse proxy: an admitted request on its way to the origin, and the answer on its way back. No body is held.
 
 use super::answer::Context;
-use super::body::{AnswerBody, ClientBody, Stalled};
+use super::body::{AnswerBody, ClientBody, Upload};
 use super::connections::InProgress;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::{forward, tunnel};
 use crate::config::{Config, Limits, Origin};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long a connection to an origin is kept for the next request.
-const ORIGIN_IDLE: Duration = Duration::from_secs(30);
+/// Shorter than common servers keep theirs, so that none is used in the moment the origin closes it.
+const ORIGIN_IDLE: Duration = Duration::from_secs(4);
 
 /// Connections to origins.
 pub(super) struct OriginClient {
     client: Client<HttpConnector, ClientBody>,
+    /// Requests at origins at once.
+    room: Arc<Semaphore>,
 }
 
 impl OriginClient {
@@ -35,7 +41,7 @@ impl OriginClient {
             .http1_preserve_header_case(true)
             .set_host(false)
             .build(connector);
-        Self { client }
+        Self { client, room: Arc::new(Semaphore::new(limits.max_connections)) }
     }
 }
 
@@ -61,32 +67,35 @@ pub(super) async fn forward(
             "The address asked for cannot be forwarded.",
         );
     };
-    let upgrade = request.version() == Version::HTTP_11 && asks_for_upgrade(request.headers());
+    let Ok(room) = Arc::clone(&verifier.origins.room).try_acquire_owned() else {
+        return context.overloaded().map(|body| body.ending(in_progress));
+    };
+    let upgrade = asks_for_websocket(&request);
     let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let stalled = Stalled::default();
+    let upload = Upload::begin();
     let (mut parts, body) = request.into_parts();
     parts.uri = uri;
     parts.version = Version::HTTP_11;
     forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
-    let body = ClientBody::new(body, config.limits.body_timeout, stalled.clone());
+    let body = ClientBody::new(body, config.limits.body_timeout, upload.clone());
     let answered = verifier.origins.client.request(Request::from_parts(parts, body));
 
-    let mut response = match tokio::time::timeout(config.limits.origin_timeout, answered).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) if stalled.get() => {
+    let mut response = match within(config.limits.origin_timeout, &upload, answered).await {
+        Some(Ok(response)) => response,
+        Some(Err(_)) if upload.stalled() => {
             let mut response =
                 failed(in_progress, StatusCode::REQUEST_TIMEOUT, "body_timeout", "The request's body did not come.");
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             return response;
         }
-        Ok(Err(error)) => {
+        Some(Err(error)) => {
             log_failure(verifier, request_id, &error);
             let text =
                 "The site's own server does not answer. The people who run it can find this request by its number.";
             return failed(in_progress, StatusCode::BAD_GATEWAY, "origin_unreachable", text);
         }
-        Err(elapsed) => {
-            log_failure(verifier, request_id, &elapsed);
+        None => {
+            log_failure(verifier, request_id, &std::io::Error::from(std::io::ErrorKind::TimedOut));
             let text = "The site's own server takes too long. Please try again in a while.";
             return failed(in_progress, StatusCode::GATEWAY_TIMEOUT, "origin_timeout", text);
         }
@@ -96,7 +105,7 @@ pub(super) async fn forward(
     match client_side {
         Some(client_side) if switched => {
             let origin_side = hyper::upgrade::on(&mut response);
-            tokio::spawn(tunnel::run(client_side, origin_side, in_progress));
+            tokio::spawn(tunnel::run(client_side, origin_side, in_progress, room));
             response.map(|_| AnswerBody::empty())
         }
         _ if switched => failed(
@@ -105,7 +114,7 @@ pub(super) async fn forward(
             "origin_unreachable",
             "The site's own server changed the protocol unasked.",
         ),
-        _ => response.map(|body| AnswerBody::origin(body).ending(in_progress)),
+        _ => response.map(|body| AnswerBody::origin(body, room).ending(in_progress)),
     }
 }
 
@@ -116,9 +125,28 @@ fn origin_uri(origin: &Origin, asked: &Uri) -> Option<Uri> {
     Uri::builder().scheme("http").authority(origin.authority.clone()).path_and_query(target).build().ok()
 }
 
-fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+/// The origin's answer, unless it takes longer than `timeout` after the last part of the upload came.
+async fn within<T>(timeout: Duration, upload: &Upload, answered: impl Future<Output = T>) -> Option<T> {
+    let mut answered = pin!(answered);
+    loop {
+        let deadline = upload.moved_at() + timeout;
+        if let Ok(answer) = tokio::time::timeout_at(deadline, &mut answered).await {
+            return Some(answer);
+        }
+        if upload.moved_at() + timeout <= deadline {
+            return None;
+        }
+    }
+}
+
+/// Whether a request opens a WebSocket: the one upgrade that is passed on. Any other protocol in a tunnel would carry
+/// requests that no rule sees (`h2c`, for one).
+fn asks_for_websocket<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
     let connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    headers.contains_key(UPGRADE)
+    request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && connection.flat_map(|list| list.split(',')).any(|item| item.trim().eq_ignore_ascii_case("upgrade"))
 }
 

@@ -1,5 +1,6 @@
 //! The accept loop, one task a connection, and the drain at the end.
 
+use super::activity::Overdue;
 use super::client_io::{ClientIo, Protocol, Stream};
 use super::connections::{InProgress, Place};
 use super::listener::Listener;
@@ -25,6 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of a stream or connection of HTTP/2 that may wait for the reader.
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// How long a silent HTTP/2 client has to hear that its connection ends.
+const H2_GOODBYE: Duration = Duration::from_secs(1);
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
 const H2_PONG_WITHIN: Duration = Duration::from_secs(20);
 
@@ -111,52 +114,50 @@ async fn connection(
     limits: Limits,
     mut stopped: watch::Receiver<bool>,
 ) {
-    tokio::select! {
-        biased;
-        () = talk(verifier, stream, peer, &place, &limits, &mut stopped) => {}
-        () = place.activity.overdue(&limits) => {}
-    }
-}
-
-async fn talk(
-    verifier: Arc<Verifier>,
-    stream: Stream,
-    peer: Peer,
-    place: &Arc<Place>,
-    limits: &Limits,
-    stopped: &mut watch::Receiver<bool>,
-) {
     let opening = ClientIo::open(stream, Arc::clone(&place.activity), limits.write_timeout);
     let opened = tokio::select! {
         opened = opening => opened,
+        _ = place.activity.overdue(&limits) => return,
         _ = stopped.changed() => return,
     };
     let Ok((io, protocol)) = opened else { return };
     let service = service_fn(|request: Request<Incoming>| {
         let verifier = Arc::clone(&verifier);
-        let in_progress = InProgress::begin(place);
+        let in_progress = InProgress::begin(&place);
         async move { Ok::<_, Infallible>(verifier.answer(peer, request, in_progress).await) }
     });
     let io = TokioIo::new(io);
     // How a connection ends is the client's affair: hyper has answered what broke the protocol.
     match protocol {
         Protocol::Http1 => {
-            let mut connection = pin!(http1(limits).serve_connection(io, service).with_upgrades());
+            let mut connection = pin!(http1(&limits).serve_connection(io, service).with_upgrades());
             tokio::select! {
                 biased;
                 _ = connection.as_mut() => return,
+                _ = place.activity.overdue(&limits) => return,
                 _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
             }
-            let _ = connection.await;
+            tokio::select! {
+                _ = connection => {}
+                _ = place.activity.overdue(&limits) => {}
+            }
         }
         Protocol::Http2 => {
-            let mut connection = pin!(http2(limits).serve_connection(io, service));
-            tokio::select! {
+            let mut connection = pin!(http2(&limits).serve_connection(io, service));
+            let overdue = tokio::select! {
                 biased;
                 _ = connection.as_mut() => return,
-                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+                overdue = place.activity.overdue(&limits) => Some(overdue),
+                _ = stopped.changed() => None,
+            };
+            // A silent client is told that no further request will be answered before the connection goes.
+            let within = match overdue {
+                None => limits.drain,
+                Some(Overdue::Silent) => H2_GOODBYE,
+                Some(Overdue::Evicted | Overdue::Untaken) => return,
+            };
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(within, connection).await;
         }
     }
 }

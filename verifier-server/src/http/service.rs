@@ -5,7 +5,7 @@ use super::body::AnswerBody;
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::OriginClient;
-use super::{beside, clearances, endpoints, proxy};
+use super::{beside, clearances, cors, endpoints, proxy};
 use crate::clock;
 use crate::config::{Config, OnFailure, Site};
 use crate::gate::target::Target;
@@ -72,6 +72,10 @@ impl Verifier {
         in_progress: InProgress,
     ) -> Response<AnswerBody> {
         let config = self.config.load_full();
+        // HTTP/1 is bounded while it is read; HTTP/2 only by bytes.
+        if request.headers().len() > config.limits.max_headers {
+            return ending(answer::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), in_progress);
+        }
         if let Some(endpoint) = request.uri().path().strip_prefix(beside::BASE_PATH) {
             return ending(beside::answer(self, &config, peer, endpoint, &request), in_progress);
         }
@@ -100,7 +104,7 @@ impl Verifier {
         visitor: &Visitor,
         request_id: String,
         request: Request<Incoming>,
-        in_progress: InProgress,
+        mut in_progress: InProgress,
     ) -> Response<AnswerBody> {
         let context = Context::new(self, config, visitor, &request_id, request.headers(), request.method());
         let Some(origin) = &site.origin else { return ending(context.nothing_here(), in_progress) };
@@ -130,8 +134,16 @@ impl Verifier {
             },
         };
         match refusal {
-            None => proxy::forward(self, config, origin, visitor, &request_id, request, in_progress).await,
-            Some(refusal) => ending(refusal, in_progress),
+            None => {
+                if decision == Decision::Paid {
+                    in_progress.admit();
+                }
+                proxy::forward(self, config, origin, visitor, &request_id, request, in_progress).await
+            }
+            Some(mut refusal) => {
+                cors::allow(&mut refusal, site, visitor, request.headers());
+                ending(refusal, in_progress)
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::body::AnswerBody;
 use super::clearances::set_cookies;
 use super::cors::{self, Source};
 use super::endpoints::Call;
-use crate::config::Limits;
+use crate::config::{Limits, Mode};
 use crate::gate::{Quote, Redeemed, Submission};
 use crate::{clock, random};
 use http_body_util::{BodyExt, Limited};
@@ -35,7 +35,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
     let refuse = |refusal| {
         call.verifier.metrics.refused(refusal);
-        call.refused(refusal, fresh_quote(call, challenge.as_ref()))
+        call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()))
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
         return refuse(Refusal::CrossSite);
@@ -72,17 +72,14 @@ fn redeem(call: &Call<'_>, posted: &Posted) -> Result<Redeemed, Refusal> {
     call.verifier.gate.redeem(call.config, call.site, &submission, clock::now(), first)
 }
 
-/// What a fresh challenge asks after a refusal: the same as the refused one's route, standing where that was standing
-/// and made for this site's gate.
-fn fresh_quote(call: &Call<'_>, refused: Option<&[u8; CHALLENGE_BYTES]>) -> Quote {
+/// What a fresh challenge asks after a refusal: the same as the wanted route, and where that asks nothing, standing for a
+/// standing challenge of ours. A flag that no MAC vouches for buys nothing: an idle gate sells nothing.
+fn fresh_quote(call: &Call<'_>, refusal: Refusal, refused: Option<&[u8; CHALLENGE_BYTES]>) -> Quote {
     let quote = call.quote();
-    let standing = refused.is_some_and(|bytes| bytes[14] == 0 && bytes[15] == 1);
-    let pricing = call.verifier.gate.pricing(call.config);
-    if quote.price == 0 && standing && call.verifier.gate.mode() != crate::config::Mode::Off {
-        pricing.standing()
-    } else {
-        quote
-    }
+    let unproved = matches!(refusal, Refusal::CrossSite | Refusal::Malformed | Refusal::Busy | Refusal::Forged);
+    let standing = !unproved && refused.is_some_and(|bytes| bytes[14] == 0 && bytes[15] == 1);
+    let gate = &call.verifier.gate;
+    if quote.price == 0 && standing && gate.mode() != Mode::Off { gate.pricing(call.config).standing() } else { quote }
 }
 
 /// The 64 bytes of a challenge text, before anything in them is believed.
@@ -118,7 +115,9 @@ impl Format {
 
     fn parse(self, bytes: &[u8]) -> Option<Posted> {
         match self {
-            Self::Json => serde_json::from_slice(bytes).ok(),
+            // Serde would take a list in the place of an object.
+            Self::Json if bytes.trim_ascii_start().starts_with(b"{") => serde_json::from_slice(bytes).ok(),
+            Self::Json => None,
             Self::Form => {
                 let (mut challenge, mut solution) = (None, None);
                 for (name, value) in form_urlencoded::parse(bytes) {
@@ -155,7 +154,9 @@ mod tests {
             assert_eq!((posted.challenge.as_str(), posted.solution.as_str()), ("a", "b"));
             assert!(format.parse(twice.as_bytes()).is_none());
         }
-        for broken in ["", "null", "[]", "{}", r#"{"challenge":1,"solution":"b"}"#, "{\"challenge\":\"a\""] {
+        for broken in
+            ["", "null", "[]", "{}", r#"["a","b"]"#, r#"{"challenge":1,"solution":"b"}"#, "{\"challenge\":\"a\""]
+        {
             assert!(Format::Json.parse(broken.as_bytes()).is_none(), "{broken}");
         }
     }
