@@ -19,11 +19,11 @@ pub(crate) fn script(source: &str) -> anyhow::Result<String> {
         mangle_properties: None,
         compress: Some(CompressOptions::smallest()),
     });
-    let minified = minifier.minify(&allocator, &mut program);
+    let outcome = minifier.minify(&allocator, &mut program);
     let written = Codegen::new()
         .with_options(CodegenOptions::minify())
-        .with_scoping(minified.scoping)
-        .with_private_member_mappings(minified.class_private_mappings)
+        .with_scoping(outcome.scoping)
+        .with_private_member_mappings(outcome.class_private_mappings)
         .build(&program);
     Ok(written.code + "\n")
 }
