@@ -19,7 +19,7 @@ const BUSY_SECONDS_MAX = 60;
 const TICK_MS = 1000;
 
 /** Another challenge would not help against these. */
-const FINAL = ['malformed', 'cross_site'];
+const FINAL = ['malformed', 'cross_site', 'cookies'];
 
 /** The page's side of this script. */
 export function startPage() {
@@ -153,30 +153,40 @@ class Visit {
     }
   }
 
-  /** @param {string} solution */
+  /**
+   * Until the site would answer, or says why not. The same solution may be sent again: it buys the same clearance.
+   *
+   * @param {string} solution
+   */
   async #submit(solution) {
     const turn = this.#newTurn();
     const { text = '' } = this.#challenge ?? {};
     this.#view.show('verifying', { status: 'verifying', action: 'cancel' });
-    for (let attempt = 1; ; attempt++) {
+    /** @type {number | undefined} */
+    let bought;
+    let code = '';
+    for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
       const answer = await sendSolution(text, solution);
+      const access = await askClearance();
       if (turn !== this.#turn) {
         return;
       }
-      if (answer.status === 200 && answer.ok) {
-        this.#redeemed(turn);
+      if (access === 'open') {
+        this.#leave();
         return;
       }
-      if ((await this.#leaveIfOpen()) || turn !== this.#turn) {
-        return;
+      code = answer.ok ? 'network' : codeOf(answer);
+      if (answer.ok && access === 'closed') {
+        const { credits = 0 } = answer;
+        if (bought === undefined) {
+          // Either the cookie was not kept, or another tab has spent what it stands for: now there would be less of it.
+          bought = credits;
+          continue;
+        }
+        code = credits === bought ? 'cookies' : 'used';
       }
-      const code = codeOf(answer);
       if (!/^(busy|network)$/.test(code)) {
         this.#refused(code, answer);
-        return;
-      }
-      if (attempt >= SUBMISSIONS_MAX) {
-        this.#fail(code);
         return;
       }
       this.#view.status(say(code === 'busy' ? 'busy' : 'offline'));
@@ -185,46 +195,24 @@ class Visit {
         return;
       }
     }
+    this.#fail(code);
   }
 
   /**
-   * The solution was taken. Whether its cookie was kept, only the verifier can say.
-   *
-   * @param {number} turn
-   */
-  async #redeemed(turn) {
-    for (let attempt = 1; attempt <= CHALLENGES_MAX; attempt++) {
-      const answer = await askClearance();
-      if (turn !== this.#turn) {
-        return;
-      }
-      if (answer === 'open') {
-        this.#leave();
-        return;
-      }
-      if (answer === 'closed') {
-        this.#fail('cookies');
-        return;
-      }
-      await pause(attempt);
-    }
-    this.#fail('network');
-  }
-
-  /**
-   * Every refusal brings a fresh challenge: the page goes on with it, but not for ever.
+   * A refusal brings a fresh challenge: the page goes on with it, but not for ever.
    *
    * @param {string} code
    * @param {Answer} answer
    */
   #refused(code, answer) {
-    if (FINAL.includes(code) || this.#round >= CHALLENGES_MAX || !this.#adopt(answer, performance.now())) {
+    if (FINAL.includes(code) || this.#round >= CHALLENGES_MAX) {
       this.#fail(code);
       return;
     }
     if (code === 'unsolved') {
       this.#pool.distrust();
     }
+    this.#adopt(answer, performance.now());
     this.#compete();
   }
 

@@ -1,5 +1,5 @@
 import { encodeBase64url } from './base64url.js';
-import { LANES, createSolver } from './worker.js';
+import { LANES, MODULES, createSolver, download } from './worker.js';
 
 /** @import { Challenge } from './protocol.js' */
 /** @import { Order, Report } from './worker.js' */
@@ -44,8 +44,13 @@ export class Pool {
   /** @type {WebAssembly.Module | undefined} */
   #module;
   #silentTicks = 0;
+  #attended = false;
+  /** Less once memory has run out. */
+  #sizeMax = WORKERS_MAX;
   #attempts = 0;
+  /** Readings of `performance.now()`: `#attempts` were made between them. */
   #since = 0;
+  #until = 0;
   #events;
 
   /** @param {PoolEvents} events */
@@ -79,8 +84,10 @@ export class Pool {
 
   /** @param {boolean} attended */
   resize(attended) {
-    const cores = Math.min(navigator.hardwareConcurrency || 2, WORKERS_MAX);
-    const size = attended && this.#lane < LANES.length ? cores : 1;
+    this.#attended = attended;
+    const cores = Math.min(navigator.hardwareConcurrency || 2, this.#sizeMax);
+    // The first one finds a lane, and compiles for all. While it does, none stands in its way.
+    const size = this.#ready && attended && this.#lane < LANES.length ? cores : 1;
     if (size === this.#solvers.length) {
       return;
     }
@@ -107,8 +114,7 @@ export class Pool {
       return;
     }
     // What never came to life is not cured by another wasm file.
-    this.#lane = this.#ready || this.#lane === LANES.length - 1 ? this.#lane + 1 : LANES.length - 1;
-    this.#restart();
+    this.#open(this.#ready || this.#lane === LANES.length - 1 ? this.#lane + 1 : LANES.length - 1);
   }
 
   /** The verifier found fault with what the lane in use had found: the next start takes the next one. */
@@ -120,21 +126,35 @@ export class Pool {
   /** @returns {Progress} with the seconds that the rest takes on average; what is done of a sub-puzzle does not count */
   progress() {
     const { count = 0, difficulty = 0 } = this.#challenge ?? {};
-    const elapsed = performance.now() - this.#since;
+    const elapsed = this.#until - this.#since;
     const left = (((count - this.#solved) * difficulty) / this.#attempts) * (elapsed / 1000);
     return { solved: this.#solved, count, seconds: this.#attempts && elapsed > RATE_MS_MIN ? left : undefined };
   }
 
-  #restart() {
-    const attended = this.#solvers.length > 1;
+  /** @param {number} lane that all begin anew with */
+  #open(lane) {
+    if (lane !== this.#lane) {
+      this.#lane = lane;
+      this.#module = undefined;
+    }
     this.stop();
-    this.#module = undefined;
-    this.resize(attended);
+    this.resize(this.#attended);
+  }
+
+  /** Memory has run out, or a worker has died: half of them go on, and where there is but one, the next lane. */
+  #shed() {
+    const { length } = this.#solvers;
+    if (length > 1) {
+      this.#sizeMax = length >> 1;
+      this.#open(this.#lane);
+    } else {
+      this.#open(this.#lane + 1);
+    }
   }
 
   #restartRate() {
     this.#attempts = 0;
-    this.#since = performance.now();
+    this.#since = this.#until = performance.now();
   }
 
   /** @returns {boolean} whether there can be more */
@@ -146,10 +166,7 @@ export class Pool {
         worker.onerror = () => this.#lose(worker);
         worker.onmessageerror = () => this.#lose(worker);
         this.#solvers.push(worker);
-        // The others wait for the module that the first one compiles.
-        if (this.#ready || this.#solvers.length === 1) {
-          this.#command(worker);
-        }
+        this.#command(worker);
         return true;
       } catch {
         this.#lane = LANES.length;
@@ -163,12 +180,19 @@ export class Pool {
   }
 
   /** @param {Solver} solver */
-  #command(solver) {
+  async #command(solver) {
+    const lane = this.#lane;
+    const bytes =
+      this.#module || lane >= MODULES.length
+        ? undefined
+        : await download(lane, (report) => this.#hear(solver, report)).catch(() => undefined);
+    // A solver that was given up meanwhile hears nothing of it.
     solver.postMessage({
+      bytes,
       words: this.#challenge?.words,
       puzzle: this.#solved,
       block: this.#blocks++,
-      lane: this.#lane,
+      lane,
       module: this.#module,
     });
   }
@@ -183,11 +207,10 @@ export class Pool {
       return;
     }
     if (this.#ready) {
-      this.stepDown();
+      this.#shed();
       return;
     }
-    this.#lane = LANES.length;
-    this.#restart();
+    this.#open(LANES.length);
     const { status } = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => ({ status: 0 }));
     if (status === 404) {
       this.#events.assetMissing();
@@ -205,6 +228,8 @@ export class Pool {
     this.#silentTicks = 0;
     if (report.missing) {
       this.#events.assetMissing();
+    } else if (report.exhausted) {
+      this.#shed();
     } else if (report.lane !== undefined) {
       this.#begin(report.lane, report.module);
     } else {
@@ -224,14 +249,15 @@ export class Pool {
     this.#lane = Math.max(lane, this.#lane);
     this.#module = module;
     this.#restartRate();
-    this.#solvers.slice(1).forEach((other) => this.#command(other));
+    this.resize(this.#attended);
     this.#events.ready(LANES[lane]);
   }
 
   /** @param {Report} report */
   #count({ attempts = 0, puzzle, high = 0, low = 0 }) {
     this.#attempts += attempts;
-    const elapsed = performance.now() - this.#since;
+    this.#until = performance.now();
+    const elapsed = this.#until - this.#since;
     if (elapsed > RATE_MS_MAX) {
       this.#attempts /= 2;
       this.#since += elapsed / 2;

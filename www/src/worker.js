@@ -12,6 +12,7 @@ import { initSync, set_challenge_word, prepare, run, found_high, found_low } fro
  * @property {number} [block] this solver's own high word of the nonces, so that no two try the same
  * @property {number} [lane] the first of `LANES` to try
  * @property {WebAssembly.Module} [module] of that lane, where another worker has compiled it already
+ * @property {ArrayBuffer} [bytes] of that lane's module, where the page has fetched it already
  */
 
 /**
@@ -21,6 +22,7 @@ import { initSync, set_challenge_word, prepare, run, found_high, found_low } fro
  * @property {number} [lane]
  * @property {WebAssembly.Module} [module]
  * @property {boolean} [missing] an asset is gone from the server
+ * @property {boolean} [exhausted] there is no memory for this solver
  * @property {number} [attempts] since the last report
  * @property {number} [puzzle]
  * @property {number} [high]
@@ -30,14 +32,17 @@ import { initSync, set_challenge_word, prepare, run, found_high, found_low } fro
 /** Fastest first. */
 export const LANES = /** @type {const} */ (['simd', 'scalar', 'javascript']);
 
-const MODULES = ['{{asset:solver-simd.wasm}}', '{{asset:solver-scalar.wasm}}'];
+/** A browser without WebAssembly fetches none. */
+export const MODULES =
+  typeof WebAssembly === 'object' ? ['{{asset:solver-simd.wasm}}', '{{asset:solver-scalar.wasm}}'] : [];
 
 /** A slice shorter or longer than this is doubled or halved: short enough for a page that shares its thread with it. */
 const SLICE_MS_MIN = 5;
 const SLICE_MS_MAX = 13;
-const FIRST_SLICE_ATTEMPTS = 1024;
+const FIRST_SLICE_ATTEMPTS = 128;
 const SLICE_ATTEMPTS_MAX = 2 ** 22;
-const REPORT_EVERY_MS = 250;
+/** Also what a rate that the page reckons after half a second may be wrong by: a fifth at most. */
+const REPORT_EVERY_MS = 100;
 /** More than there will ever be solvers on one page. */
 const BLOCKS = 2 ** 16;
 
@@ -63,7 +68,7 @@ export function createSolver(send) {
   let low = 0;
   let size = FIRST_SLICE_ATTEMPTS;
   let attempts = 0;
-  let reportedAt = 0;
+  let reportedAt = -Infinity;
   let idle = true;
 
   /** @param {number} next */
@@ -121,6 +126,9 @@ export function createSolver(send) {
     async postMessage(order) {
       if (order.words) {
         const opened = await openLane(order, send);
+        if (!opened) {
+          return;
+        }
         order.words.forEach((word, index) => opened.setChallengeWord(index, word));
         lane = opened;
         count = order.words[0] & 255;
@@ -142,21 +150,24 @@ export function createSolver(send) {
  *
  * @param {Order} order
  * @param {(report: Report) => void} send
- * @returns {Promise<Lane>}
+ * @returns {Promise<Lane | undefined>} nothing where memory has run out: fewer solvers may have enough
  */
 async function openLane(order, send) {
-  const modules = typeof WebAssembly === 'object' ? MODULES : [];
-  for (let index = order.lane ?? 0; index < modules.length; index++) {
+  for (let index = order.lane ?? 0; index < MODULES.length; index++) {
     try {
-      const module = order.module ?? (await compile(modules[index], send));
+      const module = order.module ?? (await WebAssembly.compile(order.bytes ?? (await download(index, send))));
       initSync({ module });
       announce(send, { lane: index, module });
       return { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
-    } catch {
-      order.module = undefined;
+    } catch (error) {
+      if (error instanceof RangeError || /out of memory/i.test(String(error))) {
+        send({ exhausted: true });
+        return;
+      }
+      order.module = order.bytes = undefined;
     }
   }
-  send({ lane: MODULES.length });
+  send({ lane: LANES.length - 1 });
   return createJavaScriptLane();
 }
 
@@ -173,13 +184,16 @@ function announce(send, report) {
 }
 
 /**
- * @param {string} name
+ * The bytes of a lane's module, fetched in the page while the worker starts, or in the worker. Compiled they are in the
+ * worker only: a site's policy for its pages may forbid that.
+ *
+ * @param {number} lane
  * @param {(report: Report) => void} send
  */
-async function compile(name, send) {
-  const response = await fetch(new URL(name, import.meta.url));
+export async function download(lane, send) {
+  const response = await fetch(new URL(MODULES[lane], import.meta.url));
   if (response.status === 404) {
     send({ missing: true });
   }
-  return WebAssembly.compile(await response.arrayBuffer());
+  return response.arrayBuffer();
 }
