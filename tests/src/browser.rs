@@ -132,7 +132,7 @@ impl Browser {
         self.wait(limit, "the origin's own content", script).as_str().unwrap().to_owned()
     }
 
-    /// What [`WITNESS`] noted under a kind (`lane`, `state`, `live`, `violation`, `request`); empty: everything, with its kind.
+    /// What the witness script noted under a kind (`lane`, `state`, `live`, `violation`, `request`); empty: everything, with its kind.
     pub fn notes(&self, kind: &str) -> Vec<String> {
         let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
         let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
