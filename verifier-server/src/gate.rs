@@ -4,6 +4,7 @@
 
 mod clearance;
 pub mod entry;
+pub mod networks;
 pub mod policy;
 mod pricing;
 mod redeem;
