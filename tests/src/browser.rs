@@ -1,4 +1,4 @@
-//! Headless Chromium with a profile of its own, at most two at a time.
+//! A real browser without a screen, with a profile of its own, at most two at a time.
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -8,8 +8,10 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::chromedriver::Chromedriver;
+use crate::engine::Engine;
+use crate::process::Process;
 use crate::wait::until;
+use crate::webdriver::Driver;
 
 /// Two cores, two browsers.
 const AT_ONCE_MAX: usize = 2;
@@ -57,7 +59,8 @@ pub struct Traits {
 /// A running browser.
 #[derive(Debug)]
 pub struct Browser {
-    driver: Chromedriver,
+    driver: Driver,
+    _display: Option<Process>,
     _profile: TempDir,
     _turn: Turn,
 }
@@ -68,18 +71,27 @@ impl Browser {
         Self::with(Traits::default())
     }
 
-    /// A visitor with a new profile and these traits.
+    /// A visitor in Chromium with a new profile and these traits, who notes what happens on every page.
     pub fn with(traits: Traits) -> Self {
-        let turn = Turn::take();
-        let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
-        let path = profile.path().display().to_string();
-        let driver = Chromedriver::start(profile.path(), &capabilities(profile.path(), traits), &path);
-        let browser = Self { driver, _profile: profile, _turn: turn };
+        let browser = Self::of(Engine::Chromium, traits);
         browser.witness();
         browser
     }
 
-    /// Makes the current tab note what happens on every page it will show.
+    /// A visitor with a new profile in any engine.
+    pub fn of(engine: Engine, traits: Traits) -> Self {
+        let turn = Turn::take();
+        let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
+        let (driver, display) = engine.start(profile.path(), traits);
+        Self { driver, _display: display, _profile: profile, _turn: turn }
+    }
+
+    /// The browser's own version.
+    pub fn version(&self) -> String {
+        self.driver.capability("browserVersion").as_str().unwrap_or("?").to_owned()
+    }
+
+    /// Makes the current tab note what happens on every page it will show. Chromium only.
     pub fn witness(&self) {
         self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": WITNESS}));
     }
@@ -197,13 +209,13 @@ impl Browser {
         self.driver.command("POST", "/frame", &json!({"id": 0})).unwrap();
     }
 
-    /// A command of the `DevTools` protocol.
+    /// A command of the `DevTools` protocol. Chromium only.
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
         self.driver.command("POST", "/goog/cdp/execute", &body).unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// Messages of the console since the last call, workers included.
+    /// Messages of the console since the last call, workers included. Chromium only.
     pub fn log(&self) -> Vec<String> {
         let log = self.driver.command("POST", "/se/log", &json!({"type": "browser"})).unwrap_or_default();
         log.as_array().into_iter().flatten().map(|entry| entry["message"].to_string()).collect()
@@ -216,40 +228,6 @@ impl Browser {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-}
-
-fn capabilities(profile: &Path, traits: Traits) -> Value {
-    let mut arguments = vec![
-        "--headless=new".to_owned(),
-        "--no-sandbox".into(),
-        "--disable-gpu".into(),
-        "--disable-dev-shm-usage".into(),
-        "--no-first-run".into(),
-        "--disable-background-networking".into(),
-        "--disable-component-update".into(),
-        "--disable-sync".into(),
-        "--disable-extensions".into(),
-        "--window-size=1000,800".into(),
-        // Nothing but loopback, whatever a page names.
-        "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".into(),
-        format!("--user-data-dir={}", profile.join("profile").display()),
-    ];
-    if traits.without_wasm {
-        arguments.push("--js-flags=--jitless".into());
-    }
-    if traits.without_simd {
-        arguments.push("--js-flags=--no-enable-sse4-1".into());
-    }
-    let cookies = if traits.without_cookies { 2 } else { 1 };
-    json!({
-        "browserName": "chrome",
-        "pageLoadStrategy": "normal",
-        "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {
-            "args": arguments,
-            "prefs": {"profile.default_content_setting_values.cookies": cookies},
-        },
-    })
 }
 
 /// One of the places for a running browser.

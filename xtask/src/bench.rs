@@ -15,7 +15,7 @@ const RESULTS_BELOW: &str = "<!-- below: cargo xtask bench --record -->";
 
 /// Builds, measures, prints one table for each part, and writes them into docs/BENCHMARKS.md where asked to.
 pub(crate) fn measure(record: bool) -> anyhow::Result<()> {
-    step("What the measurements need on this machine", setup::browser)?;
+    step("What the measurements need on this machine", setup::measurements)?;
     server::build()?;
     let target = workspace().join("target");
     step("Yardstick for the solver: the sha2 crate in scalar wasm", || yardstick(&target))?;

@@ -17,6 +17,7 @@ macro_rules! through_both {
 
 mod administration;
 mod browser_budget;
+mod browser_engines;
 mod browser_failures;
 mod browser_forms;
 mod browser_page;
