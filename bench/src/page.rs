@@ -15,6 +15,8 @@ use crate::workspace::{asset, assets, built};
 pub(crate) const WARM_UP_MS: u32 = 700;
 /// From the first report after the warm-up on.
 pub(crate) const WINDOW_MS: u32 = 900;
+/// Starts of a worker in a round, one after the other: browsers round their clocks.
+pub(crate) const STARTS: u32 = 20;
 /// Sub-puzzles of the challenge that a lane solves before it is measured, and their difficulty.
 const PROOF_COUNT: u8 = 8;
 const PROOF_DIFFICULTY: u32 = 2_000;
@@ -29,9 +31,10 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) const SIMD: Self = Self { name: "simd", index: 0, module: None };
+    pub(crate) const SCALAR: Self = Self { name: "scalar", index: 1, module: None };
     pub(crate) const ALL: [Self; 4] = [
         Self::SIMD,
-        Self { name: "scalar", index: 1, module: None },
+        Self::SCALAR,
         Self { name: "javascript", index: 2, module: None },
         Self { name: "sha2 crate, scalar wasm", index: 1, module: Some("/sha2.wasm") },
     ];
@@ -61,7 +64,7 @@ const EMPTY_MODULE: &[u8] =
 pub(crate) struct Page<'a> {
     browser: &'a Browser,
     script: String,
-    simd_module: String,
+    modules: [String; 2],
 }
 
 impl<'a> Page<'a> {
@@ -87,7 +90,11 @@ impl<'a> Page<'a> {
         let address = files.serve()?;
         browser.open(&format!("http://{address}/"));
         let served = |name| anyhow::Ok(format!("/assets/{}", asset(&assets, name)?.served));
-        Ok(Self { browser, script: served("gate.js")?, simd_module: served("solver-simd.wasm")? })
+        Ok(Self {
+            browser,
+            script: served("gate.js")?,
+            modules: [served("solver-simd.wasm")?, served("solver-scalar.wasm")?],
+        })
     }
 
     /// Every lane solves the same challenge with the same nonces, and `puzzle` agrees: what is measured is SHA-256.
@@ -122,15 +129,15 @@ impl<'a> Page<'a> {
     }
 
     /// Milliseconds from the creation of the first worker to its first report of attempts.
-    pub(crate) fn first_hash(&self) -> anyhow::Result<f64> {
-        let mut job = self.job(Lane::SIMD, &challenge(64, u32::MAX));
-        job["module"] = self.simd_module.as_str().into();
-        number(&self.run("firstHash(job)", &job))
+    pub(crate) fn first_hash(&self, lane: Lane) -> anyhow::Result<f64> {
+        let mut job = self.job(lane, &challenge(64, u32::MAX));
+        job["module"] = self.modules.get(lane.index).context("a lane of wasm")?.as_str().into();
+        number(&self.run(&format!("firstHash(job, {STARTS})"), &job))
     }
 
     /// Milliseconds from the creation of a worker to its return from an empty wasm module.
     pub(crate) fn empty_worker(&self) -> anyhow::Result<f64> {
-        number(&self.run("emptyWorker()", &Value::Null))
+        number(&self.run(&format!("emptyWorker({STARTS})"), &Value::Null))
     }
 
     fn job(&self, lane: Lane, challenge: &[u8; 64]) -> Value {

@@ -30,7 +30,6 @@ impl Prefix {
         Self { bits: ((address.to_bits() as u64) << 32) & (u64::MAX << (64 - length)), length, v6: false }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 128 bits is 64")]
     const fn v6(address: std::net::Ipv6Addr, length: u8) -> Self {
         let upper_half = (address.to_bits() >> 64) as u64;
         Self { bits: upper_half & (u64::MAX << (64 - length)), length, v6: true }
