@@ -16,7 +16,6 @@ mod page_bytes;
 mod priority;
 mod sample;
 mod solver;
-mod stand;
 mod table;
 mod workspace;
 

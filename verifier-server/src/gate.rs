@@ -11,6 +11,7 @@ mod redeem;
 mod repeats;
 mod saved;
 pub mod table;
+mod tags;
 pub mod target;
 
 pub use clearance::Worth;
@@ -23,12 +24,13 @@ use arc_swap::ArcSwap;
 use entry::{Kind, NetworkMark, Payment};
 use policy::{Action, Route};
 use puzzle::{
-    Audience, Challenge, ClearanceId, ClientNetwork, Day, KeyRing, Master, Multiplier, NewChallenge, Purpose, Shape,
+    Challenge, ClearanceId, ClientNetwork, Day, KeyRing, Master, Multiplier, NewChallenge, Purpose, Shape, TagSource,
     UnixSeconds, price,
 };
 use repeats::Repeats;
 use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
+use tags::SiteTags;
 use target::Target;
 
 /// Cookies of the clearance's name that are looked at.
@@ -205,7 +207,7 @@ impl Gate {
             standing: quote.standing,
             random,
             binding: if config.clearance.bind == Bind::Strict { keys.binding(network) } else { [0; 8] },
-            site: keys.site_tag(Audience::Site(&site.name)),
+            site: secrets.tags.of(site).tag(keys),
         }))
     }
 
@@ -240,11 +242,13 @@ impl Gate {
 struct Secrets {
     masters: Masters,
     keys: KeyRing,
+    tags: SiteTags,
 }
 
 impl Secrets {
     fn new(masters: Masters, now: UnixSeconds) -> Self {
-        Self { keys: KeyRing::new(&masters.signing, masters.old.as_ref(), now), masters }
+        let keys = KeyRing::new(&masters.signing, masters.old.as_ref(), now);
+        Self { masters, keys, tags: SiteTags::default() }
     }
 }
 
