@@ -18,7 +18,7 @@ const AT_ONCE_MAX: usize = 2;
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// Notes in the tab's session storage what happened on every page of it, also on pages already left: lanes and states of
-/// the gate, what it announced, violations of its policy, requests by URL.
+/// the gate, what it announced, violations of its policy, requests by URL, solvers at work and whether anybody looks.
 const WITNESS: &str = r"
 (() => {
   const note = (kind, text) => {
@@ -39,6 +39,13 @@ const WITNESS: &str = r"
   };
   new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-lane', 'data-state']});
   addEventListener('DOMContentLoaded', look);
+  let workers = 0;
+  const count = (change) => note('workers', document.visibilityState + ' ' + (workers += change));
+  addEventListener('visibilitychange', () => setTimeout(count, 500, 0));
+  globalThis.Worker = class extends Worker {
+    constructor(...given) { super(...given); count(1); }
+    terminate() { super.terminate(); count(-1); }
+  };
   try {
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => note('request', entry.name)))
       .observe({type: 'resource', buffered: true});
@@ -144,7 +151,7 @@ impl Browser {
         self.wait(limit, "the origin's own content", script).as_str().unwrap().to_owned()
     }
 
-    /// What the witness script noted under a kind (`lane`, `state`, `live`, `violation`, `request`); empty: everything, with its kind.
+    /// What the witness script noted under a kind (`lane`, `state`, `live`, `violation`, `request`, `workers`); empty: everything, with its kind.
     pub fn notes(&self, kind: &str) -> Vec<String> {
         let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
         let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -197,6 +204,12 @@ impl Browser {
     pub fn tabs(&self) -> Vec<String> {
         let tabs = self.driver.command("GET", "/window/handles", &Value::Null).unwrap();
         tabs.as_array().unwrap().iter().map(|tab| tab.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Opens another tab and goes on in this one.
+    pub fn open_tab(&self) -> String {
+        let tab = self.driver.command("POST", "/window/new", &json!({"type": "tab"})).unwrap();
+        tab["handle"].as_str().unwrap().to_owned()
     }
 
     /// Goes on in another tab.

@@ -24,8 +24,15 @@ const BROWSERS: [Program; 5] = [
 const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides.
-const TESTS: [Program; 6] =
-    [("nginx", "nginx"), ("curl", "curl"), ("git", "git"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
+const TESTS: [Program; 7] = [
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("git", "git"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+    ("valgrind", "valgrind"),
+];
 
 /// What the measurements call besides.
 const MEASUREMENTS: [Program; 1] = [("npm", "npm")];

@@ -22,6 +22,7 @@ mod browser_failures;
 mod browser_forms;
 mod browser_page;
 mod browser_visit;
+mod browser_workers;
 mod connections;
 mod flow;
 mod forwarding;
