@@ -8,8 +8,9 @@ use puzzle::{Multiplier, UnixSeconds};
 pub const HALF_LIFE_SECONDS: u16 = 300;
 /// Full clearances within a half-life at which a network pays the most, eightfold.
 const DEAREST: f32 = 64.0;
-/// 2^22 and a half cells. With 100,000 buying networks about one newcomer in 3,000 shares all six of its cells with some
-/// of them; in a 4 × 16384 sketch every newcomer does, and pays four times the price (`networks_simulation.rs`).
+/// Six million cells in 24 MiB, of which a purchase touches six to eighteen. With 100,000 buying networks not one newcomer
+/// in 1,000 shares all its cells with some of them; in a 4 × 16384 sketch every newcomer does, and pays four times the
+/// price (`tests/networks_simulation.rs`).
 const SHAPE: Shape = Shape {
     rows: 6,
     width: 8_192,
@@ -51,8 +52,10 @@ impl Purchases {
         for prefix in nested.levels() {
             // What is beyond the dearest changes no price; counted, it would only keep it up longer.
             let before = self.sketch.add(*prefix, counted, DEAREST * room(*prefix, &shares), now);
-            let within = counts_around_at_most(*prefix) * shares(*prefix);
-            counted = (within - before).clamp(0.0, counted);
+            // A carrier's exit of 200 visitors that bought 400 clearances counts like a home that bought two.
+            let visitors = shares(*prefix);
+            let within = counts_around_at_most(*prefix) - before / visitors;
+            counted = within.clamp(0.0, counted / visitors);
         }
     }
 
@@ -74,7 +77,7 @@ fn room(prefix: Prefix, shares: &impl Fn(Prefix) -> f32) -> f32 {
     prefix.shares_assumed().max(shares(prefix))
 }
 
-/// Full clearances within a half-life that a network with one visitor counts for in the one around it. So the price of a
+/// Full clearances within a half-life, for each of its shares, that a network counts for in the one around it. So the price of a
 /// network's neighbours does not follow what it buys: 1,024 purchases of one /24 are a quarter of one in its /16.
 fn counts_around_at_most(prefix: Prefix) -> f32 {
     if prefix.is_v6() && prefix.length() == 48 { 64.0 } else { 4.0 }
