@@ -109,7 +109,7 @@ fn a_hundred_thousand_attacking_networks_do_not_raise_a_newcomers_price() {
 
 #[test]
 fn hoarded_redemptions_raise_the_price_of_their_own_slash24_for_minutes_and_of_no_other() {
-    for (hoard, buys_at_most) in [(64, 25.0), (1_024, 190.0)] {
+    for (hoard, buys_at_most) in [(64, 20.5), (1_024, 149.5)] {
         let memory = memory();
         let bought: f64 = (0..hoard).map(|_| redeem_hoarded(&memory, slash24(1), NOW)).sum();
         assert!(bought < buys_at_most, "{hoard} solutions at the single price bought {bought} clearances");
@@ -265,7 +265,7 @@ fn a_stranger_who_sends_steadily_for_weeks_earns_what_he_brought_and_loses_it_ag
     let earned = weight(&memory, stranger);
     assert!(earned <= 20, "{earned} shares for what twenty visitors bring");
     let now = peace(&memory, now, 28 * DAY, &[]);
-    assert!(weight(&memory, stranger) < 10, "a month without him");
+    assert!(weight(&memory, stranger) * 4 < earned, "a month without him");
     // A day at ten times the rate is not what he usually brings.
     peace(&memory, now, DAY, &[(v4(0x0A00_0100), 4.0)]);
     assert!(weight(&memory, v4(0x0A00_0100)) < 12, "{}", weight(&memory, v4(0x0A00_0100)));
