@@ -43,14 +43,14 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         let row = |name: &str, value: &Sample, aim| Row {
             name: format!("{name}; {how}"),
             value: value.clone(),
-            ratio: value.over(&hyper),
+            ratio: Some(value.over(&hyper)),
             aim,
         };
         rows.push(row("`check`, paid for", &check, Some(Aim::RatioAtMost(1.3))));
         rows.push(row("yardstick: hyper, always 204", &hyper, None));
     }
     Ok(Table {
-        title: "Server CPU per check",
+        title: "Server CPU per check".to_owned(),
         method: format!(
             "`GET /.portcullis-beside/check` with a clearance that pays, over {CONNECTIONS} kept connections on loopback, \
              {PER_ROUND} a round to each server in turn, every one with a request id of its own and charged; user and \
@@ -59,7 +59,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
              asks, and finds several waiting each time it runs."
         ),
         unit: "µs CPU",
-        ratio: "× bare hyper",
+        ratio: Some("× bare hyper"),
         rows,
     })
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::process::Command;
 
 /// Processor, cores, system and compiler, each on a line of a list.
-pub(crate) fn described(browser: &str) -> String {
+pub(crate) fn described(browsers: Option<&str>) -> String {
+    let browsers = browsers.map(|browsers| format!("- Browsers: {browsers}\n")).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     format!(
-        "- Processor: {}, {cores} cores for us\n- System: Linux {}\n- Compiler: {}\n- Browser: {browser}\n",
+        "- Processor: {}, {cores} cores for us\n- System: Linux {}\n- Compiler: {}\n{browsers}",
         processor(),
         kernel(),
         compiler(),

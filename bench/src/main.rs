@@ -1,7 +1,7 @@
 //! The measurements behind `cargo xtask bench`, which builds what is measured and then runs this.
 //!
 //! Every figure stands beside a yardstick measured in the same run, in turns with it. Tables go to stdout as Markdown,
-//! progress to stderr. Browser, verifier and clients are those of the end-to-end tests, which say what went wrong by
+//! progress to stderr. Browsers, verifier and clients are those of the end-to-end tests, which say what went wrong by
 //! panicking.
 
 mod check_cpu;
@@ -10,20 +10,18 @@ mod clock;
 mod files;
 mod load;
 mod machine;
+mod native;
+mod page;
 mod page_bytes;
 mod priority;
 mod sample;
 mod solver;
-mod stand;
 mod table;
 mod workspace;
 
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
-
-use serde_json::json;
-use tests::browser::Browser;
 
 use crate::sample::ROUNDS;
 
@@ -40,18 +38,26 @@ fn main() -> ExitCode {
 fn measure() -> anyhow::Result<()> {
     let began = Instant::now();
     priority::raise();
-    let (solver, browser) = part("Solver in Chromium", || {
-        let browser = Browser::start();
-        let version = browser.cdp("Browser.getVersion", &json!({}))["product"].to_string();
-        Ok((solver::measure(&browser)?, version))
-    })?;
-    let tables = [
-        solver,
-        part("Checks of solutions", checks::measure)?,
-        part("Server CPU per check", on_a_thread_of_its_own(check_cpu::measure))?,
-        part("Bytes of a first visit", page_bytes::measure)?,
-    ];
-    println!("{}", machine::described(browser.trim_matches('"')));
+    // Parts can be named: `cargo xtask bench checks`.
+    let only: Vec<_> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    let mut tables = Vec::new();
+    let mut browsers = None;
+    if wanted("solver") {
+        let (solver, versions) = part("Solver", solver::measure)?;
+        tables.extend(solver);
+        browsers = Some(versions);
+    }
+    if wanted("checks") {
+        tables.push(part("Checks of solutions", checks::measure)?);
+    }
+    if wanted("cpu") {
+        tables.push(part("Server CPU per check", on_a_thread_of_its_own(check_cpu::measure))?);
+    }
+    if wanted("bytes") {
+        tables.push(part("Bytes of a first visit", page_bytes::measure)?);
+    }
+    println!("{}", machine::described(browsers.as_deref()));
     println!("Medians of {ROUNDS} rounds with the least and the most; ratios are taken round by round.\n");
     for table in &tables {
         println!("{table}");

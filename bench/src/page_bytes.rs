@@ -47,13 +47,13 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     }
     rows.push(row("a first visit", total, Some(Aim::AtMost(TOTAL_BYTES_MAX)))?);
     Ok(Table {
-        title: "Bytes of a first visit",
+        title: "Bytes of a first visit".to_owned(),
         method:
             "Bodies as the release binary sends them to a browser that takes gzip and no more: the page, what it names, and the \
                  solver that a browser with SIMD picks. The ratio is to the same bodies uncompressed."
                 .to_owned(),
         unit: "bytes sent",
-        ratio: "× uncompressed",
+        ratio: Some("× uncompressed"),
         rows,
     })
 }
@@ -69,5 +69,5 @@ fn load(client: &Client, path: &str, status: u16, gzip: bool) -> anyhow::Result<
 fn row(name: &str, bytes: [usize; 2], aim: Option<Aim>) -> anyhow::Result<Row> {
     let [sent, plain] = [u32::try_from(bytes[0])?, u32::try_from(bytes[1])?].map(f64::from);
     let one = |value: f64| [value].into_iter().collect::<Sample>();
-    Ok(Row { name: name.to_owned(), value: one(sent), ratio: one(sent / plain), aim })
+    Ok(Row { name: name.to_owned(), value: one(sent), ratio: Some(one(sent / plain)), aim })
 }

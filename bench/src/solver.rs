@@ -1,134 +1,258 @@
-//! The solver's speed in a real browser: the worker that visitors run, on each of its lanes, one core.
+//! The solver's speed: each lane in each engine, solvers of other projects beside it, and the attacker's native lanes.
 
-use std::fs;
+use std::collections::HashMap;
+use std::thread::available_parallelism;
 
-use anyhow::{Context as _, ensure};
-use puzzle::{Difficulty, SubPuzzle, target};
-use serde_json::{Value, json};
-use tests::browser::Browser;
+use anyhow::Context as _;
+use solver_native::Lane as Native;
+use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 
-use crate::files::Files;
+use crate::native;
+use crate::page::{Lane, PEERS, Page, STARTS, WARM_UP_MS, WINDOW_MS};
 use crate::sample::{ROUNDS, Sample};
 use crate::table::{Aim, Row, Table};
-use crate::workspace::{asset, assets, built};
 
-/// By then every engine has compiled the hot loop with its best compiler.
-const WARM_UP_MS: u32 = 700;
-/// From the first report after the warm-up on.
-const WINDOW_MS: u32 = 1_300;
-/// Sub-puzzles of the challenge that a lane solves before it is measured, and their difficulty.
-const PROOF_COUNT: u8 = 8;
-const PROOF_DIFFICULTY: u32 = 2_000;
-
-/// What the worker can run: its own lanes, by their place in the script's list, and the yardstick in the place of one.
-const LANES: [Lane; 4] = [
-    Lane { name: "simd", index: 0, module: None },
-    Lane { name: "scalar", index: 1, module: None },
-    Lane { name: "javascript", index: 2, module: None },
-    Lane { name: "sha2 crate, scalar wasm", index: 1, module: Some("/sha2.wasm") },
-];
-const YARDSTICK: usize = 3;
-
-struct Lane {
-    name: &'static str,
-    index: usize,
-    module: Option<&'static str>,
+/// What is measured, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Lane(Lane),
+    AllCores,
+    Peer(&'static str),
+    FirstHash,
+    EmptyWorker,
+    Native(Native),
+    NativeAllCores,
 }
 
-/// A browser on the page of the measurement.
-struct Bench<'a> {
-    browser: &'a Browser,
-    script: String,
+const CAP: Subject = Subject::Peer(PEERS[0]);
+const WEB_CRYPTO: Subject = Subject::Peer(PEERS[3]);
+const PLAIN_NATIVE: Subject = Subject::Native(Native::Sha2Crate);
+
+/// All that was measured in one engine, and beside it in the same rounds.
+struct Measured {
+    engine: Engine,
+    version: String,
+    samples: HashMap<Subject, Sample>,
 }
 
-/// Measures every lane in `browser`.
-pub(crate) fn measure(browser: &Browser) -> anyhow::Result<Table> {
-    let bench = Bench::open(browser)?;
-    bench.prove()?;
-    let mut samples: [Sample; LANES.len()] = Default::default();
+impl Measured {
+    fn of(&self, subject: Subject) -> Sample {
+        self.samples.get(&subject).cloned().unwrap_or_default()
+    }
+
+    fn ratio(&self, subject: Subject, to: Subject) -> Sample {
+        self.of(subject).over(&self.of(to))
+    }
+}
+
+/// Measures every engine, and gives its tables and the browsers' versions.
+pub(crate) fn measure() -> anyhow::Result<(Vec<Table>, String)> {
+    let cores = available_parallelism().context("the number of cores")?.get();
+    let best = Native::best();
+    let mut all = Vec::new();
+    for engine in Engine::ALL {
+        eprintln!("  {}", engine.name());
+        all.push(measure_in(engine, cores, best)?);
+    }
+    let mut tables: Vec<_> = all.iter().map(|measured| rates(measured, cores)).collect();
+    tables.push(attackers(&all[0], best, cores));
+    tables.push(ratios(&all, best, cores));
+    tables.push(first_hashes(&all));
+    let versions: Vec<_> =
+        all.iter().map(|measured| format!("{} {}", measured.engine.name(), measured.version)).collect();
+    Ok((tables, versions.join(", ")))
+}
+
+fn measure_in(engine: Engine, cores: usize, best: Native) -> anyhow::Result<Measured> {
+    let browser = Browser::of(engine, Traits::default());
+    let page = Page::open(&browser)?;
+    page.prove()?;
+    let lanes = Lane::ALL.map(Subject::Lane);
+    let peers = PEERS.map(Subject::Peer);
+    let natives = Native::available().into_iter().map(Subject::Native);
+    let others = [Subject::AllCores, Subject::NativeAllCores, Subject::EmptyWorker, Subject::FirstHash];
+    let subjects: Vec<_> = lanes.into_iter().chain(peers).chain(others).chain(natives).collect();
+    let mut samples = HashMap::<_, Sample>::new();
     for round in 0..ROUNDS {
-        // Each round begins with another lane, so that none always comes first or last.
-        for place in 0..LANES.len() {
-            let index = (place + round) % LANES.len();
-            samples[index].add(bench.rate(&LANES[index])?);
+        // Each round begins with another one, so that none always comes first or last.
+        for place in 0..subjects.len() {
+            let subject = subjects[(place + round) % subjects.len()];
+            samples.entry(subject).or_default().add(value(&page, engine, subject, cores, best)?);
         }
         eprintln!("    round {} of {ROUNDS}", round + 1);
     }
-    let aims = [Some(Aim::RatioAtLeast(2.5)), None, None, None];
-    let rows = LANES.iter().zip(&samples).zip(aims).map(|((lane, value), aim)| Row {
-        name: lane.name.to_owned(),
-        value: value.clone(),
-        ratio: value.over(&samples[YARDSTICK]),
+    Ok(Measured { engine, version: browser.version(), samples })
+}
+
+/// Millions of attempts a second.
+fn value(page: &Page<'_>, engine: Engine, subject: Subject, cores: usize, best: Native) -> anyhow::Result<f64> {
+    match subject {
+        Subject::Lane(lane) => page.rate(lane, 1),
+        Subject::AllCores => page.rate(picked(engine), cores),
+        Subject::Peer(peer) => page.peer_rate(peer),
+        Subject::Native(lane) => Ok(native::rate(lane)),
+        Subject::NativeAllCores => Ok(native::rate_of_all(best, cores)),
+        Subject::FirstHash => page.first_hash(picked(engine)),
+        Subject::EmptyWorker => page.empty_worker(),
+    }
+}
+
+/// The lane that the page begins with, here where `WebKit` runs on x86 (see `www/src/pool.js`).
+fn picked(engine: Engine) -> Lane {
+    if engine == Engine::WebKitGtk { Lane::SCALAR } else { Lane::SIMD }
+}
+
+/// One engine's lanes against the solvers of other projects.
+fn rates(measured: &Measured, cores: usize) -> Table {
+    let aim = match measured.engine {
+        Engine::Chromium => 4.5,
+        Engine::Firefox => 3.5,
+        Engine::WebKitGtk => 2.5,
+    };
+    let row = |name: String, subject: Subject, aim| Row {
+        name,
+        value: measured.of(subject),
+        ratio: Some(measured.ratio(subject, CAP)),
         aim,
-    });
-    Ok(Table {
-        title: "Solver, one worker",
+    };
+    let picked = picked(measured.engine);
+    let mut rows = Vec::new();
+    for lane in Lane::ALL {
+        let (name, aim) = if lane == picked {
+            (format!("{}: what the page picks", lane.name), Some(Aim::RatioAtLeast(aim)))
+        } else {
+            (lane.name.to_owned(), None)
+        };
+        rows.push(row(name, Subject::Lane(lane), aim));
+    }
+    rows.push(row(format!("{}, {cores} workers", picked.name), Subject::AllCores, None));
+    rows.extend(PEERS.into_iter().map(|peer| row(peer.into(), Subject::Peer(peer), None)));
+    Table {
+        title: format!("Solver in {}", measured.engine.name()),
         method: format!(
-            "The published script as a worker, with the published wasm, at a difficulty nobody meets; attempts as it \
-             reports them, from the first report after {WARM_UP_MS} ms on, for {WINDOW_MS} ms. The yardstick runs in \
-             the same worker: one `Sha256::digest` of the 44 bytes an attempt, built under the same profile."
+            "One worker unless said otherwise, {WARM_UP_MS} ms to warm up, then {WINDOW_MS} ms. Our lanes: the published \
+             script as a worker, with the published wasm, at a difficulty nobody meets; attempts as it reports them. \
+             The sha2 crate runs in the same worker, in the place of a lane. Other projects' solvers are the files of \
+             their npm packages, asked as their own pages ask them, each answer checked."
         ),
         unit: "MH/s",
-        ratio: "× sha2 crate",
-        rows: rows.collect(),
-    })
-}
-
-impl<'a> Bench<'a> {
-    fn open(browser: &'a Browser) -> anyhow::Result<Self> {
-        let assets = assets()?;
-        let mut files = Files::default();
-        files.add("/", "text/html; charset=utf-8", include_str!("../page/index.html"));
-        files.add("/measure.js", "text/javascript; charset=utf-8", include_str!("../page/measure.js"));
-        for asset in &assets {
-            let content = fs::read(built("www").join(&asset.served)).with_context(|| asset.served.clone())?;
-            files.add(&format!("/assets/{}", asset.served), &asset.content_type, content);
-        }
-        let yardstick = built("bench/sha2.wasm");
-        let content = fs::read(&yardstick).with_context(|| format!("cannot read {}", yardstick.display()))?;
-        files.add("/sha2.wasm", "application/wasm", content);
-        let address = files.serve()?;
-        browser.open(&format!("http://{address}/"));
-        Ok(Self { browser, script: format!("/assets/{}", asset(&assets, "gate.js")?.served) })
-    }
-
-    /// Every lane solves the same challenge with the same nonces, and `puzzle` agrees: what is measured is SHA-256.
-    fn prove(&self) -> anyhow::Result<()> {
-        let challenge = challenge(PROOF_COUNT, PROOF_DIFFICULTY);
-        let difficulty = Difficulty::new(PROOF_DIFFICULTY).context("a difficulty is at least 1")?;
-        let mut first = None;
-        for lane in &LANES {
-            let nonces = self.run("solve(job)", lane, &challenge);
-            for (index, nonce) in (0..PROOF_COUNT).zip(nonces.as_array().into_iter().flatten()) {
-                let word = |place: usize| nonce[place].as_u64().context("a nonce is two words");
-                let leading = SubPuzzle::new(&challenge, index).attempt(word(0)? << 32 | word(1)?);
-                ensure!(leading <= target(difficulty), "lane {}: nonce {nonce} of {index} does not solve", lane.name);
-            }
-            ensure!(nonces.as_array().is_some_and(|nonces| nonces.len() == usize::from(PROOF_COUNT)), "{nonces}");
-            ensure!(*first.get_or_insert_with(|| nonces.clone()) == nonces, "lane {} found other nonces", lane.name);
-        }
-        Ok(())
-    }
-
-    /// Millions of attempts a second.
-    fn rate(&self, lane: &Lane) -> anyhow::Result<f64> {
-        // 64 sub-puzzles: should one be solved against all odds, the worker goes on.
-        let result = self.run(&format!("rate(job, {WARM_UP_MS}, {WINDOW_MS})"), lane, &challenge(64, u32::MAX));
-        let number = |place: usize| result[place].as_f64().with_context(|| format!("no figures: {result}"));
-        Ok(number(0)? / number(1)? / 1_000.0)
-    }
-
-    fn run(&self, call: &str, lane: &Lane, challenge: &[u8; 64]) -> Value {
-        let words: Vec<u32> = challenge.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
-        let job = json!({ "script": self.script, "lane": lane.index, "module": lane.module, "words": words });
-        self.browser.script(&format!("const job = {job}; return {call};"))
+        ratio: Some("× @cap.js/wasm"),
+        rows,
     }
 }
 
-/// The bytes that a solver looks at, and something in the others.
-fn challenge(count: u8, difficulty: u32) -> [u8; 64] {
-    let mut challenge = [0x5a; 64];
-    challenge[..4].copy_from_slice(&[1, 1, 0, count]);
-    challenge[4..8].copy_from_slice(&difficulty.to_be_bytes());
-    challenge
+/// The native lanes, measured between those of the first engine.
+fn attackers(measured: &Measured, best: Native, cores: usize) -> Table {
+    let mut rows = Vec::new();
+    for lane in Native::available() {
+        let subject = Subject::Native(lane);
+        let aim = (lane == best && subject != PLAIN_NATIVE).then_some(Aim::RatioAtLeast(1.5));
+        rows.push(Row {
+            name: format!("{lane:?}"),
+            value: measured.of(subject),
+            ratio: Some(measured.ratio(subject, PLAIN_NATIVE)),
+            aim,
+        });
+    }
+    rows.push(Row {
+        name: format!("{best:?}, {cores} threads"),
+        value: measured.of(Subject::NativeAllCores),
+        ratio: Some(measured.ratio(Subject::NativeAllCores, PLAIN_NATIVE)),
+        aim: None,
+    });
+    let missing: Vec<_> =
+        Native::ALL.into_iter().filter(|lane| !lane.is_available()).map(|lane| format!("{lane:?}")).collect();
+    let missing = if missing.is_empty() {
+        "This processor has them all".to_owned()
+    } else {
+        format!("Not measured, because this processor lacks them: {}", missing.join(", "))
+    };
+    Table {
+        title: "Attacker: native lanes".to_owned(),
+        method: format!(
+            "The crate `solver-native`, one thread by its CPU time, between the rounds of the first browser. {missing}. \
+             The ratio is to the plain stream of the sha2 crate, with SHA instructions where the processor has them."
+        ),
+        unit: "MH/s",
+        ratio: Some("× sha2 crate"),
+        rows,
+    }
+}
+
+/// What the whole system is worth: how far apart attacker and visitor are.
+fn ratios(all: &[Measured], best: Native, cores: usize) -> Table {
+    let row = |name: String, value: Sample, aim| Row { name, value, ratio: None, aim };
+    let native = Subject::Native(best);
+    let mut rows = Vec::new();
+    for measured in all {
+        let engine = measured.engine.name();
+        let chromium = measured.engine == Engine::Chromium;
+        let scales = measured.engine != Engine::WebKitGtk;
+        let lane = picked(measured.engine);
+        let (visitor, lane) = (Subject::Lane(lane), lane.name);
+        rows.extend([
+            row(
+                format!("{engine}: {lane} ÷ awaited `crypto.subtle.digest`"),
+                measured.ratio(visitor, WEB_CRYPTO),
+                chromium.then_some(Aim::AtLeast(100.0)),
+            ),
+            row(
+                format!("{engine}: {lane} ÷ native plain stream"),
+                measured.ratio(visitor, PLAIN_NATIVE),
+                chromium.then_some(Aim::AtLeast(0.75)),
+            ),
+            row(
+                format!("{engine}: {cores} workers ÷ one"),
+                measured.ratio(Subject::AllCores, visitor),
+                (scales && cores == 2).then_some(Aim::AtLeast(1.85)),
+            ),
+            row(
+                format!("{best:?}, one thread ÷ {engine} {lane}, one worker"),
+                measured.ratio(native, visitor),
+                chromium.then_some(Aim::AtMost(5.0)),
+            ),
+            row(
+                format!("{best:?}, {cores} threads ÷ {engine} {lane}, {cores} workers"),
+                measured.ratio(Subject::NativeAllCores, Subject::AllCores),
+                None,
+            ),
+        ]);
+    }
+    Table {
+        title: "Attacker ÷ visitor".to_owned(),
+        method: "Ratios of the figures above, taken round by round: native lanes are measured in the rounds of every \
+                 browser."
+            .to_owned(),
+        unit: "ratio",
+        ratio: None,
+        rows,
+    }
+}
+
+/// How soon the first worker is at work.
+fn first_hashes(all: &[Measured]) -> Table {
+    let mut rows = Vec::new();
+    for measured in all {
+        let engine = measured.engine.name();
+        let row = |name: String, subject, aim| Row {
+            name,
+            value: measured.of(subject),
+            ratio: Some(measured.ratio(subject, Subject::EmptyWorker)),
+            aim,
+        };
+        rows.push(row(format!("{engine}: first hash"), Subject::FirstHash, Some(Aim::RatioAtMost(1.3))));
+        rows.push(row(format!("{engine}: empty worker"), Subject::EmptyWorker, None));
+    }
+    Table {
+        title: "First hash".to_owned(),
+        method: format!(
+            "From the creation of the first worker to its first report of attempts, {STARTS} times a round. The page \
+             fetches the module while the worker starts, and the worker compiles it. The yardstick is a worker of three \
+             lines that gets a module of one empty function in the same way, and calls it."
+        ),
+        unit: "ms",
+        ratio: Some("× empty worker"),
+        rows,
+    }
 }

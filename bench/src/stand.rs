@@ -10,28 +10,30 @@ use verifier_server::gate::table::Table;
 use verifier_server::gate::{Gate, Masters, Quote, Submission};
 
 /// The moment of the measurement: time is an argument of the gate.
-pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 /// When a challenge was issued that has expired, after the table began.
-pub(crate) const LONG_AGO: UnixSeconds = UnixSeconds(NOW.0 - 3_600);
+pub const LONG_AGO: UnixSeconds = UnixSeconds(NOW.0 - 3_600);
 /// Life of a clearance: short of the challenge's, so that a solution can be sent again after it.
-pub(crate) const CLEARANCE_SECONDS: u32 = 60;
+pub const CLEARANCE_SECONDS: u32 = 60;
 /// Attempts of a sub-puzzle, few because solving is not what is measured.
-const DIFFICULTY: u32 = 8;
+pub const DIFFICULTY: u32 = 8;
 /// By how much the price has risen for `outpriced`: beyond the twentieth that is honoured.
 const RISE: u32 = 32;
 
 /// A gate in mode `on`.
-pub(crate) struct Stand {
-    pub(crate) gate: Gate,
-    pub(crate) config: Config,
+pub struct Stand {
+    /// The gate itself.
+    pub gate: Gate,
+    /// Its configuration.
+    pub config: Config,
     /// The same under a price at which the work buys too little.
-    pub(crate) dear: Config,
+    pub dear: Config,
     issued: u128,
 }
 
 /// What a client sends: challenge and solution as text.
 #[derive(Clone)]
-pub(crate) struct Submitted {
+pub struct Submitted {
     challenge: String,
     solution: String,
 }
@@ -43,13 +45,15 @@ impl Submitted {
     }
 
     /// One nonce too few.
-    pub(crate) fn shortened(&self) -> Self {
+    #[must_use]
+    pub fn shortened(&self) -> Self {
         // Seven nonces instead of eight.
         Self { solution: encode(&[0x5a; 56]).to_string(), ..self.clone() }
     }
 
     /// With another MAC.
-    pub(crate) fn forged(&self) -> Self {
+    #[must_use]
+    pub fn forged(&self) -> Self {
         let mut forged = self.clone();
         // The last character holds padding that must stay zero; those before it are nothing but MAC.
         let place = forged.challenge.len() - 4;
@@ -58,31 +62,46 @@ impl Submitted {
         forged
     }
 
-    pub(crate) fn as_submission(&self, network: ClientNetwork) -> Submission<'_> {
+    /// As the endpoint hands it on.
+    #[must_use]
+    pub fn as_submission(&self, network: ClientNetwork) -> Submission<'_> {
         Submission { challenge: &self.challenge, solution: &self.solution, network }
     }
 }
 
 impl Stand {
-    pub(crate) const HOST: &str = "example.org";
-    pub(crate) const OTHER_HOST: &str = "example.net";
-    pub(crate) const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+    /// The host of its site.
+    pub const HOST: &str = "example.org";
+    /// The host of its other site.
+    pub const OTHER_HOST: &str = "example.net";
+    /// Where submissions come from.
+    pub const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let config = config_at(DIFFICULTY)?;
+    /// A gate at whose floor a sub-puzzle takes so many attempts.
+    ///
+    /// # Errors
+    /// Where the configuration below is not one.
+    pub fn new(difficulty: u32) -> anyhow::Result<Self> {
+        let config = config_at(difficulty)?;
         let masters = Masters { signing: Master([7; 32]), old: None };
         let table_begins = UnixSeconds(NOW.0 - 86_400);
         let gate = Gate::new(masters, Table::new(config.table_mib), table_begins, Mode::On, NOW);
-        Ok(Self { gate, config, dear: config_at(DIFFICULTY * RISE)?, issued: 0 })
+        Ok(Self { gate, config, dear: config_at(difficulty * RISE)?, issued: 0 })
     }
 
     /// This many solved challenges, each for a clearance of its own.
-    pub(crate) fn solved(&mut self, count: u32) -> anyhow::Result<Vec<Submitted>> {
+    ///
+    /// # Errors
+    /// As [`Self::submission`].
+    pub fn solved(&mut self, count: u32) -> anyhow::Result<Vec<Submitted>> {
         (0..count).map(|_| self.submission(Self::HOST, NOW, true)).collect()
     }
 
     /// A submission for the site of `host`, solved or not.
-    pub(crate) fn submission(&mut self, host: &str, issued_at: UnixSeconds, solved: bool) -> anyhow::Result<Submitted> {
+    ///
+    /// # Errors
+    /// For a host of no site, or a day whose keys the gate does not hold.
+    pub fn submission(&mut self, host: &str, issued_at: UnixSeconds, solved: bool) -> anyhow::Result<Submitted> {
         self.issued += 1;
         let site = self.config.site_of(host).context("the site is configured")?;
         let price = self.gate.pricing(&self.config).price;

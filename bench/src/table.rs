@@ -6,13 +6,13 @@ use crate::sample::Sample;
 
 /// One part of the measurements.
 pub(crate) struct Table {
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     /// What was measured and how, in a sentence or two.
     pub(crate) method: String,
     /// Unit of the first column of figures.
     pub(crate) unit: &'static str,
-    /// What the second column of figures is.
-    pub(crate) ratio: &'static str,
+    /// What the second column of figures is, where there is one.
+    pub(crate) ratio: Option<&'static str>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -20,7 +20,8 @@ pub(crate) struct Table {
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) value: Sample,
-    pub(crate) ratio: Sample,
+    /// Given where the table has a second column.
+    pub(crate) ratio: Option<Sample>,
     pub(crate) aim: Option<Aim>,
 }
 
@@ -43,8 +44,8 @@ impl Row {
         let met = match aim {
             Aim::AtLeast(aim) => self.value.median() >= aim,
             Aim::AtMost(aim) => self.value.median() <= aim,
-            Aim::RatioAtLeast(aim) => self.ratio.median() >= aim,
-            Aim::RatioAtMost(aim) => self.ratio.median() <= aim,
+            Aim::RatioAtLeast(aim) => self.ratio.as_ref().is_some_and(|ratio| ratio.median() >= aim),
+            Aim::RatioAtMost(aim) => self.ratio.as_ref().is_some_and(|ratio| ratio.median() <= aim),
         };
         let verdict = if met { "met" } else { "**not met**" };
         match aim {
@@ -59,11 +60,17 @@ impl Row {
 impl Display for Table {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "### {}\n\n{}\n", self.title, self.method)?;
-        writeln!(formatter, "| | {} | min–max | {} | min–max | aim |", self.unit, self.ratio)?;
-        writeln!(formatter, "|---|---:|---:|---:|---:|---|")?;
+        let (name, line) = match self.ratio {
+            Some(ratio) => (format!(" {ratio} | min–max |"), "---:|---:|"),
+            None => Default::default(),
+        };
+        writeln!(formatter, "| | {} | min–max |{name} aim |", self.unit)?;
+        writeln!(formatter, "|---|---:|---:|{line}---|")?;
         for row in &self.rows {
             write!(formatter, "| {} | {} | {} ", row.name, figure(row.value.median()), spread(&row.value))?;
-            write!(formatter, "| {} | {} ", figure(row.ratio.median()), spread(&row.ratio))?;
+            if let Some(ratio) = &row.ratio {
+                write!(formatter, "| {} | {} ", figure(ratio.median()), spread(ratio))?;
+            }
             writeln!(formatter, "| {} |", row.verdict())?;
         }
         Ok(())
@@ -114,7 +121,7 @@ mod tests {
         let row = |aim| Row {
             name: String::new(),
             value: [1.0, 5.0, 9.0].into_iter().collect(),
-            ratio: [0.5, 1.3, 1.4].into_iter().collect(),
+            ratio: Some([0.5, 1.3, 1.4].into_iter().collect()),
             aim: Some(aim),
         };
         assert_eq!(row(Aim::AtLeast(5.0)).verdict(), "≥ 5: met");

@@ -18,6 +18,6 @@ fuzz_target!(|texts: (&[u8], &[u8], u8)| {
     let Some(solution) = decode(texts.1, &mut solution) else { return };
     let Ok(solution) = Solution::parse(solution, challenge.shape()) else { return };
     let expected =
-        Expectations { now: NOW, audience: Audience::Site("main"), strict_network: None, table_begins: UnixSeconds(0) };
+        Expectations { now: NOW, audience: &Audience::Site("main"), strict_network: None, table_begins: UnixSeconds(0) };
     assert!(KEYS.authenticate(&challenge, &expected).and_then(|it| it.solved_by(&solution, texts.2)).is_err());
 });

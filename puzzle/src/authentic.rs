@@ -1,6 +1,7 @@
 //! What a believed challenge allows next.
 
-use crate::{Audience, Challenge, ClearanceId, ClientNetwork, Refusal, Solution, UnixSeconds, solution};
+use crate::keys::DayKeys;
+use crate::{Challenge, ClearanceId, ClientNetwork, Refusal, Solution, TagSource, UnixSeconds, solution};
 
 /// What a challenge is held against.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +9,7 @@ pub struct Expectations<'a> {
     /// The moment of the check.
     pub now: UnixSeconds,
     /// The site or key that the request is for.
-    pub audience: Audience<'a>,
+    pub audience: &'a dyn TagSource,
     /// The client's network under `bind = "strict"`, else `None`: then the binding is not looked at.
     pub strict_network: Option<ClientNetwork>,
     /// When this verifier's table begins: what was issued before cannot be told from what was redeemed before.
@@ -17,14 +18,15 @@ pub struct Expectations<'a> {
 
 /// A challenge that was issued here, for this site and client, and is in time.
 #[derive(Clone, Copy, Debug)]
-pub struct Authentic {
+pub struct Authentic<'a> {
     challenge: Challenge,
-    id: ClearanceId,
+    /// Those it was signed with.
+    keys: &'a DayKeys,
 }
 
-impl Authentic {
-    pub(crate) const fn new(challenge: Challenge, id: ClearanceId) -> Self {
-        Self { challenge, id }
+impl<'a> Authentic<'a> {
+    pub(crate) const fn new(challenge: Challenge, keys: &'a DayKeys) -> Self {
+        Self { challenge, keys }
     }
 
     /// Checks the solution's sub-puzzles, `first` first and then in turn, stopping at the first failure. With a random
@@ -34,7 +36,7 @@ impl Authentic {
     /// [`Refusal::Unsolved`] if one of them does not meet the target.
     pub fn solved_by(self, solution: &Solution<'_>, first: u8) -> Result<Solved, Refusal> {
         if solution::solves(&self.challenge, solution, first) {
-            Ok(Solved { challenge: self.challenge, id: self.id })
+            Ok(Solved { challenge: self.challenge, id: self.keys.clearance_id(&self.challenge) })
         } else {
             Err(Refusal::Unsolved)
         }

@@ -31,6 +31,18 @@ pub enum Audience<'a> {
     Key(&'a str),
 }
 
+/// What knows the tag of whom a request is for: an [`Audience`] reckons it, a cache may remember it.
+pub trait TagSource: fmt::Debug {
+    /// Bytes 40..48 of its challenges under `keys`.
+    fn tag(&self, keys: &DayKeys) -> SiteTag;
+}
+
+impl TagSource for Audience<'_> {
+    fn tag(&self, keys: &DayKeys) -> SiteTag {
+        keys.site_tag(*self)
+    }
+}
+
 /// The name of a clearance: a PRF of the challenge that bought it. Whoever holds it holds the clearance.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClearanceId(pub [u8; 16]);
@@ -90,6 +102,7 @@ impl Write for Info {
 /// The keys of one master on one day.
 #[derive(Clone)]
 pub struct DayKeys {
+    place: usize,
     challenge: Prf,
     clearance: Prf,
     network: Prf,
@@ -107,7 +120,19 @@ impl DayKeys {
     #[must_use]
     pub fn derive(master: &Master, day: Day) -> Self {
         let prf = |use_name| Prf::derive(master, use_name, day);
-        Self { challenge: prf("challenge"), clearance: prf("clearance"), network: prf("network"), site: prf("site") }
+        Self {
+            place: 0,
+            challenge: prf("challenge"),
+            clearance: prf("clearance"),
+            network: prf("network"),
+            site: prf("site"),
+        }
+    }
+
+    /// Where they stand in their ring: below [`KeyRing::PLACES`], and no two keys of a ring have the same.
+    #[must_use]
+    pub const fn place(&self) -> usize {
+        self.place
     }
 
     /// Bytes 40..48 of a challenge for `audience`.
@@ -165,17 +190,20 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
+    /// How many keys a ring holds at most.
+    pub const PLACES: usize = 2 * DAYS;
+
     /// Derives the keys in force at `now`. The first master signs, both are believed.
     #[must_use]
     pub fn new(signing: &Master, old: Option<&Master>, now: UnixSeconds) -> Self {
         let first_day = Day(now.day().0.saturating_sub(2));
-        let derive = |master: &Master| {
+        let derive = |master: &Master, first_place: usize| {
             core::array::from_fn(|offset| {
                 let day = u16::try_from(offset).map_or(first_day.0, |offset| first_day.0.saturating_add(offset));
-                DayKeys::derive(master, Day(day))
+                DayKeys { place: first_place + offset, ..DayKeys::derive(master, Day(day)) }
             })
         };
-        Self { first_day, days: [Some(derive(signing)), old.map(derive)] }
+        Self { first_day, days: [Some(derive(signing, 0)), old.map(|old| derive(old, DAYS))] }
     }
 
     /// Whether a ring made at `now` would hold the same days.
@@ -201,7 +229,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`Refusal::Forged`], [`Refusal::Expired`], [`Refusal::WrongSite`] or [`Refusal::WrongClient`].
-    pub fn authenticate(&self, challenge: &Challenge, expected: &Expectations<'_>) -> Result<Authentic, Refusal> {
+    pub fn authenticate(&self, challenge: &Challenge, expected: &Expectations<'_>) -> Result<Authentic<'_>, Refusal> {
         let keys = self.signer(challenge, expected.now).ok_or(Refusal::Forged)?;
         let issued_at = challenge.issued_at();
         let in_time = issued_at <= expected.now.plus(AHEAD_SECONDS)
@@ -210,7 +238,7 @@ impl KeyRing {
         if !in_time {
             return Err(Refusal::Expired);
         }
-        if !bool::from(keys.site_tag(expected.audience).0.ct_eq(&challenge.site().0)) {
+        if !bool::from(expected.audience.tag(keys).0.ct_eq(&challenge.site().0)) {
             return Err(Refusal::WrongSite);
         }
         let bound_here =
@@ -218,7 +246,7 @@ impl KeyRing {
         if !bound_here {
             return Err(Refusal::WrongClient);
         }
-        Ok(Authentic::new(*challenge, keys.clearance_id(challenge)))
+        Ok(Authentic::new(*challenge, keys))
     }
 
     /// The keys under which the MAC of `challenge` holds, if its day is one of now − 1 day, now and now + 5 s.

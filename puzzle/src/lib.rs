@@ -23,7 +23,7 @@ pub use algorithm::Algorithm;
 pub use authentic::{Authentic, Expectations, Solved};
 pub use base64url::{Encoded, decode, encode};
 pub use challenge::{CHALLENGE_BYTES, Challenge, NewChallenge, Purpose, Shape};
-pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag};
+pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag, TagSource};
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
 pub use solution::{SOLUTION_BYTES_MAX, Solution, SubPuzzle, seed_of, target};

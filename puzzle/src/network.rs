@@ -25,8 +25,20 @@ impl ClientNetwork {
     /// The canonical text that keyed hashes are taken of: `203.0.113.0/24`, `2001:db8:0:100::/56`.
     pub(crate) fn canonical_text(self) -> NetworkText {
         let mut text = NetworkText { bytes: [0; NetworkText::LEN_MAX], len: 0 };
-        // The buffer holds the longest text there is, so writing cannot fail.
-        let _ = write!(text, "{self}");
+        match self {
+            // Every request with a clearance needs it, and the formatter takes longer than the hash it is made for.
+            Self::V4(network) => {
+                for (place, byte) in network.octets().into_iter().enumerate() {
+                    if place > 0 {
+                        text.push(b'.');
+                    }
+                    text.push_decimal(byte);
+                }
+                b"/24".iter().for_each(|byte| text.push(*byte));
+            }
+            // The buffer holds the longest text there is, so writing cannot fail.
+            Self::V6(_) => drop(write!(text, "{self}")),
+        }
         text
     }
 }
@@ -53,6 +65,23 @@ impl NetworkText {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_decimal(&mut self, number: u8) {
+        if number >= 100 {
+            self.push(b'0' + number / 100);
+        }
+        if number >= 10 {
+            self.push(b'0' + number / 10 % 10);
+        }
+        self.push(b'0' + number % 10);
+    }
 }
 
 impl Write for NetworkText {
@@ -77,6 +106,8 @@ mod tests {
         assert_eq!(text("203.0.113.77").as_bytes(), b"203.0.113.0/24");
         assert_eq!(text("2001:db8:0:1ff:1:2:3:4").as_bytes(), b"2001:db8:0:100::/56");
         assert_eq!(text("::ffff:203.0.113.9").as_bytes(), b"203.0.113.0/24");
+        assert_eq!(text("1.20.100.255").as_bytes(), b"1.20.100.0/24");
+        assert_eq!(text("109.0.9.1").as_bytes(), b"109.0.9.0/24");
         assert_eq!(text("::1").as_bytes(), b"::/56");
         assert_eq!(text("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff").as_bytes(), b"ffff:ffff:ffff:ff00::/56");
     }

@@ -51,7 +51,7 @@ fn redeem(vector: &Value, alter: impl Fn(&mut [u8])) -> Result<Solved, Refusal> 
     };
     let expected = Expectations {
         now,
-        audience,
+        audience: &audience,
         strict_network: vector["network"].as_str().map(network),
         table_begins: UnixSeconds(number(vector, "table_begins").try_into().unwrap()),
     };

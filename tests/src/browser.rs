@@ -1,4 +1,4 @@
-//! Headless Chromium with a profile of its own, at most two at a time.
+//! A real browser without a screen, with a profile of its own, at most two at a time.
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -8,15 +8,17 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::chromedriver::Chromedriver;
+use crate::engine::Engine;
+use crate::process::Process;
 use crate::wait::until;
+use crate::webdriver::Driver;
 
 /// Two cores, two browsers.
 const AT_ONCE_MAX: usize = 2;
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// Notes in the tab's session storage what happened on every page of it, also on pages already left: lanes and states of
-/// the gate, what it announced, violations of its policy, requests by URL.
+/// the gate, what it announced, violations of its policy, requests by URL, solvers at work and whether anybody looks.
 const WITNESS: &str = r"
 (() => {
   const note = (kind, text) => {
@@ -37,6 +39,13 @@ const WITNESS: &str = r"
   };
   new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-lane', 'data-state']});
   addEventListener('DOMContentLoaded', look);
+  let workers = 0;
+  const count = (change) => note('workers', document.visibilityState + ' ' + (workers += change));
+  addEventListener('visibilitychange', () => setTimeout(count, 500, 0));
+  globalThis.Worker = class extends Worker {
+    constructor(...given) { super(...given); count(1); }
+    terminate() { super.terminate(); count(-1); }
+  };
   try {
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => note('request', entry.name)))
       .observe({type: 'resource', buffered: true});
@@ -57,7 +66,8 @@ pub struct Traits {
 /// A running browser.
 #[derive(Debug)]
 pub struct Browser {
-    driver: Chromedriver,
+    driver: Driver,
+    _display: Option<Process>,
     _profile: TempDir,
     _turn: Turn,
 }
@@ -68,18 +78,27 @@ impl Browser {
         Self::with(Traits::default())
     }
 
-    /// A visitor with a new profile and these traits.
+    /// A visitor in Chromium with a new profile and these traits, who notes what happens on every page.
     pub fn with(traits: Traits) -> Self {
-        let turn = Turn::take();
-        let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
-        let path = profile.path().display().to_string();
-        let driver = Chromedriver::start(profile.path(), &capabilities(profile.path(), traits), &path);
-        let browser = Self { driver, _profile: profile, _turn: turn };
+        let browser = Self::of(Engine::Chromium, traits);
         browser.witness();
         browser
     }
 
-    /// Makes the current tab note what happens on every page it will show.
+    /// A visitor with a new profile in any engine.
+    pub fn of(engine: Engine, traits: Traits) -> Self {
+        let turn = Turn::take();
+        let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
+        let (driver, display) = engine.start(profile.path(), traits);
+        Self { driver, _display: display, _profile: profile, _turn: turn }
+    }
+
+    /// The browser's own version.
+    pub fn version(&self) -> String {
+        self.driver.capability("browserVersion").as_str().unwrap_or("?").to_owned()
+    }
+
+    /// Makes the current tab note what happens on every page it will show. Chromium only.
     pub fn witness(&self) {
         self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": WITNESS}));
     }
@@ -132,7 +151,7 @@ impl Browser {
         self.wait(limit, "the origin's own content", script).as_str().unwrap().to_owned()
     }
 
-    /// What the witness script noted under a kind (`lane`, `state`, `live`, `violation`, `request`); empty: everything, with its kind.
+    /// What the witness script noted under a kind (`lane`, `state`, `live`, `violation`, `request`, `workers`); empty: everything, with its kind.
     pub fn notes(&self, kind: &str) -> Vec<String> {
         let notes = self.try_script("return JSON.parse(sessionStorage.getItem('witness') || '[]')").unwrap_or_default();
         let lines = notes.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -187,6 +206,12 @@ impl Browser {
         tabs.as_array().unwrap().iter().map(|tab| tab.as_str().unwrap().to_owned()).collect()
     }
 
+    /// Opens another tab and goes on in this one.
+    pub fn open_tab(&self) -> String {
+        let tab = self.driver.command("POST", "/window/new", &json!({"type": "tab"})).unwrap();
+        tab["handle"].as_str().unwrap().to_owned()
+    }
+
     /// Goes on in another tab.
     pub fn switch_to(&self, tab: &str) {
         self.driver.command("POST", "/window", &json!({"handle": tab})).unwrap();
@@ -197,13 +222,13 @@ impl Browser {
         self.driver.command("POST", "/frame", &json!({"id": 0})).unwrap();
     }
 
-    /// A command of the `DevTools` protocol.
+    /// A command of the `DevTools` protocol. Chromium only.
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
         self.driver.command("POST", "/goog/cdp/execute", &body).unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// Messages of the console since the last call, workers included.
+    /// Messages of the console since the last call, workers included. Chromium only.
     pub fn log(&self) -> Vec<String> {
         let log = self.driver.command("POST", "/se/log", &json!({"type": "browser"})).unwrap_or_default();
         log.as_array().into_iter().flatten().map(|entry| entry["message"].to_string()).collect()
@@ -216,40 +241,6 @@ impl Browser {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-}
-
-fn capabilities(profile: &Path, traits: Traits) -> Value {
-    let mut arguments = vec![
-        "--headless=new".to_owned(),
-        "--no-sandbox".into(),
-        "--disable-gpu".into(),
-        "--disable-dev-shm-usage".into(),
-        "--no-first-run".into(),
-        "--disable-background-networking".into(),
-        "--disable-component-update".into(),
-        "--disable-sync".into(),
-        "--disable-extensions".into(),
-        "--window-size=1000,800".into(),
-        // Nothing but loopback, whatever a page names.
-        "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".into(),
-        format!("--user-data-dir={}", profile.join("profile").display()),
-    ];
-    if traits.without_wasm {
-        arguments.push("--js-flags=--jitless".into());
-    }
-    if traits.without_simd {
-        arguments.push("--js-flags=--no-enable-sse4-1".into());
-    }
-    let cookies = if traits.without_cookies { 2 } else { 1 };
-    json!({
-        "browserName": "chrome",
-        "pageLoadStrategy": "normal",
-        "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {
-            "args": arguments,
-            "prefs": {"profile.default_content_setting_values.cookies": cookies},
-        },
-    })
 }
 
 /// One of the places for a running browser.

@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests: the verifier, an origin, nginx and Chromium as real processes on loopback.
+//! The harness of the end-to-end tests: the verifier, an origin, nginx and browsers as real processes on loopback.
 //!
 //! Everything here is written from `docs/PROTOCOL.md` alone. In particular [`solver`] and [`visitor`] are an independent
 //! client: they do not use the crate `puzzle`, so that an error made there is not made here too.
@@ -14,8 +14,8 @@
 )]
 
 pub mod browser;
-pub mod chromedriver;
 pub mod client;
+pub mod engine;
 pub mod etiquette;
 pub mod h2;
 pub mod nginx;
@@ -33,3 +33,4 @@ pub mod transfer;
 pub mod verifier;
 pub mod visitor;
 pub mod wait;
+pub mod webdriver;

@@ -11,6 +11,7 @@ mod redeem;
 mod repeats;
 mod saved;
 pub mod table;
+mod tags;
 pub mod target;
 
 pub use clearance::Worth;
@@ -24,13 +25,14 @@ use entry::{Kind, NetworkMark, Payment};
 use networks::{HashKey, Memory, Profile};
 use policy::{Action, Route};
 use puzzle::{
-    Audience, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape,
+    Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape, TagSource,
     UnixSeconds, price,
 };
 use repeats::Repeats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
+use tags::SiteTags;
 use target::Target;
 
 /// Cookies of the clearance's name that are looked at.
@@ -219,7 +221,7 @@ impl Gate {
             standing: quote.standing,
             random,
             binding: if config.clearance.bind == Bind::Strict { keys.binding(network) } else { [0; 8] },
-            site: keys.site_tag(Audience::Site(&site.name)),
+            site: secrets.tags.of(site).tag(keys),
         }))
     }
 
@@ -254,11 +256,13 @@ impl Gate {
 struct Secrets {
     masters: Masters,
     keys: KeyRing,
+    tags: SiteTags,
 }
 
 impl Secrets {
     fn new(masters: Masters, now: UnixSeconds) -> Self {
-        Self { keys: KeyRing::new(&masters.signing, masters.old.as_ref(), now), masters }
+        let keys = KeyRing::new(&masters.signing, masters.old.as_ref(), now);
+        Self { masters, keys, tags: SiteTags::default() }
     }
 }
 

@@ -14,17 +14,22 @@ use crate::{server, setup};
 const RESULTS_BELOW: &str = "<!-- below: cargo xtask bench --record -->";
 
 /// Builds, measures, prints one table for each part, and writes them into docs/BENCHMARKS.md where asked to.
-pub(crate) fn measure(record: bool) -> anyhow::Result<()> {
-    step("What the measurements need on this machine", setup::browser)?;
+pub(crate) fn measure(record: bool, parts: &[String]) -> anyhow::Result<()> {
+    step("What the measurements need on this machine", setup::measurements)?;
     server::build()?;
     let target = workspace().join("target");
     step("Yardstick for the solver: the sha2 crate in scalar wasm", || yardstick(&target))?;
+    step("Solvers of other projects, from npm", || {
+        let peers = workspace().join("bench/peers");
+        run(Command::new("npm").current_dir(peers).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+    })?;
     step("Measuring programs, release build", || {
         let mut command = cargo(&["build", "--release", "--package", "bench", "--bins"]);
         run(command.arg("--target-dir").arg(&target))
     })?;
     let results = step("Measurements, some minutes; leave the machine alone meanwhile", || {
         let mut bench = Command::new(target.join("release/bench"));
+        bench.args(parts);
         // Its progress is for whoever waits, its tables are for the page.
         output_of(bench.env("PORTCULLIS_BINARY", server::binary()).stderr(Stdio::inherit()))
     })?;

@@ -32,6 +32,9 @@ enum Task {
         /// Write the results into docs/BENCHMARKS.md
         #[arg(long)]
         record: bool,
+        /// Measure these parts only
+        #[arg(value_parser = ["solver", "checks", "cpu", "bytes"], conflicts_with = "record")]
+        parts: Vec<String>,
     },
     /// Build target/release/portcullis with everything that browsers load inside
     Build,
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Assets => assets::build(),
         Task::Audit => dependencies::audit(),
-        Task::Bench { record } => bench::measure(record),
+        Task::Bench { record, parts } => bench::measure(record, &parts),
         Task::Build => server::build(),
         Task::Demo { arguments } => server::demo(&arguments),
         Task::Test => test::everything(),

@@ -6,29 +6,50 @@ use std::process::Command;
 use anyhow::bail;
 
 use crate::assets::solver::need_wasm_target;
-use crate::steps::{cargo, in_path, run};
+use crate::steps::{cargo, in_path, run, workspace};
 
 /// A program that is called, and the Debian package that has it.
 type Program = (&'static str, &'static str);
 
-/// A browser and what steers it.
-const BROWSER: [Program; 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+/// The three engines and what steers them; Firefox's driver is [`GECKODRIVER`].
+const BROWSERS: [Program; 5] = [
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("firefox-esr", "firefox-esr"),
+    ("WebKitWebDriver", "webkit2gtk-driver"),
+    ("Xvfb", "xvfb"),
+];
+
+/// Debian has no package of it: it is built here, some two minutes, once.
+const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides.
-const TESTS: [Program; 6] =
-    [("nginx", "nginx"), ("curl", "curl"), ("git", "git"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3")];
+const TESTS: [Program; 7] = [
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("git", "git"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+    ("valgrind", "valgrind"),
+];
+
+/// What the measurements call besides.
+const MEASUREMENTS: [Program; 1] = [("npm", "npm")];
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// Installs what the measurements need and is missing, or stops with the one line to run.
-pub(crate) fn browser() -> anyhow::Result<()> {
-    packages(&BROWSER)
+pub(crate) fn measurements() -> anyhow::Result<()> {
+    packages(&[&BROWSERS[..], &MEASUREMENTS].concat())?;
+    geckodriver()
 }
 
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    packages(&[&BROWSER[..], &TESTS].concat())?;
+    packages(&[&BROWSERS[..], &TESTS].concat())?;
+    geckodriver()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -60,6 +81,15 @@ fn packages(programs: &[Program]) -> anyhow::Result<()> {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "--no-install-recommends"]).args(&missing);
     run(&mut command)
+}
+
+fn geckodriver() -> anyhow::Result<()> {
+    let tools = workspace().join("target/tools");
+    if in_path("geckodriver").is_some() || tools.join("bin/geckodriver").is_file() {
+        return Ok(());
+    }
+    println!("    missing, to be built with cargo: {GECKODRIVER}");
+    run(cargo(&["install", "--quiet", "--locked", GECKODRIVER, "--root"]).arg(tools))
 }
 
 fn is_installed(program: &str) -> bool {

@@ -17,10 +17,12 @@ macro_rules! through_both {
 
 mod administration;
 mod browser_budget;
+mod browser_engines;
 mod browser_failures;
 mod browser_forms;
 mod browser_page;
 mod browser_visit;
+mod browser_workers;
 mod connections;
 mod flow;
 mod forwarding;

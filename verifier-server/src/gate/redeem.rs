@@ -6,8 +6,8 @@ use super::table::{Inserted, LiveIds};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::price::{Sale, table_price};
 use puzzle::{
-    Audience, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Refusal,
-    SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Refusal, SOLUTION_BYTES_MAX,
+    Solution, Solved, UnixSeconds, decode,
 };
 
 /// Life of clearances sold while the table is a quarter full.
@@ -67,13 +67,13 @@ impl Gate {
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
+        let secrets = self.secrets.load();
         let expected = Expectations {
             now,
-            audience: Audience::Site(&site.name),
+            audience: &secrets.tags.of(site),
             strict_network: (config.clearance.bind == Bind::Strict).then_some(submission.network),
             table_begins: self.table_begins,
         };
-        let secrets = self.secrets.load();
         let solved = secrets.keys.authenticate(&challenge, &expected)?.solved_by(&solution, first)?;
         self.sell(config, site, &solved, submission.network, now)
     }

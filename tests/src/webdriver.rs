@@ -1,4 +1,4 @@
-//! One chromedriver process and the W3C `WebDriver` protocol over its socket.
+//! One driver process and the W3C `WebDriver` protocol over its socket.
 //!
 //! Hand-made because a driver crate sends CDP commands and reads logs only through its private types, and because the
 //! protocol is one JSON object per request.
@@ -17,27 +17,36 @@ use crate::wait::{SOON, until_true};
 
 /// A driver with one session; on drop session, driver and browser are gone.
 #[derive(Debug)]
-pub struct Chromedriver {
+pub struct Driver {
     process: Process,
     client: Client,
     session: String,
-    profile: String,
+    directory: String,
+    capabilities: Value,
 }
 
-impl Chromedriver {
-    /// Starts a driver in `directory` and a browser with these capabilities and the given profile folder.
-    pub fn start(directory: &Path, capabilities: &Value, profile: &str) -> Self {
+impl Driver {
+    /// Starts the driver `command`, told its port, and a browser with these capabilities; whatever both leave behind is
+    /// in `directory`, and that is their home.
+    pub fn start(mut command: Command, directory: &Path, capabilities: &Value) -> Self {
         let port = ports::free();
-        let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", directory).env("TMPDIR", directory);
-        let process = Process::start(&mut command, &directory.join("chromedriver.log"));
+        let process = Process::start(&mut command, &directory.join("driver.log"));
         let client = Client::new(port, "127.0.0.1");
-        until_true(SOON, "chromedriver to listen", || client.connect().is_ok());
-        let mut driver = Self { process, client, session: String::new(), profile: profile.to_owned() };
+        let what = format!("{} to listen", command.get_program().display());
+        until_true(SOON, &what, || client.connect().is_ok());
+        let directory = directory.display().to_string();
+        let mut driver = Self { process, client, session: String::new(), directory, capabilities: Value::Null };
         let body = json!({"capabilities": {"alwaysMatch": capabilities}});
-        let answer = driver.send("POST", "/session", &body).unwrap_or_else(|error| panic!("no browser: {error}"));
+        let mut answer = driver.send("POST", "/session", &body).unwrap_or_else(|error| panic!("no browser: {error}"));
         driver.session = format!("/session/{}", answer["sessionId"].as_str().unwrap());
+        driver.capabilities = answer["capabilities"].take();
         driver
+    }
+
+    /// What the browser says of itself.
+    pub fn capability(&self, name: &str) -> &Value {
+        &self.capabilities[name]
     }
 
     /// A command of the session: `("POST", "/url", …)`.
@@ -57,20 +66,22 @@ impl Chromedriver {
     }
 }
 
-impl Drop for Chromedriver {
+impl Drop for Driver {
     fn drop(&mut self) {
         if !self.session.is_empty() {
-            // Chromium ends; a browser that hangs is ended below.
+            // The browser ends; one that hangs is ended below.
             let _ = self.command("DELETE", "", &Value::Null);
         }
         self.process.kill();
-        // Chromium runs in a group of its own: what still names this profile is ours.
+        // Browsers run in groups of their own: what still names this directory, or lives in it, is ours.
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&arguments).contains(&self.profile)
-                && let Some(id) = Pid::from_raw(id)
-            {
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            let home = format!("HOME={}\0", self.directory);
+            let ours = String::from_utf8_lossy(&arguments).contains(&self.directory)
+                || String::from_utf8_lossy(&environment).contains(&home);
+            if ours && let Some(id) = Pid::from_raw(id) {
                 let _ = kill_process(id, Signal::KILL);
             }
         }

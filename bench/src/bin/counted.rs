@@ -1,0 +1,84 @@
+//! Does one thing on the way of a request so many times, for `tests/instructions.rs` to count what it takes.
+//!
+//! Usage: counted KIND TIMES
+
+use std::hint::black_box;
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use bench::stand::{NOW, Stand, Submitted};
+use puzzle::{ClearanceId, ClientNetwork};
+use verifier_server::config::Config;
+use verifier_server::gate::target::Target;
+use verifier_server::gate::{Decision, Redeemed, RequestFacts, Submission};
+
+/// Every nonce solves: solving is not what is counted.
+const DIFFICULTY: u32 = 1;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let kind = arguments.next().context("what is to be done?")?;
+    let times = arguments.next().context("how often?")?.parse()?;
+    let mut stand = Stand::new(DIFFICULTY)?;
+    match kind.as_str() {
+        "issue" => {
+            black_box(stand.solved(times)?);
+        }
+        "redeem" => {
+            let solved = stand.solved(times)?;
+            ensure!(redeemed(&stand, &solved).len() == solved.len(), "each of them is good");
+        }
+        "refuse" => {
+            let forged: Vec<_> = stand.solved(times)?.iter().map(Submitted::forged).collect();
+            ensure!(redeemed(&stand, &forged).is_empty(), "none of them is good");
+        }
+        "admit" => admit(&mut stand, times)?,
+        _ => bail!("issue, redeem, refuse or admit?"),
+    }
+    Ok(())
+}
+
+/// The clearances that the submissions buy.
+fn redeemed(stand: &Stand, submitted: &[Submitted]) -> Vec<ClearanceId> {
+    let network = ClientNetwork::of(Stand::VISITOR);
+    submitted.iter().filter_map(|submitted| redeem(stand, &stand.config, &submitted.as_submission(network))).collect()
+}
+
+fn redeem(stand: &Stand, config: &Config, submission: &Submission<'_>) -> Option<ClearanceId> {
+    let site = config.site_of(Stand::HOST)?;
+    match stand.gate.redeem(config, site, submission, NOW, 0) {
+        Ok(Redeemed::Clearance { id, .. }) => Some(id),
+        Ok(Redeemed::NotNeeded) | Err(_) => None,
+    }
+}
+
+/// Page views, each charged to the clearance in its cookie.
+fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
+    let config = Config::parse(
+        &format!(
+            "mode = \"on\"\n[[site]]\nname = \"main\"\nhosts = [\"{}\"]\norigin = \"http://127.0.0.1:1\"\n[challenge]\ncount = 8\ndifficulty = {DIFFICULTY}\n[clearance]\ncredits = 1000000\n[[rule]]\npath = \"/static/**\"\nasset = true\n",
+            Stand::HOST
+        ),
+        Path::new("counted.toml"),
+    )?;
+    let network = ClientNetwork::of(Stand::VISITOR);
+    let submitted = stand.submission(Stand::HOST, NOW, true)?;
+    let id = redeem(stand, &config, &submitted.as_submission(network)).context("a good solution")?;
+    let site = config.site_of(Stand::HOST).context("the site is configured")?;
+    for _ in 0..times {
+        let target = Target::parse("/articles/2026/a-page?from=front");
+        let clearances = [id];
+        let facts = RequestFacts {
+            site,
+            target: &target,
+            network,
+            clearances: &clearances,
+            safe_method: true,
+            navigation: true,
+            preflight: false,
+            repeat: None,
+        };
+        ensure!(black_box(stand.gate.decide(&config, &facts, NOW)) == Decision::Paid, "it can pay");
+    }
+    Ok(())
+}

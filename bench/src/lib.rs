@@ -1,0 +1,3 @@
+//! What the measurements and the instruction counts have in common.
+
+pub mod stand;

@@ -1,0 +1,71 @@
+//! How many workers a page keeps busy: all cores while somebody looks, one while nobody does, fewer where memory is short.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tests::browser::{Browser, Traits};
+use tests::settings::Settings;
+use tests::stage::{Front, Stage};
+use tests::wait::{SOON, stays};
+
+fn stage(difficulty: u32) -> Stage {
+    let settings = Settings::new()
+        .set("challenge.count", 8)
+        .set("challenge.difficulty", difficulty)
+        .set("challenge.max_solve_seconds", 240);
+    Stage::new(Front::Proxy, settings)
+}
+
+/// A script that tells whether the page's witness has noted whether anybody looks, and how many workers there were.
+fn noted(workers: &str) -> String {
+    format!("return JSON.parse(sessionStorage.getItem('witness') || '[]').includes('workers {workers}')")
+}
+
+#[test]
+fn a_page_that_nobody_looks_at_keeps_one_worker_and_all_of_them_once_somebody_does() {
+    let stage = stage(200_000_000);
+    // Slow enough to be still at work in the end.
+    let browser = Browser::with(Traits { without_wasm: true, ..Traits::default() });
+    browser.open(&stage.url("/page/0"));
+    let cores = browser.script("return Math.min(navigator.hardwareConcurrency, 8)").as_u64().unwrap();
+    assert!(cores > 1, "with one core there is nothing to see");
+    let all = format!("visible {cores}");
+    browser.wait(SOON, "all workers", &noted(&all));
+    let [page] = &browser.tabs()[..] else { panic!("one tab") };
+    let other = browser.open_tab();
+    browser.switch_to(&other);
+    // Time for the page to hear of it.
+    stays(Duration::from_secs(2), || None);
+    // What is noted is noted once: what comes from here on stands for the time after.
+    browser.switch_to(page);
+    browser.wait(SOON, "one worker while nobody looked", &noted("hidden 1"));
+    browser.script("sessionStorage.removeItem('witness')");
+    browser.cdp("Page.bringToFront", &json!({}));
+    browser.wait(SOON, "all workers again", &noted(&all));
+}
+
+#[test]
+fn where_memory_is_short_fewer_workers_go_on() {
+    let stage = stage(1_000_000);
+    let browser = Browser::start();
+    // What a worker reports that gets no memory: here every one but the first.
+    browser.cdp(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({"source": r"
+            let started = 0;
+            globalThis.Worker = class extends Worker {
+              constructor(...given) {
+                super(...given);
+                if (++started === 2) setTimeout(() => this.onmessage({data: {exhausted: true}}));
+              }
+            };"
+        }),
+    );
+    browser.open(&stage.url("/page/0"));
+    assert_eq!(browser.wait_for_origin(3 * SOON), "/page/0");
+    assert_eq!(browser.notes("lane"), ["simd"], "memory is no reason to take a slower lane");
+    let workers = browser.notes("workers");
+    let last = workers.last().unwrap();
+    assert!(workers.contains(&"visible 2".to_owned()) && last.ends_with(" 0"), "two, then fewer: {workers:?}");
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
