@@ -98,6 +98,13 @@ impl Credits {
         self.0
     }
 
+    /// What part of `whole` these credits are: 1 for all of it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "seven digits are enough for a part")]
+    pub fn ratio(self, whole: Self) -> f32 {
+        self.0 as f32 / whole.0.max(1) as f32
+    }
+
     /// These credits divided by `parts`, rounded down.
     #[must_use]
     pub const fn part(self, parts: NonZeroU32) -> Self {

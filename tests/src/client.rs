@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use rustix::net;
 
 use crate::etiquette;
 use crate::reply::Reply;
@@ -16,6 +18,8 @@ const READ_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Client {
     server: SocketAddr,
+    /// Where its connections come from; left out: the system chooses.
+    source: Option<Ipv4Addr>,
     host: String,
     headers: Vec<(String, String)>,
     connection: Mutex<Option<BufReader<TcpStream>>>,
@@ -26,6 +30,7 @@ impl Clone for Client {
     fn clone(&self) -> Self {
         Self {
             server: self.server,
+            source: self.source,
             host: self.host.clone(),
             headers: self.headers.clone(),
             connection: Mutex::new(None),
@@ -38,6 +43,7 @@ impl Client {
     pub fn new(port: u16, host: &str) -> Self {
         Self {
             server: SocketAddr::from(([127, 0, 0, 1], port)),
+            source: None,
             host: format!("{host}:{port}"),
             headers: Vec::new(),
             connection: Mutex::new(None),
@@ -54,6 +60,11 @@ impl Client {
         let mut client = self.clone();
         client.headers.push((name.to_owned(), value.to_owned()));
         client
+    }
+
+    /// A client whose connections come from 127.`second`.`third`.1: each `third` is a /24 of its own, each `second` a /16.
+    pub fn in_network(&self, second: u8, third: u8) -> Self {
+        Self { source: Some(Ipv4Addr::new(127, second, third, 1)), ..self.clone() }
     }
 
     /// A client with another `Host`, on the same server.
@@ -87,11 +98,22 @@ impl Client {
 
     /// A new connection of its own.
     pub fn connect(&self) -> io::Result<BufReader<TcpStream>> {
-        let stream = TcpStream::connect(self.server)?;
+        let stream = match self.source {
+            None => TcpStream::connect(self.server)?,
+            Some(source) => connect_from(source, self.server)?,
+        };
         stream.set_read_timeout(Some(READ_LIMIT))?;
         stream.set_nodelay(true)?;
         Ok(BufReader::new(stream))
     }
+}
+
+/// A connection from an address of our choice, which the standard library cannot make.
+fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None)?;
+    net::bind(&socket, &SocketAddr::from((source, 0)))?;
+    net::connect(&socket, &server)?;
+    Ok(TcpStream::from(socket))
 }
 
 /// A request on its way.

@@ -2,6 +2,7 @@
 
 mod document;
 mod limits;
+mod networks;
 mod problem;
 mod read;
 mod rules;
@@ -11,6 +12,7 @@ pub use limits::Limits;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
+use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::Policy;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -173,6 +175,8 @@ pub struct Config {
     pub clearance: ClearanceTerms,
     /// The rules.
     pub policy: Policy,
+    /// Networks that the operator knows to be shared.
+    pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.
     pub limits: Limits,
     /// What is odd but allowed, in plain words.

@@ -67,6 +67,9 @@ pub fn explain(config: &Config) -> String {
         };
         say(format!("rule {}: {} {acts}", number + 1, rule.paths.join(", ")));
     }
+    for known in &config.known_networks {
+        say(format!("{} is known to be shared by {} visitors at a time", known.network, known.visitors));
+    }
     let kept = config.state_dir.as_ref().map_or_else(
         || "nothing is kept: clearances end with the process".to_owned(),
         |folder| format!("clearances survive a clean stop in {}", folder.display()),

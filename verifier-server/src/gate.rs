@@ -22,12 +22,14 @@ pub use saved::{SavedTable, TableFileError};
 use crate::config::{Bind, Config, Mode, Site};
 use arc_swap::ArcSwap;
 use entry::{Kind, NetworkMark, Payment};
+use networks::{HashKey, Memory, Profile};
 use policy::{Action, Route};
 use puzzle::{
-    Challenge, ClearanceId, ClientNetwork, Day, KeyRing, Master, Multiplier, NewChallenge, Purpose, Shape, TagSource,
+    Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape, TagSource,
     UnixSeconds, price,
 };
 use repeats::Repeats;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
 use tags::SiteTags;
@@ -97,6 +99,7 @@ pub struct Gate {
     secrets: ArcSwap<Secrets>,
     mode: AtomicU8,
     repeats: Repeats,
+    memory: Arc<Memory>,
 }
 
 impl Gate {
@@ -109,16 +112,19 @@ impl Gate {
             secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
             mode: AtomicU8::new(mode as u8),
             repeats: Repeats::default(),
+            memory: Arc::new(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, now)),
         }
     }
 
-    /// Once a second: keys of the day, forgotten entries.
+    /// Once a second: keys of the day, forgotten entries, what is remembered of networks.
     pub fn tick(&self, now: UnixSeconds) {
         if !self.secrets.load().keys.serves(now) {
             // Read and replaced in one step: masters that were replaced meanwhile do not come back.
             self.secrets.rcu(|secrets| Secrets::new(secrets.masters.clone(), now));
         }
         self.table.sweep(now);
+        // In every other mode the price is zero.
+        self.memory.tick(now, self.mode() != Mode::On);
     }
 
     /// Believes other masters from now on.
@@ -162,6 +168,9 @@ impl Gate {
         }
         let quote = self.pricing(config).quote(&route);
         if quote.price == 0 || facts.preflight {
+            if route.action == Action::Price && !facts.preflight {
+                self.memory.observe(facts.network, cost(&route));
+            }
             return Decision::Unpaid;
         }
         let kind = kind(facts, &route);
@@ -177,10 +186,14 @@ impl Gate {
             }
             pays
         });
-        if paid { Decision::Paid } else { Decision::Challenged }
+        if !paid {
+            return Decision::Challenged;
+        }
+        self.memory.observe(facts.network, cost(&route));
+        Decision::Paid
     }
 
-    /// A fresh challenge at `quote`, for whoever asks from `network`. `None` if the clock has left the days of the
+    /// A fresh challenge at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
     /// keys, which the next tick mends.
     #[must_use]
     pub fn issue(
@@ -198,7 +211,8 @@ impl Gate {
         let least = price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
-        let difficulty = price::asked(price, Multiplier::ONE, terms.ceiling(), algorithm, terms.count);
+        let multiplier = self.memory.multiplier(network, now);
+        let difficulty = price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
             issued_at: now,
@@ -255,6 +269,11 @@ impl Secrets {
 fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: NetworkMark) -> Payment {
     let strict = config.clearance.bind == Bind::Strict;
     Payment { kind, cost: route.cost, route_price: quote.price, network, strict }
+}
+
+/// What a request to a route counts in the profile.
+fn cost(route: &Route) -> Credits {
+    if route.asset { Credits::TENTH } else { route.cost }
 }
 
 fn kind(facts: &RequestFacts<'_>, route: &Route) -> Kind {

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod gate;
 pub mod http;
 pub mod operator;
+mod profile_keeper;
 pub mod random;
 pub mod reload;
 mod restrict;

@@ -81,9 +81,18 @@ fn lines(status: &Value) -> String {
             "clearances {} sold; table {} of {}",
             status["clearances_sold"], status["table"]["used"], status["table"]["slots"]
         ),
+        format!("profile    {}", profile(&status["networks"]["profile"])),
         format!("running    {} s, {} connections open", status["uptime_seconds"], status["connections"]),
     ];
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));
     lines.join("\n")
+}
+
+/// What is known of the demand of peaceful weeks.
+fn profile(profile: &Value) -> String {
+    let hours = profile["observed_seconds"].as_u64().unwrap_or(0) / 3_600;
+    let kept = if profile["loaded"] == true { "read from its file" } else { "new" };
+    let now = if profile["learning"] == true { "it learns" } else { "it rests while the gate is on" };
+    format!("of {hours} quiet hours, {kept}; {now}")
 }

@@ -1,15 +1,15 @@
 //! From a checked configuration to a serving verifier: bind, read what survived, restrict, serve, drain.
 
-use crate::clock;
 use crate::config::Config;
+use crate::gate::networks::{HashKey, Memory, Profile};
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
 use crate::http::{BindError, Listener, Server, Verifier, serve};
 use crate::reload::Reload;
-use crate::restrict;
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
+use crate::{clock, profile_keeper, random, restrict};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,13 +68,16 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     restrict::restrict(&config.limits);
 
     let (table, table_begins) = table(&config, &masters).await;
-    let gate = Gate::new(masters, table, table_begins, config.mode, clock::now());
+    let gate = Gate::new(masters, table, table_begins, config.mode, clock::now()).with_memory(memory(&config));
     let state_dir = config.state_dir.clone();
     let hosts = config.admin_hosts.clone();
     let verifier = Arc::new(Verifier::new(gate, Arc::new(config), metrics));
     let reload = |verifier: &Arc<Verifier>| Reload { file: file.to_owned(), verifier: Arc::clone(verifier) };
     let admin = Arc::new(Admin { reload: reload(&verifier), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
+    if let Some(state_dir) = &state_dir {
+        tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
+    }
     let reload = reload(&verifier);
     Ok(Running { server: serve(verifier, listeners), reload, addresses, state_dir })
 }
@@ -89,6 +92,7 @@ impl Running {
                 Ok(count) => tracing::info!("saved {count} clearances in {}", state_dir.display()),
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
+            profile_keeper::write(&verifier, state_dir);
         }
     }
 }
@@ -105,6 +109,19 @@ async fn table(config: &Config, masters: &Masters) -> (Table, UnixSeconds) {
     }
     tokio::time::sleep(clock::until_next_second()).await;
     (Table::new(config.table_mib), clock::now())
+}
+
+/// What was learned of networks before, or an empty profile under a fresh key.
+fn memory(config: &Config) -> Memory {
+    let kept = config.state_dir.as_ref().and_then(|state_dir| {
+        let unused = |error| tracing::warn!("the profile in {} is not used: {error}", state_dir.display());
+        Profile::read(state_dir).map_err(unused).ok().flatten()
+    });
+    let key = || random::bytes().map_or_else(|_| HashKey::of_process(), HashKey);
+    let loaded = kept.is_some();
+    let memory = Memory::new(key(), kept.unwrap_or_else(|| Profile::new(key())), loaded, clock::now());
+    memory.set_known(config.known_networks.clone());
+    memory
 }
 
 /// Whether files can be made in a folder, which is made if it is missing.

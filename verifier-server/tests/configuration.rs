@@ -29,7 +29,8 @@ fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
     let told = parse(
         "listen = \"8080\"\nmood = \"on\"\nmode = \"onn\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n\n\
          [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"https://x\"\n\
-         hosts = [\"http://x\"]\n\n[[rule]]\npath = \"static\"\nacton = \"allow\"\n",
+         hosts = [\"http://x\"]\n\n[[rule]]\npath = \"static\"\nacton = \"allow\"\n\n[[known_network]]\n\
+         network = \"203.0.113.7/24\"\nvisitors = 0\nvisitor = 5\n[[known_network]]\nnetwork = \"10.0.0.0/8\"\nvisitors = 9\n",
     )
     .unwrap_err();
     for (line, message, remedy) in [
@@ -45,6 +46,10 @@ fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
         (16, "`http://x` is not a host name", "without scheme"),
         (19, "the path `static` does not begin with a slash", "\"/static\""),
         (20, "`acton` is not a key in [[rule]]", "did you mean `action`?"),
+        (23, "`203.0.113.7/24` has bits beyond its length", "\"203.0.113.0/24\""),
+        (24, "`visitors` = 0 is out of range", "from 1 to 4096"),
+        (25, "`visitor` is not a key in [[known_network]]", "did you mean `visitors`?"),
+        (27, "`10.0.0.0/8` is too wide to be one shared network", "a /16 or narrower"),
     ] {
         let start = format!("portcullis.toml:{line}: {message}");
         let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
@@ -104,6 +109,10 @@ action = "allow"
 path = "/search"
 cost = 2.5
 min_price = 5000
+
+[[known_network]]
+network = "203.0.113.0/24"
+visitors = 50
 "#,
     )
     .unwrap();
@@ -122,9 +131,12 @@ min_price = 5000
     assert_eq!(route("/.well-known/acme-challenge/x").action, Action::Allow);
     assert_eq!((route("/search?q=1").cost, route("/search").min_price), (Credits::hundredths(250), 5000));
     let told = explain(&config);
-    for sentence in
-        ["X-Client".to_lowercase(), "rule 3: /search costs 2.5".to_owned(), "/var/lib/portcullis".to_owned()]
-    {
+    for sentence in [
+        "203.0.113.0/24 is known to be shared by 50 visitors".to_owned(),
+        "X-Client".to_lowercase(),
+        "rule 3: /search costs 2.5".to_owned(),
+        "/var/lib/portcullis".to_owned(),
+    ] {
         assert!(told.contains(&sentence), "{sentence} in:\n{told}");
     }
 }

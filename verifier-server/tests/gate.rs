@@ -269,3 +269,75 @@ fn what_a_clearance_admits_is_that_of_the_vectors() {
         assert_eq!(i64::from(entry.left), number("left_after_hundredths"), "{}", vector["name"]);
     }
 }
+
+#[test]
+fn who_solves_what_is_asked_gets_a_full_clearance_however_much_the_network_bought() {
+    let stage = Stage::new(&format!("mode = \"on\"\n{SITE}[challenge]\ncount = 1\ndifficulty = 100\n"));
+    let mut asked = Vec::new();
+    for number in 0..10 {
+        let paid = stage.solve("/", HOME, NOW.plus(number));
+        asked.push(paid.work());
+        let redeemed = stage.redeem(&paid, HOME, NOW.plus(number + 1)).unwrap();
+        assert!(matches!(redeemed, Redeemed::Clearance { credits: 100, .. }), "number {number}: {redeemed:?}");
+    }
+    assert_eq!((asked[0], asked[3], asked[8]), (100, 200, 299), "the root of what was bought, and of its decay");
+    assert_eq!(stage.solve("/", network(1), NOW).work(), 100, "a neighbour in the next /24");
+    assert_eq!(stage.solve("/", HOME, NOW.plus(3_600)).work(), 100, "an hour later");
+}
+
+#[test]
+fn several_tabs_behind_one_address_all_get_a_clearance() {
+    let stage = Stage::new(&format!("mode = \"on\"\n{SITE}{CHEAP}"));
+    let tabs: Vec<_> = (0..4).map(|_| stage.solve("/", HOME, NOW)).collect();
+    let credits = tabs.iter().map(|paid| match stage.redeem(paid, HOME, NOW) {
+        Ok(Redeemed::Clearance { credits, .. }) => credits,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(credits.collect::<Vec<_>>(), [100, 70, 60, 54], "each did the work of the single price");
+    // All at once they are treated like one after the other, and never worse.
+    let tabs: Vec<_> = (0..16).map(|_| stage.solve("/", network(1), NOW)).collect();
+    let sold: u32 = std::thread::scope(|scope| {
+        let threads: Vec<_> = tabs.iter().map(|paid| scope.spawn(|| stage.redeem(paid, network(1), NOW))).collect();
+        let redeemed = threads.into_iter().map(|thread| thread.join().unwrap().unwrap());
+        redeemed.map(|redeemed| if let Redeemed::Clearance { credits, .. } = redeemed { credits } else { 0 }).sum()
+    });
+    assert!((700..=1_600).contains(&sold), "{sold}");
+}
+
+#[test]
+fn what_fails_or_is_sent_again_moves_no_networks_price() {
+    let stage = Stage::new(&format!("mode = \"on\"\n{SITE}[challenge]\ncount = 1\ndifficulty = 100\n"));
+    let price = || stage.solve("/", HOME, NOW).work();
+    let paid = stage.solve("/", HOME, NOW);
+    for _ in 0..100 {
+        assert_eq!(stage.redeem(&paid.unsolved(), HOME, NOW), Err(Refusal::Unsolved));
+        assert_eq!(stage.redeem(&paid.with_bit_flipped(500), HOME, NOW), Err(Refusal::Forged));
+        assert_eq!(stage.redeem(&paid, HOME, NOW.plus(300)), Err(Refusal::Expired));
+    }
+    assert_eq!(price(), 100);
+    stage.redeem(&paid, HOME, NOW).unwrap();
+    assert_eq!(price(), 141, "one full clearance");
+    for _ in 0..100 {
+        stage.redeem(&paid, HOME, NOW).unwrap();
+    }
+    assert_eq!(price(), 141, "and the same one sent again");
+}
+
+#[test]
+fn an_idle_gate_learns_from_what_it_lets_pass_and_from_nothing_else() {
+    let rules = "[[rule]]\npath = \"/open\"\naction = \"allow\"\n[[rule]]\npath = \"/no\"\naction = \"deny\"\n\
+                 [[rule]]\npath = \"/login\"\naction = \"challenge\"\n";
+    let stage = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}{rules}"));
+    for minute in 0..120 {
+        let now = NOW.plus(minute * 60);
+        stage.gate.tick(now);
+        for _ in 0..100 {
+            let _ = stage.get("/", HOME, &[], now);
+            for path in ["/open", "/no", "/login"] {
+                let _ = stage.get(path, network(1), &[], now);
+            }
+        }
+    }
+    assert!(stage.learned_rate(HOME) > 0.02, "{}", stage.learned_rate(HOME));
+    assert!(stage.learned_rate(network(1)) <= 0.0);
+}

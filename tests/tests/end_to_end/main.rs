@@ -32,6 +32,7 @@ mod http2;
 mod https;
 mod invisible;
 mod memory;
+mod multiplier;
 mod networks;
 mod nginx_recipe;
 mod pictures;

@@ -21,16 +21,17 @@ fn navigate(client: &Client, target: &str, cookie: &str) {
 fn a_raised_floor_makes_nothing_lapse_it_only_buys_less() {
     let mut stage = Stage::new(Front::Proxy, Settings::new().set("challenge.difficulty", 100));
     let client = stage.client();
-    let unredeemed = challenge(&client, "");
+    let neighbour = client.in_network(0, 1);
+    let unredeemed = challenge(&neighbour, "");
     let cookie = buy(&client);
     visit(&client, "/", &cookie);
     stage.verifier.reprice(HOST, 400);
     assert_eq!(credits(&client, &cookie, "/"), Some(99.0), "nothing lapsed");
     visit(&client, "/", &cookie);
     assert_eq!(credits(&client, &cookie, "/"), Some(95.0), "four times the price paid: four credits a page");
-    let (_, bought) = redeem(&client, "", &unredeemed);
+    let (_, bought) = redeem(&neighbour, "", &unredeemed);
     assert_eq!(json!(bought), json!(25.0), "a quarter of the work now due, a quarter of the credits");
-    assert_eq!(challenge(&client, "").work(), 400);
+    assert_eq!(challenge(&client.in_network(0, 2), "").work(), 400);
     stage.verifier.reprice(HOST, 100);
     visit(&client, "/", &cookie);
     assert_eq!(credits(&client, &cookie, "/"), Some(94.0), "and one again when the price has fallen");

@@ -181,11 +181,12 @@ fn outpriced() {
     let mut stage = Stage::new(Front::Proxy, Settings::new().set("challenge.difficulty", 10));
     let client = stage.client();
     let cheap = challenge(&client, "");
-    let cheaper = challenge(&client, "");
+    let neighbour = client.in_network(0, 1);
+    let cheaper = challenge(&neighbour, "");
     stage.verifier.reprice(tests::stage::HOST, 201);
     refused(&client, &verify(&client, "", &cheap, &cheap.solve()), 409, "outpriced");
     stage.verifier.reprice(tests::stage::HOST, 200);
-    let (_, credits) = redeem(&client, "", &cheaper);
+    let (_, credits) = redeem(&neighbour, "", &cheaper);
     assert!((credits - 5.0).abs() < 0.011, "a twentieth is still sold: {credits}");
 }
 

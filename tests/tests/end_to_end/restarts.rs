@@ -99,7 +99,7 @@ fn a_bad_reload_keeps_the_configuration_that_works() {
     stage.verifier.rewrite("mode = \"on\"\nlissten = \"127.0.0.1:1\"\n");
     stage.verifier.hang_up();
     until_true(SOON, "the error to be logged", || stage.verifier.log()[before.len()..].contains("lissten"));
-    assert_eq!(challenge(&client, "").work(), 77);
+    assert_eq!(challenge(&client.in_network(0, 1), "").work(), 77);
     client.request("GET", "/").cookie(&cookie).send().expect_status(200);
 }
 

@@ -2,7 +2,8 @@
 
 use super::document::{Document, Lined, Section};
 use super::{
-    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, rules,
+    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, networks,
+    rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -67,6 +68,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let clearance = clearance(root, verifiers);
     let sites = Site::read_all(root, beside.as_ref());
     let policy = rules::read_all(root, &challenge, &clearance);
+    let known_networks = networks::read_all(root);
     if mode == Mode::Auto {
         warnings.push(
             "mode = \"auto\" does not follow the load yet: until it does, the price stays zero and only rules act; \
@@ -93,6 +95,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         challenge,
         clearance,
         policy,
+        known_networks,
         limits,
         warnings,
     }

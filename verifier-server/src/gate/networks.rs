@@ -1,6 +1,33 @@
 //! Client networks inside larger ones: what is fair is reckoned for each of them (DESIGN: nested shares).
 
+mod hash;
+mod memory;
+mod profile;
+mod profile_file;
+mod purchases;
+mod sketch;
+
+pub use hash::HashKey;
+pub use memory::{Memory, NetworksHealth};
+pub use profile::{
+    CREDITS_PER_SECOND_AND_SHARE, LEARNING_DELAY_SECONDS, PROFILE_HALF_LIFE_SECONDS, Profile, SHARES_AROUND_MAX,
+    SHARES_MAX,
+};
+pub use profile_file::ProfileFileError;
+pub use purchases::{HALF_LIFE_SECONDS, Purchases};
+pub use sketch::{CountMin, DecayingSketch, Shape};
+
+use ipnet::IpNet;
 use puzzle::ClientNetwork;
+
+/// A network that the operator knows to be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownNetwork {
+    /// Its prefix: IPv4 from /16, IPv6 from /32.
+    pub network: IpNet,
+    /// Visitors behind it at the same time, at least 1.
+    pub visitors: u16,
+}
 
 /// A network by its leading bits, at most a /56: never an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +51,43 @@ impl Prefix {
     #[must_use]
     pub const fn is_v6(self) -> bool {
         self.v6
+    }
+
+    /// The narrowest in which clients are told apart: a /24 or a /56.
+    #[must_use]
+    pub const fn is_client_network(self) -> bool {
+        self.length == if self.v6 { 56 } else { 24 }
+    }
+
+    /// How many shares a network of this size has where nothing is known of it: 16 for a /16, 4 for a /48, 64 for a /32.
+    #[must_use]
+    pub const fn shares_assumed(self) -> f32 {
+        match (self.v6, self.length) {
+            (false, 16) => 16.0,
+            (true, 48) => 4.0,
+            (true, 32) => 64.0,
+            _ => 1.0,
+        }
+    }
+
+    /// Whether this network lies in `other` or is the same.
+    fn lies_in(self, other: &IpNet) -> bool {
+        other.prefix_len() <= self.length && self.shares_bits(other, other.prefix_len())
+    }
+
+    /// Whether this network has `other` inside.
+    fn holds(self, other: &IpNet) -> bool {
+        other.prefix_len() > self.length && self.shares_bits(other, self.length)
+    }
+
+    fn shares_bits(self, other: &IpNet, length: u8) -> bool {
+        let theirs = match other {
+            IpNet::V4(net) if !self.v6 => Self::v4(net.addr(), length),
+            IpNet::V6(net) if self.v6 => Self::v6(net.addr(), length),
+            _ => return false,
+        };
+        // Both lengths are at least 16: shorter ones are no client network and not allowed as a known one.
+        (self.bits ^ theirs.bits) >> (64 - length) == 0
     }
 
     const fn v4(address: std::net::Ipv4Addr, length: u8) -> Self {

@@ -6,8 +6,8 @@ use super::table::{Inserted, LiveIds};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::price::{Sale, table_price};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Multiplier, Purpose, Refusal,
-    SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Refusal, SOLUTION_BYTES_MAX,
+    Solution, Solved, UnixSeconds, decode,
 };
 
 /// Life of clearances sold while the table is a quarter full.
@@ -91,7 +91,12 @@ impl Gate {
         let price = self.pricing(config).price;
         let inserted = self.table.insert_if_absent(id, now, || self.price(config, site, solved, network, now));
         let (entry, fresh) = match inserted {
-            Inserted::Fresh(entry) => (entry, true),
+            Inserted::Fresh(entry) => {
+                // Only what was really sold counts, and once: neither a failure nor the same solution sent again.
+                let full = config.clearance.full;
+                self.memory.bought(network, entry.begun.ratio(full), now);
+                (entry, true)
+            }
             Inserted::Existing(entry) if entry.spent(price, now) => return Err(Refusal::Used),
             Inserted::Existing(entry) => (entry, false),
             Inserted::Declined(refusal) => return Err(refusal),
@@ -124,7 +129,7 @@ impl Gate {
         let sale = Sale {
             full: config.clearance.full,
             price: self.pricing(config).price,
-            multiplier: Multiplier::ONE,
+            multiplier: self.memory.multiplier(network, now),
             ceiling: config.challenge.ceiling(),
             table_price: table_price(floor, used, slots),
             tenth_at_least: crowded,

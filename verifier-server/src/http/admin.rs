@@ -4,6 +4,7 @@ use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
 use crate::config::Mode;
+use crate::gate::networks::NetworksHealth;
 use crate::reload::Reload;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -171,6 +172,7 @@ impl Admin {
             "connections": verifier.open_connections(),
             "table": { "used": used, "slots": slots },
             "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied },
+            "networks": networks(&verifier.gate.memory().health()),
             "clearances_sold": verifier.metrics.clearances_sold.get(),
             "sites": config.sites.iter().map(|site| site.name.as_str()).collect::<Vec<_>>(),
             "warnings": config.warnings,
@@ -180,11 +182,28 @@ impl Admin {
     fn metrics(&self) -> Response<Full<Bytes>> {
         let verifier = &self.reload.verifier;
         let price = verifier.gate.pricing(&verifier.config.load()).price;
+        verifier.metrics.set_networks(&verifier.gate.memory().health());
         match verifier.metrics.text(verifier.open_connections(), verifier.gate.table_fill(), price) {
             Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error.to_string() })),
         }
     }
+}
+
+/// How the sketches are, for `GET /status`.
+fn networks(health: &NetworksHealth) -> Value {
+    let (used, cells) = health.purchases_cells;
+    let (profile_used, profile_cells) = health.profile_cells;
+    json!({
+        "purchases": { "cells_used": used, "cells": cells },
+        "profile": {
+            "loaded": health.profile_loaded,
+            "learning": health.profile_learning,
+            "observed_seconds": health.profile_observed_seconds,
+            "cells_used": profile_used,
+            "cells": profile_cells,
+        },
+    })
 }
 
 async fn read_json<T, B>(body: B) -> Option<T>

@@ -1,6 +1,7 @@
 //! Every metric, declared in one place. Labels come from fixed lists, never from requests.
 
 use crate::gate::Decision;
+use crate::gate::networks::NetworksHealth;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 
@@ -28,6 +29,13 @@ pub struct Metrics {
     table_used: IntGauge,
     table_slots: IntGauge,
     price: IntGauge,
+    purchases_cells_used: IntGauge,
+    purchases_cells: IntGauge,
+    profile_cells_used: IntGauge,
+    profile_cells: IntGauge,
+    profile_loaded: IntGauge,
+    profile_learning: IntGauge,
+    profile_observed_seconds: IntGauge,
 }
 
 impl Metrics {
@@ -79,8 +87,30 @@ impl Metrics {
             table_used: gauge("table_entries", "Entries in the table of live ids")?,
             table_slots: gauge("table_slots", "Entries that fit the table of live ids")?,
             price: gauge("price_attempts", "Price of the site: attempts for a full clearance")?,
+            purchases_cells_used: gauge("purchases_cells_used", "Cells in use in the sketch of what networks bought")?,
+            purchases_cells: gauge("purchases_cells", "Cells of the sketch of what networks bought")?,
+            profile_cells_used: gauge("profile_cells_used", "Cells in use in the peacetime profile")?,
+            profile_cells: gauge("profile_cells", "Cells of the peacetime profile")?,
+            profile_loaded: gauge("profile_loaded", "1 if the peacetime profile was read from its file at the start")?,
+            profile_learning: gauge("profile_learning", "1 while the gate is idle and the peacetime profile learns")?,
+            profile_observed_seconds: gauge(
+                "profile_observed_seconds",
+                "Idle seconds that the peacetime profile was learned from, halved every two weeks",
+            )?,
             registry,
         })
+    }
+
+    /// Sets the gauges of what is remembered of networks.
+    pub fn set_networks(&self, health: &NetworksHealth) {
+        let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.purchases_cells_used, health.purchases_cells.0);
+        set(&self.purchases_cells, health.purchases_cells.1);
+        set(&self.profile_cells_used, health.profile_cells.0);
+        set(&self.profile_cells, health.profile_cells.1);
+        self.profile_loaded.set(health.profile_loaded.into());
+        self.profile_learning.set(health.profile_learning.into());
+        self.profile_observed_seconds.set(i64::try_from(health.profile_observed_seconds).unwrap_or(i64::MAX));
     }
 
     /// Counts a decision.

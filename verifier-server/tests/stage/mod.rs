@@ -3,6 +3,7 @@
 use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
 use std::path::Path;
 use verifier_server::config::{Config, Site};
+use verifier_server::gate::networks::Nested;
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
@@ -33,6 +34,11 @@ pub(crate) struct Paid {
 }
 
 impl Paid {
+    /// Attempts that its challenge asks.
+    pub(crate) fn work(&self) -> u64 {
+        Challenge::parse(&self.challenge).unwrap().shape().work()
+    }
+
     pub(crate) fn with_bit_flipped(&self, bit: usize) -> Self {
         let mut changed = self.clone();
         changed.challenge[bit / 8] ^= 0x80 >> (bit % 8);
@@ -116,6 +122,10 @@ impl Stage {
             Ok(Redeemed::Clearance { id, .. }) => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(crate) fn learned_rate(&self, from: u8) -> f32 {
+        self.gate.memory().learned_rate(Nested::of(client_network(from)).levels()[0])
     }
 
     pub(crate) fn get(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {

@@ -1,0 +1,133 @@
+//! What the gate remembers of networks, and what follows for each: its multiplier, its weight, its learned rate.
+
+use super::profile::{CREDITS_PER_SECOND_AND_SHARE, Profile, SHARES_AROUND_MAX, SHARES_MAX};
+use super::purchases::Purchases;
+use super::{HashKey, KnownNetwork, Nested, Prefix};
+use crate::gate::Gate;
+use arc_swap::ArcSwap;
+use puzzle::{ClientNetwork, Credits, Multiplier, UnixSeconds};
+use std::sync::Arc;
+
+/// Purchases of the last minutes and demand of the last weeks. Fixed in size.
+#[derive(Debug)]
+pub struct Memory {
+    purchases: Purchases,
+    profile: Profile,
+    known: ArcSwap<Vec<KnownNetwork>>,
+    /// Whether the profile was read from its file.
+    loaded: bool,
+}
+
+/// How the sketches are, for the operator.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworksHealth {
+    /// Cells of the purchases in use, and in all.
+    pub purchases_cells: (usize, usize),
+    /// Cells of the profile in use, and in all.
+    pub profile_cells: (usize, usize),
+    /// Whether the profile was read from its file at the start.
+    pub profile_loaded: bool,
+    /// Whether it learns now: not under attack.
+    pub profile_learning: bool,
+    /// Idle seconds that it was learned from, decayed like it.
+    pub profile_observed_seconds: u64,
+}
+
+impl Memory {
+    /// Nothing bought yet, and a profile; `kept` says that it was read from its file.
+    #[must_use]
+    pub fn new(key: HashKey, profile: Profile, kept: bool, now: UnixSeconds) -> Self {
+        Self { purchases: Purchases::new(key, now), profile, known: ArcSwap::default(), loaded: kept }
+    }
+
+    /// Believes from now on what the operator knows of these networks.
+    pub fn set_known(&self, known: Vec<KnownNetwork>) {
+        self.known.store(Arc::new(known));
+    }
+
+    /// Once a second. `idle`: there is no overload and the gate asks nothing.
+    pub fn tick(&self, now: UnixSeconds, idle: bool) {
+        self.purchases.tick(now);
+        self.profile.tick(now, idle);
+    }
+
+    /// Notes a request for the profile, which counts it while the gate is idle.
+    pub fn observe(&self, network: ClientNetwork, cost: Credits) {
+        self.profile.observe(Nested::of(network).levels(), cost);
+    }
+
+    /// What `network` pays more for its next full clearance.
+    #[must_use]
+    pub fn multiplier(&self, network: ClientNetwork, now: UnixSeconds) -> Multiplier {
+        self.purchases.multiplier(&Nested::of(network), |prefix| self.shares(prefix), now)
+    }
+
+    /// Counts what `network` bought, in full clearances.
+    pub fn bought(&self, network: ClientNetwork, clearances: f32, now: UnixSeconds) {
+        self.purchases.count(&Nested::of(network), clearances, |prefix| self.shares(prefix), now);
+    }
+
+    /// Credits/s that a network usually brings: learned, or what the operator's visitors there come to, if that is more.
+    #[must_use]
+    pub fn learned_rate(&self, prefix: Prefix) -> f32 {
+        let by_hand = f32::from(visitors(&self.known.load(), prefix)) * CREDITS_PER_SECOND_AND_SHARE;
+        self.profile.learned_rate(prefix).max(by_hand)
+    }
+
+    /// The shares of a network of any size: as many visitors as its usual demand is that of, at least 1.
+    #[must_use]
+    pub fn shares(&self, prefix: Prefix) -> f32 {
+        let most = if prefix.is_client_network() { SHARES_MAX } else { SHARES_AROUND_MAX };
+        (self.learned_rate(prefix) / CREDITS_PER_SECOND_AND_SHARE).clamp(1.0, f32::from(most))
+    }
+
+    /// The weight of a network of any size in whole shares: 1, or more where many visitors are known behind it; at most
+    /// [`SHARES_MAX`] for a client network, [`SHARES_AROUND_MAX`] for one around others.
+    #[must_use]
+    pub fn weight(&self, prefix: Prefix) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 4096")]
+        let shares = self.shares(prefix).round() as u32;
+        shares
+    }
+
+    /// How the sketches are.
+    #[must_use]
+    pub fn health(&self) -> NetworksHealth {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weeks in seconds, never negative")]
+        let observed = self.profile.observed_seconds() as u64;
+        NetworksHealth {
+            purchases_cells: self.purchases.fill(),
+            profile_cells: self.profile.fill(),
+            profile_loaded: self.loaded,
+            profile_learning: self.profile.is_learning(),
+            profile_observed_seconds: observed,
+        }
+    }
+
+    /// The profile, for keeping it.
+    #[must_use]
+    pub const fn profile(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+/// How many visitors the operator knows behind a network: those of the largest known one around it, or of all in it.
+fn visitors(known: &[KnownNetwork], prefix: Prefix) -> u16 {
+    let around = known.iter().filter(|known| prefix.lies_in(&known.network)).map(|known| known.visitors).max();
+    let inside = known.iter().filter(|known| prefix.holds(&known.network)).map(|known| known.visitors);
+    around.unwrap_or(0).max(inside.fold(0, u16::saturating_add))
+}
+
+impl Gate {
+    /// The gate with another memory of networks, before it serves.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory: Arc::new(memory), ..self }
+    }
+
+    /// What it remembers of networks: their weights and learned rates.
+    #[must_use]
+    pub const fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+}
