@@ -31,8 +31,11 @@ impl Prefix {
     }
 
     const fn v6(address: std::net::Ipv6Addr, length: u8) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = address.octets();
-        let bits = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        // An address has 16 octets.
+        let bits = match address.octets().first_chunk() {
+            Some(octets) => u64::from_be_bytes(*octets),
+            None => 0,
+        };
         Self { bits: bits & (u64::MAX << (64 - length)), length, v6: true }
     }
 }

@@ -1,6 +1,7 @@
 //! Every metric, declared in one place. Labels come from fixed lists, never from requests.
 
-use crate::gate::Decision;
+use super::site_metrics::SiteMetrics;
+use crate::gate::{Decision, SiteReport};
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 
@@ -27,7 +28,7 @@ pub struct Metrics {
     connections: IntGauge,
     table_used: IntGauge,
     table_slots: IntGauge,
-    price: IntGauge,
+    sites: SiteMetrics,
 }
 
 impl Metrics {
@@ -78,7 +79,7 @@ impl Metrics {
             connections: gauge("connections", "Open client connections")?,
             table_used: gauge("table_entries", "Entries in the table of live ids")?,
             table_slots: gauge("table_slots", "Entries that fit the table of live ids")?,
-            price: gauge("price_attempts", "Price of the site: attempts for a full clearance")?,
+            sites: SiteMetrics::new(&registry)?,
             registry,
         })
     }
@@ -105,16 +106,23 @@ impl Metrics {
         [&self.unpaid, &self.paid, &self.challenged, &self.denied].map(IntCounter::get)
     }
 
+    /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.
+    pub fn sites<'a>(&self, sites: impl Iterator<Item = (&'a str, u64, SiteReport)>) {
+        self.sites.reset();
+        for (name, price, report) in sites {
+            self.sites.set(name, price, &report);
+        }
+    }
+
     /// All metrics as Prometheus text, with the gauges set to these values.
     ///
     /// # Errors
     /// If the encoder fails, which it does not on metrics with values.
-    pub fn text(&self, connections: usize, table: (usize, usize), price: u64) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(&self, connections: usize, table: (usize, usize)) -> Result<Vec<u8>, prometheus::Error> {
         let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.connections, connections);
         set(&self.table_used, table.0);
         set(&self.table_slots, table.1);
-        self.price.set(i64::try_from(price).unwrap_or(i64::MAX));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -130,7 +138,7 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         metrics.decided(Decision::Paid);
         metrics.refused(Refusal::Used);
-        let text = String::from_utf8(metrics.text(3, (1, 100), 5).expect("text")).expect("UTF-8");
+        let text = String::from_utf8(metrics.text(3, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
         assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
         assert!(text.contains("portcullis_connections 3"));

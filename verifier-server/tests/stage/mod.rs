@@ -83,7 +83,8 @@ impl Stage {
     }
 
     pub(crate) fn solve(&self, path: &str, from: u8, now: UnixSeconds) -> Paid {
-        let quote = self.gate.pricing(&self.config).quote(&self.config.policy.route(&Target::parse(path)));
+        let pricing = self.gate.pricing_for(&self.config, self.site("main.test"), client_network(from), now);
+        let quote = pricing.quote(&self.config.policy.route(&Target::parse(path)));
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let random = u128::from(number).to_be_bytes();
         let challenge =
@@ -123,7 +124,7 @@ impl Stage {
     }
 
     pub(crate) fn get_at(&self, host: &str, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
-        self.with_facts(host, path, from, ids, |facts| self.gate.decide(&self.config, facts, now))
+        self.with_facts(host, path, from, ids, |facts| self.gate.meet(&self.config, facts, now).decision)
     }
 
     pub(crate) fn worth(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Worth {
