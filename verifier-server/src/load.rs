@@ -264,7 +264,6 @@ impl SiteLoad {
         stepped.limit.step(&second, elapsed);
         let learned = stepped.limit.capacity().map(Capacity::Learned);
         let capacity = configured.map(Capacity::Configured).or(learned);
-        self.demand.set_capacity(capacity.map(Capacity::credits_per_second));
         let limit = stepped.limit;
         let origin = OriginState {
             waiting,
@@ -274,7 +273,7 @@ impl SiteLoad {
             learning: limit.learning(),
         };
         stepped.last = Measured {
-            demand: self.demand.take(seconds),
+            demand: self.demand.take(seconds, capacity.map(Capacity::credits_per_second)),
             capacity,
             origin: stepped.origin_seen.then_some(origin),
             queue_delay_s: (queue_delay_us != NOTHING_REPORTED).then(|| amount::float(queue_delay_us) / 1e6),

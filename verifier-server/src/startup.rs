@@ -74,6 +74,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let hosts = config.admin_hosts.clone();
     let config = Arc::new(config);
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
+    verifier.gate.begin(&config);
     resume(&verifier, &config);
     let reload = |verifier: &Arc<Verifier>| Reload { file: file.to_owned(), verifier: Arc::clone(verifier) };
     let admin = Arc::new(Admin { reload: reload(&verifier), token, hosts });

@@ -205,6 +205,13 @@ impl Gate {
         SavedPrices::new(self.mode(), config.mode, sites.collect(), now)
     }
 
+    /// Takes what the configuration says of the capacities, before the first step.
+    pub fn begin(&self, config: &Config) {
+        for site in &config.sites {
+            self.sites.of(site).load.demand.set_capacity(config.capacity_of(site));
+        }
+    }
+
     /// Goes on where a process ended: a gate that was down begins down, at that price and for its hold. `now` on the
     /// clock of [`Gate::step`].
     pub fn resume(&self, config: &Config, saved: &SavedPrices, now: Duration, second: UnixSeconds) {

@@ -3,7 +3,7 @@
 //! A network has a cell in each of two rows, by a keyed hash, and is believed the emptier one: a stranger cannot choose
 //! whose cells they share, and a newcomer is taken for somebody else only where both are taken.
 
-use super::amount::{Amount, float, whole};
+use super::amount::{Amount, float};
 use crate::gate::networks::Prefix;
 use puzzle::UnixSeconds;
 use std::hash::{BuildHasher, RandomState};
@@ -98,13 +98,6 @@ fn level(cell: u64, rate: f64, now: UnixSeconds) -> u64 {
 
 fn packed(now: UnixSeconds, level: u64) -> u64 {
     (u64::from(now.0) & SECONDS_MASK) << LEVEL_BITS | level.min(LEVEL_MAX)
-}
-
-/// The cap at `rate` credits a second: some seconds of it at once, and at least a page with its parts.
-pub(super) fn cap(rate: f64) -> Cap {
-    const BURST_SECONDS: f64 = 4.0;
-    const BURST_CREDITS_MIN: f64 = 8.0;
-    Cap { rate, burst: (BURST_SECONDS * rate).max(BURST_CREDITS_MIN).min(float(whole(1e6))) }
 }
 
 #[cfg(test)]

@@ -4,16 +4,27 @@
 //! does one client network count for more than its cap, or than what it usually brings.
 
 use super::amount::{Amount, Tally};
-use super::buckets::{Buckets, cap};
+use super::buckets::{Buckets, Cap};
 use crate::gate::networks::{Nested, Prefix};
 use puzzle::UnixSeconds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A client network's share of the capacity in what is offered.
-const OFFERED_SHARE: f64 = 1.0 / 16.0;
-/// Its share in what is paid.
-const PAID_SHARE: f64 = 1.0 / 64.0;
+/// What counts of a client network in a demand.
+#[derive(Clone, Copy)]
+struct Share {
+    /// Its share of the capacity.
+    of_capacity: f64,
+    /// So many seconds of its cap count at once,
+    burst_s: f64,
+    /// and at least so many credits.
+    burst_credits_min: f64,
+}
+
+/// In what is offered: a page with its parts is no flood.
+const OFFERED: Share = Share { of_capacity: 1.0 / 16.0, burst_s: 4.0, burst_credits_min: 8.0 };
+/// In what is paid: many networks that spend in the same second must not move the price together.
+const PAID: Share = Share { of_capacity: 1.0 / 64.0, burst_s: 1.0, burst_credits_min: 1.0 };
 
 /// How much demand a network usually brings, learned in quiet weeks.
 pub trait Usual: Send + Sync {
@@ -86,7 +97,7 @@ impl Demand {
             Nested::V4([narrow, wide]) => [Some((*narrow, 1.0)), Some((*wide, 4.0)), None],
             Nested::V6([_, site, _]) => [Some((*site, 1.0)), None, None],
         };
-        let counted = self.counted(&self.buckets.offered, levels, OFFERED_SHARE, cost, usual, now);
+        let counted = self.counted(&self.buckets.offered, levels, OFFERED, cost, usual, now);
         self.offered.add(counted.millionths());
     }
 
@@ -98,7 +109,7 @@ impl Demand {
             Nested::V4([narrow, wide]) => [Some((*narrow, 1.0)), Some((*wide, 16.0)), None],
             Nested::V6([home, site, provider]) => [Some((*home, 1.0)), Some((*site, 4.0)), Some((*provider, 64.0))],
         };
-        let counted = self.counted(&self.buckets.paid, levels, PAID_SHARE, kept, usual, now);
+        let counted = self.counted(&self.buckets.paid, levels, PAID, kept, usual, now);
         self.paid.add(counted.millionths());
     }
 
@@ -117,16 +128,24 @@ impl Demand {
         levels.iter().any(|level| self.buckets.offered.is_above(self.site, *level, now))
     }
 
-    /// What was demanded in the `elapsed_seconds` since this was asked last.
-    pub fn take(&self, elapsed_seconds: f64) -> Demanded {
+    /// What was demanded in the `elapsed_seconds` since this was asked last; `capacity` in credits a second is that of
+    /// which networks have shares from now on. Without one everything is counted.
+    pub fn take(&self, elapsed_seconds: f64, capacity: Option<f64>) -> Demanded {
         let rate = |tally: &Tally| Amount::of_millionths(tally.take()).credits() / elapsed_seconds;
         let (raw, offered, paid) = (rate(&self.raw), rate(&self.offered), rate(&self.paid));
-        Demanded { raw, offered, paid: (paid - rate(&self.given_back)).max(0.0) }
+        let paid = (paid - rate(&self.given_back)).max(0.0);
+        let had_one = self.set_capacity(capacity);
+        // What was counted without shares must not be compared with a capacity that has just become known.
+        if capacity.is_some() && !had_one {
+            Demanded { raw, ..Demanded::default() }
+        } else {
+            Demanded { raw, offered, paid }
+        }
     }
 
-    /// Sets the capacity, in credits a second, of which networks have shares. Without one everything is counted.
-    pub fn set_capacity(&self, capacity: Option<f64>) {
-        self.capacity.store(Amount::of_credits(capacity.unwrap_or(0.0)).millionths(), Ordering::Relaxed);
+    /// Sets the capacity, in credits a second, of which networks have shares. Says whether there was one.
+    pub fn set_capacity(&self, capacity: Option<f64>) -> bool {
+        self.capacity.swap(Amount::of_credits(capacity.unwrap_or(0.0)).millionths(), Ordering::Relaxed) != 0
     }
 
     /// How much of `amount` counts at every level, each of which holds so many shares of the narrowest.
@@ -134,7 +153,7 @@ impl Demand {
         &self,
         buckets: &Buckets,
         levels: [Option<(Prefix, f64)>; 3],
-        share: f64,
+        share: Share,
         amount: Amount,
         usual: &dyn Usual,
         now: UnixSeconds,
@@ -147,7 +166,9 @@ impl Demand {
         let mut learned = 0.0_f64;
         levels.into_iter().flatten().fold(amount, |counted, (network, shares)| {
             learned = learned.max(usual.credits_per_second(network));
-            buckets.pour(self.site, network, counted, cap((shares * share * capacity).max(learned)), now)
+            let rate = (shares * share.of_capacity * capacity).max(learned);
+            let burst = (share.burst_s * rate).max(share.burst_credits_min);
+            buckets.pour(self.site, network, counted, Cap { rate, burst }, now)
         })
     }
 }
@@ -183,7 +204,7 @@ mod tests {
             for network in networks {
                 (0..each).for_each(|_| act(&demand, network, Amount::of(Credits::ONE), NOW.plus(second)));
             }
-            last = demand.take(1.0);
+            last = demand.take(1.0, Some(CAPACITY));
         }
         last
     }
@@ -266,7 +287,15 @@ mod tests {
         demand.pay(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW);
         demand.pay(&v4(52, 100), Amount::of(Credits::ONE), &Unknown, NOW);
         demand.give_back(Amount::of(Credits::hundredths(50)));
-        near(demand.take(1.0).paid, 1.5);
+        near(demand.take(1.0, Some(CAPACITY)).paid, 1.5);
+    }
+
+    #[test]
+    fn what_was_counted_without_shares_is_not_compared_with_a_capacity() {
+        let demand = Demand::new(7, Arc::default());
+        (0..500).for_each(|_| demand.ask(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW));
+        let first = demand.take(1.0, Some(CAPACITY));
+        assert_eq!((first.raw, first.offered), (500.0, 0.0));
     }
 
     #[test]
@@ -274,6 +303,6 @@ mod tests {
         let demand = Demand::new(7, Arc::default());
         (0..500).for_each(|_| demand.ask(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW));
         assert!(!demand.is_above_cap(&v4(51, 100), NOW));
-        near(demand.take(1.0).offered, 500.0);
+        near(demand.take(1.0, None).offered, 500.0);
     }
 }
