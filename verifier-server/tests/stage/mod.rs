@@ -2,12 +2,14 @@
 
 use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
 use std::path::Path;
+use std::time::Duration;
 use verifier_server::config::{Config, Site};
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
     Decision, Gate, Masters, Redeemed, RequestFacts, SavedTable, Submission, TableFileError, Worth,
 };
+use verifier_server::load::Surroundings;
 
 /// The moment at which the table begins.
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -62,6 +64,7 @@ impl Stage {
         let config = Config::parse(config, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap();
         let masters = Masters { signing: Master(MASTER), old: None };
         let gate = Gate::new(masters, Table::new(config.table_mib), NOW, config.mode, NOW);
+        gate.begin(&config);
         Self { gate, config, randomness: 0.into() }
     }
 
@@ -80,6 +83,29 @@ impl Stage {
     pub(crate) fn revived(self, saved: SavedTable) -> Self {
         let masters = Masters { signing: Master(MASTER), old: None };
         Self { gate: Gate::new(masters, saved.table, saved.table_begins, self.config.mode, NOW), ..self }
+    }
+
+    /// Ends the second before `now`, with a load that a program told.
+    pub(crate) fn step(&self, told_load: Option<f64>, now: UnixSeconds) {
+        let surroundings = Surroundings { told_load, ..Surroundings::default() };
+        let clock = Duration::from_secs(now.since(NOW).into());
+        self.gate.step(&self.config, &surroundings, clock, Duration::from_secs(1), now);
+    }
+
+    /// The site's price.
+    pub(crate) fn price(&self) -> u64 {
+        self.gate.pricing(&self.config, self.site("main.test")).price
+    }
+
+    /// What is measured of the site.
+    pub(crate) fn load(&self) -> std::sync::Arc<verifier_server::load::SiteLoad> {
+        self.gate.load_of(self.site("main.test"))
+    }
+
+    /// Takes over what another gate has kept of its prices.
+    pub(crate) fn resume(&self, other: &Self, now: UnixSeconds) {
+        let saved = other.gate.saved_prices(&other.config, now);
+        self.gate.resume(&self.config, &saved, Duration::from_secs(now.since(NOW).into()), now);
     }
 
     pub(crate) fn solve(&self, path: &str, from: u8, now: UnixSeconds) -> Paid {
