@@ -2,7 +2,7 @@
 
 use crate::client;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::gate::price::State;
 use crate::http::Verifier;
 use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
@@ -14,7 +14,7 @@ use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How often mode, price, hold and capacity are written to `state_dir`.
+/// How often mode, price, hold and capacity are written to `state_dir`, besides whenever mode or state change.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// What drives the controllers of a verifier.
@@ -22,13 +22,15 @@ pub(crate) struct Watch {
     verifier: Arc<Verifier>,
     stepped: Instant,
     saved: Instant,
+    /// The mode that was saved.
+    mode: Mode,
     save_log: Sampled,
 }
 
 impl Watch {
     pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
         let now = Instant::now();
-        Self { verifier, stepped: now, saved: now, save_log: Sampled::default() }
+        Self { mode: verifier.gate.mode(), verifier, stepped: now, saved: now, save_log: Sampled::default() }
     }
 
     /// A second has passed, or a little more.
@@ -47,8 +49,9 @@ impl Watch {
         for site in &changed {
             self.tell(&config, site, now);
         }
-        if !changed.is_empty() || self.saved.elapsed() >= SAVE_EVERY {
-            self.saved = Instant::now();
+        let mode = self.verifier.gate.mode();
+        if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
+            (self.saved, self.mode) = (Instant::now(), mode);
             self.save(&config).await;
         }
     }
