@@ -104,7 +104,7 @@ impl Stand {
     pub fn submission(&mut self, host: &str, issued_at: UnixSeconds, solved: bool) -> anyhow::Result<Submitted> {
         self.issued += 1;
         let site = self.config.site_of(host).context("the site is configured")?;
-        let price = self.gate.pricing(&self.config).price;
+        let price = self.gate.pricing(&self.config, site).price;
         let quote = Quote { price, standing: false };
         let network = ClientNetwork::of(Self::VISITOR);
         let random = self.issued.to_be_bytes();

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::body::{Bytes, Incoming};
@@ -15,9 +16,14 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
 
 use crate::pages;
 use crate::transfer::Flood;
+
+/// How many requests for `/work` the site works on at once, and for how long: 20 a second.
+const WORKERS: usize = 2;
+const WORK: Duration = Duration::from_millis(100);
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -53,6 +59,7 @@ struct Shared {
     name: String,
     seen: Mutex<Vec<Seen>>,
     uploaded: AtomicU64,
+    workers: Semaphore,
 }
 
 impl Origin {
@@ -61,7 +68,12 @@ impl Origin {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
-        let shared = Arc::new(Shared { name: name.into(), seen: Mutex::default(), uploaded: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            name: name.into(),
+            seen: Mutex::default(),
+            uploaded: AtomicU64::new(0),
+            workers: Semaphore::new(WORKERS),
+        });
         let origin = Self { port, shared: Arc::clone(&shared) };
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -140,6 +152,11 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
             Response::new(Flood::new(bytes).boxed())
         }
         "/hang" => pending().await,
+        "/work" => {
+            let _worker = shared.workers.acquire().await.unwrap();
+            tokio::time::sleep(WORK).await;
+            html(pages::linked(site, target))
+        }
         "/socket" => socket(request),
         "/events" => events(),
         path if path.starts_with("/static/") => typed("image/svg+xml", pages::PICTURE),

@@ -64,6 +64,13 @@ impl Settings {
         self.push("site", site)
     }
 
+    /// Sets a key of the site that was added last.
+    pub fn of_site(mut self, key: &str, value: impl Into<Value>) -> Self {
+        let sites = self.table.get_mut("site").and_then(Value::as_array_mut).unwrap();
+        sites.last_mut().and_then(Value::as_table_mut).unwrap().insert(key.to_owned(), value.into());
+        self
+    }
+
     /// Adds a `[[rule]]`, written as in the file: `path = "/static/**"` and, on lines of their own, what applies there.
     pub fn rule(self, lines: &str) -> Self {
         let rule = lines.parse::<Table>().unwrap();

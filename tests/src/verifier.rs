@@ -179,8 +179,12 @@ fn complete(settings: Settings, directory: &Path, port: u16, admin_port: u16) ->
         ("secret_file", path("portcullis.secret")),
         ("admin_token_file", path("admin-token")),
         ("state_dir", path("state")),
+        // Empty: the pressure of the machine that the tests run on is nobody's attack.
+        ("pressure_dir", path("pressure")),
     ];
-    fs::create_dir_all(directory.join("state")).unwrap();
+    for folder in ["state", "pressure"] {
+        fs::create_dir_all(directory.join(folder)).unwrap();
+    }
     place
         .into_iter()
         .filter(|(key, _)| !given.contains_key(*key))

@@ -4,7 +4,8 @@ use crate::config::Listen;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::{Request, Response};
+use hyper::header::HOST;
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
@@ -48,6 +49,26 @@ pub(crate) async fn send(to: &Listen, request: Request<Full<Bytes>>) -> Result<R
         }
     };
     tokio::time::timeout(TIMEOUT, conversation).await.unwrap_or(Err(ClientError::Timeout))
+}
+
+/// Asks for `url` on a connection of its own and returns when the head of the answer has come. The caller bounds the time.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(crate) async fn head_of(url: &Uri) -> Result<(), ClientError> {
+    let authority = url.authority().map_or("", hyper::http::uri::Authority::as_str);
+    let address = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(80));
+    let stream =
+        TcpStream::connect(address).await.map_err(|error| ClientError::Connect(authority.to_owned(), error))?;
+    let target = url.path_and_query().map_or("/", |target| target.as_str());
+    let request = Request::builder().uri(target).header(HOST, authority).body(Full::<Bytes>::default());
+    let request = request.map_err(|error| ClientError::Broken(error.into()))?;
+    let broken = |error: hyper::Error| ClientError::Broken(error.into());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    tokio::select! {
+        answered = sender.send_request(request) => answered.map(drop).map_err(broken),
+        ended = connection => Err(ended.err().map_or(ClientError::Timeout, broken)),
+    }
 }
 
 async fn converse<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError>

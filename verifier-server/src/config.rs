@@ -167,6 +167,8 @@ pub struct Config {
     pub base_path: String,
     /// How much is logged.
     pub log: tracing::Level,
+    /// Where the system tells about pressure.
+    pub pressure_dir: PathBuf,
     /// What is protected.
     pub sites: Vec<Site>,
     /// What challenges ask.
@@ -204,6 +206,13 @@ impl Config {
     /// All problems at once.
     pub fn parse(text: &str, file: &std::path::Path) -> Result<Self, Problems> {
         read::config(text, file)
+    }
+
+    /// What a site can do in a second at this verifier, in credits, where the configuration says so.
+    #[must_use]
+    pub fn capacity_of(&self, site: &Site) -> Option<f64> {
+        let capacity = f64::from(site.capacity_per_second?.in_hundredths()) / 100.0;
+        Some(capacity / f64::from(self.verifiers.get()))
     }
 
     /// The site that `host` (without port, any case) belongs to: an exact name first, then the longest wildcard.

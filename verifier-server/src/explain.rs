@@ -1,6 +1,6 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
-use crate::config::{Beside, Bind, Config, Mode, OnFailure};
+use crate::config::{Beside, Bind, Config, Mode, OnFailure, Site};
 use crate::gate::policy::Action;
 use std::fmt::Write;
 
@@ -39,9 +39,15 @@ pub fn explain(config: &Config) -> String {
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
         Mode::Off => "mode off: nothing but `deny` rules acts".to_owned(),
-        Mode::Auto => "mode auto: the price is zero; `challenge` and `deny` rules act".to_owned(),
-        Mode::On => format!("mode on: every page needs work, {floor} attempts for a full clearance"),
+        Mode::Auto => format!(
+            "mode auto: nothing is asked until a site is overloaded; then every page of it needs work, at least {floor} \
+             attempts for a full clearance"
+        ),
+        Mode::On => format!("mode on: every page needs work, at least {floor} attempts for a full clearance"),
     });
+    for site in &config.sites {
+        say(format!("the load on `{}`: {}", site.name, load(config, site)));
+    }
     say(format!(
         "a challenge asks {} sub-puzzles of {} attempts at the floor and {ceiling} attempts at the most, within {} s",
         config.challenge.count,
@@ -83,4 +89,15 @@ pub fn explain(config: &Config) -> String {
         say(format!("warning: {warning}"));
     }
     text
+}
+
+/// What tells how much a site can do, and what else starts its gate.
+fn load(config: &Config, site: &Site) -> String {
+    let capacity = match (config.capacity_of(site), &site.origin) {
+        (Some(capacity), _) => format!("it can do {capacity} credits a second here, as configured"),
+        (None, Some(_)) => "what it can do is learned from its answers".to_owned(),
+        (None, None) => "nothing tells what it can do, so the price stays at the floor".to_owned(),
+    };
+    let probe = site.probe_url.as_ref().map_or_else(|| "no probe".to_owned(), |url| format!("probe {url}"));
+    format!("{capacity}; pressure in {}; {probe}", config.pressure_dir.display())
 }

@@ -6,10 +6,12 @@ mod clearance;
 pub mod entry;
 pub mod networks;
 pub mod policy;
+pub mod price;
 mod pricing;
 mod redeem;
 mod repeats;
 mod saved;
+mod sites;
 pub mod table;
 mod tags;
 pub mod target;
@@ -18,17 +20,20 @@ pub use clearance::Worth;
 pub use pricing::{Pricing, Quote};
 pub use redeem::{Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
+pub use sites::{SiteGate, SiteReport};
 
 use crate::config::{Bind, Config, Mode, Site};
+use crate::load::Amount;
 use arc_swap::ArcSwap;
 use entry::{Kind, NetworkMark, Payment};
-use networks::{HashKey, Memory, Profile};
+use networks::{HashKey, Memory, Nested, Profile};
 use policy::{Action, Route};
 use puzzle::{
     Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape, TagSource,
-    UnixSeconds, price,
+    UnixSeconds,
 };
 use repeats::Repeats;
+use sites::Sites;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
@@ -92,14 +97,27 @@ pub enum Decision {
     Denied,
 }
 
+/// A request that met the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// What becomes of it.
+    pub decision: Decision,
+    /// What it costs by its route, whether or not anything is asked now.
+    pub cost: Credits,
+}
+
 /// The gate: keys, table of live ids, mode. Configuration comes with each call, so that it can be swapped whole.
 pub struct Gate {
     table: Table,
     table_begins: UnixSeconds,
     secrets: ArcSwap<Secrets>,
     mode: AtomicU8,
+    /// Charges that cover further questions about the same request.
     repeats: Repeats,
     memory: Arc<Memory>,
+    /// Requests that were counted as demand, for the same reason.
+    counted: Repeats,
+    sites: Sites,
 }
 
 impl Gate {
@@ -113,6 +131,8 @@ impl Gate {
             mode: AtomicU8::new(mode as u8),
             repeats: Repeats::default(),
             memory: Arc::new(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, now)),
+            counted: Repeats::default(),
+            sites: Sites::default(),
         }
     }
 
@@ -123,8 +143,7 @@ impl Gate {
             self.secrets.rcu(|secrets| Secrets::new(secrets.masters.clone(), now));
         }
         self.table.sweep(now);
-        // In every other mode the price is zero.
-        self.memory.tick(now, self.mode() != Mode::On);
+        self.memory.tick(now, self.mode() != Mode::On && !self.sites.any_strained());
     }
 
     /// Believes other masters from now on.
@@ -153,34 +172,36 @@ impl Gate {
         (self.table.used(), self.table.slots())
     }
 
-    /// What things cost now.
+    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay.
     #[must_use]
-    pub fn pricing(&self, config: &Config) -> Pricing {
-        Pricing::of(config, self.mode())
+    pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
+        let route = config.policy.route(facts.target);
+        let cost = cost(&route);
+        let decision = if route.action == Action::Deny {
+            Decision::Denied
+        } else {
+            self.count(facts, cost, now);
+            self.decide(config, facts, &route, now)
+        };
+        Met { decision, cost }
     }
 
-    /// Decides about a request, and charges it to the first of its clearances that can pay.
-    #[must_use]
-    pub fn decide(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Decision {
-        let route = config.policy.route(facts.target);
-        if route.action == Action::Deny {
-            return Decision::Denied;
-        }
-        let quote = self.pricing(config).quote(&route);
+    fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Decision {
+        let quote = self.pricing_for(config, facts.site, facts.network, now).quote(route);
         if quote.price == 0 || facts.preflight {
             if route.action == Action::Price && !facts.preflight {
-                self.memory.observe(facts.network, cost(&route));
+                self.memory.observe(facts.network, cost(route));
             }
             return Decision::Unpaid;
         }
-        let kind = kind(facts, &route);
+        let kind = kind(facts, route);
         let paid = facts.clearances.iter().any(|id| {
             let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
             let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
             if key.is_some_and(|key| self.repeats.covers(key, now) && covered()) {
                 return true;
             }
-            let pays = self.pay(config, facts, *id, kind, &route, quote, now);
+            let pays = self.pay(config, facts, *id, kind, route, quote, now);
             if let (true, Some(key)) = (pays, key) {
                 self.repeats.charged(key, now);
             }
@@ -189,7 +210,7 @@ impl Gate {
         if !paid {
             return Decision::Challenged;
         }
-        self.memory.observe(facts.network, cost(&route));
+        self.memory.observe(facts.network, cost(route));
         Decision::Paid
     }
 
@@ -208,11 +229,11 @@ impl Gate {
         let secrets = self.secrets.load();
         let keys = secrets.keys.signing(now)?;
         let terms = &config.challenge;
-        let least = price::table_price(terms.floor(), self.table.used(), self.table.slots());
+        let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
         let multiplier = self.memory.multiplier(network, now);
-        let difficulty = price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
+        let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
             issued_at: now,
@@ -236,11 +257,29 @@ impl Gate {
         quote: Quote,
         now: UnixSeconds,
     ) -> bool {
-        let paid = self.table.change(id, now, |entry| {
+        let kept = self.table.change(id, now, |entry| {
             let network = self.network_mark(facts.network, entry.issued_day);
-            entry.site == facts.site.mark && entry.pay(&payment(config, kind, route, quote, network), now)
+            let payment = payment(config, kind, route, quote, network);
+            let kept = entry.weight(&payment, now);
+            (entry.site == facts.site.mark && entry.pay(&payment, now)).then_some(kept)
         });
-        paid == Some(true)
+        let kept = kept.flatten();
+        if let Some(kept) = kept {
+            self.was_paid(facts.site, &Nested::of(facts.network), kept, now);
+        }
+        kept.is_some()
+    }
+
+    /// Counts a request as demand, once, however often a web server asks about it.
+    fn count(&self, facts: &RequestFacts<'_>, cost: Credits, now: UnixSeconds) {
+        let key = facts.repeat.map(|repeat| self.counted.key(ClearanceId([0; 16]), &repeat));
+        if key.is_some_and(|key| self.counted.covers(key, now)) {
+            return;
+        }
+        if let Some(key) = key {
+            self.counted.charged(key, now);
+        }
+        self.asked(facts.site, &Nested::of(facts.network), Amount::of(cost), now);
     }
 
     /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
@@ -271,7 +310,7 @@ fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: Ne
     Payment { kind, cost: route.cost, route_price: quote.price, network, strict }
 }
 
-/// What a request to a route counts in the profile.
+/// What a request to a route counts for, in demand and in the profile.
 fn cost(route: &Route) -> Credits {
     if route.asset { Credits::TENTH } else { route.cost }
 }

@@ -18,6 +18,7 @@ mod pages;
 mod proxy;
 mod serve;
 mod service;
+mod status;
 mod tunnel;
 mod verify;
 

@@ -65,6 +65,25 @@ async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> 
     Err(OperatorError::Refused(response.status().as_u16(), reason))
 }
 
+/// One site's gate in a line.
+fn site_line(site: &Value) -> String {
+    let capacity = match (&site["capacity"]["credits_per_second"], site["capacity"]["source"].as_str()) {
+        (number, Some(source)) => format!("{number} ({source})"),
+        _ => "not known".to_owned(),
+    };
+    let why: Vec<&str> = site["overload"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" by {}", why.join(", ")) };
+    let demand = &site["demand"];
+    format!(
+        "site       {}: {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
+        site["name"].as_str().unwrap_or("?"),
+        site["state"].as_str().unwrap_or("?"),
+        site["price"],
+        demand["offered_credits_per_second"],
+        demand["paid_credits_per_second"],
+    )
+}
+
 fn lines(status: &Value) -> String {
     let requests = &status["requests"];
     let mut lines = vec![
@@ -84,6 +103,9 @@ fn lines(status: &Value) -> String {
         format!("profile    {}", profile(&status["networks"]["profile"])),
         format!("running    {} s, {} connections open", status["uptime_seconds"], status["connections"]),
     ];
+    for site in status["sites"].as_array().into_iter().flatten() {
+        lines.push(site_line(site));
+    }
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));
     lines.join("\n")

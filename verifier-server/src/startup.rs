@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::gate::networks::{HashKey, Memory, Profile};
+use crate::gate::price::SavedPrices;
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
@@ -71,7 +72,10 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let gate = Gate::new(masters, table, table_begins, config.mode, clock::now()).with_memory(memory(&config));
     let state_dir = config.state_dir.clone();
     let hosts = config.admin_hosts.clone();
-    let verifier = Arc::new(Verifier::new(gate, Arc::new(config), metrics));
+    let config = Arc::new(config);
+    let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
+    verifier.gate.begin(&config);
+    resume(&verifier, &config);
     let reload = |verifier: &Arc<Verifier>| Reload { file: file.to_owned(), verifier: Arc::clone(verifier) };
     let admin = Arc::new(Admin { reload: reload(&verifier), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
@@ -88,12 +92,38 @@ impl Running {
         let verifier = Arc::clone(&self.server.verifier);
         self.server.drain().await;
         if let Some(state_dir) = &self.state_dir {
+            if let Err(error) = verifier.gate.saved_prices(&verifier.config.load(), clock::now()).write(state_dir) {
+                tracing::error!("the price could not be saved in {}: {error}", state_dir.display());
+            }
             match verifier.gate.save_table(state_dir, clock::now()) {
                 Ok(count) => tracing::info!("saved {count} clearances in {}", state_dir.display()),
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
             profile_keeper::write(&verifier, state_dir);
         }
+    }
+}
+
+/// Goes on at the price at which the last process ended, if the gate was down.
+fn resume(verifier: &Verifier, config: &Config) {
+    let Some(state_dir) = &config.state_dir else { return };
+    match SavedPrices::read(state_dir) {
+        Ok(Some(saved)) => {
+            let gate = &verifier.gate;
+            gate.resume(config, &saved, verifier.started.elapsed(), clock::now());
+            if gate.mode() != config.mode {
+                tracing::warn!("mode {} as it was set before the last process ended", gate.mode().name());
+            }
+            for site in config.sites.iter().filter(|site| gate.pricing(config, site).price > 0) {
+                tracing::warn!(
+                    "the gate of `{}` begins down, at {} attempts",
+                    site.name,
+                    gate.pricing(config, site).price
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!("the saved price in {} is not used: {error}", state_dir.display()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod logs;
 mod metrics;
+mod site_metrics;
 
 pub use logs::{Sampled, start_logging};
 pub use metrics::Metrics;

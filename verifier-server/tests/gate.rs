@@ -93,6 +93,86 @@ fn a_standing_challenge_is_sold_while_the_price_is_zero() {
 }
 
 #[test]
+fn mode_auto_asks_what_the_controller_says_and_nothing_once_it_lets_go() {
+    let stage = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}"));
+    let early = stage.solve("/", HOME, NOW);
+    stage.step(Some(1.0), NOW.plus(1));
+    assert_eq!(stage.price(), 128, "the floor");
+    assert_eq!(stage.get("/", HOME, &[], NOW.plus(1)), Decision::Challenged);
+    let id = stage.buy("/", HOME, NOW.plus(1));
+    assert_eq!(stage.get("/", HOME, &[id], NOW.plus(1)), Decision::Paid);
+    assert_eq!(
+        stage.redeem(&early, HOME, NOW.plus(1)),
+        Err(Refusal::Outpriced),
+        "a challenge of one attempt buys nothing"
+    );
+    (2..=61).for_each(|second| stage.step(None, NOW.plus(second)));
+    assert_eq!(stage.price(), 0, "after a hold of a minute");
+    assert_eq!(stage.get("/", HOME, &[], NOW.plus(61)), Decision::Unpaid);
+}
+
+#[test]
+fn a_network_above_its_own_cap_is_challenged_alone_and_what_it_buys_is_good() {
+    let site = format!("{SITE}capacity_per_second = 100\n");
+    let stage = Stage::new(&format!("mode = \"auto\"\n{site}{CHEAP}"));
+    let loud = network(1);
+    for second in 0..10 {
+        for _ in 0..300 {
+            let _ = stage.get("/", loud, &[], NOW.plus(second));
+        }
+        assert_eq!(stage.get("/", HOME, &[], NOW.plus(second)), Decision::Unpaid, "everybody else passes");
+        stage.step(None, NOW.plus(second + 1));
+    }
+    let now = NOW.plus(10);
+    assert_eq!(stage.price(), 0, "the site itself asks nothing");
+    assert_eq!(stage.get("/", loud, &[], now), Decision::Challenged);
+    assert_eq!(stage.worth("/", loud, &[], now), Worth::Lacking);
+    assert_eq!(stage.worth("/", HOME, &[], now), Worth::NotNeeded);
+    let id = stage.buy("/", loud, now);
+    assert_eq!(stage.get("/", loud, &[id], now), Decision::Paid);
+    assert_eq!(stage.get("/", loud, &[], now.plus(60)), Decision::Unpaid, "a minute later it is a visitor like others");
+}
+
+#[test]
+fn a_spent_clearance_asked_2000_times_a_second_moves_no_price() {
+    let site = format!("{SITE}capacity_per_second = 100\n");
+    let stage = Stage::new(&format!("mode = \"on\"\n{site}{CHEAP}"));
+    let id = stage.buy("/", HOME, NOW);
+    for second in 0..20 {
+        for _ in 0..2_000 {
+            let _ = stage.get("/", HOME, &[id], NOW.plus(second));
+        }
+        stage.step(None, NOW.plus(second + 1));
+        assert_eq!(stage.price(), 128);
+    }
+}
+
+#[test]
+fn a_gate_that_was_down_when_its_process_ended_begins_down_at_that_price() {
+    let site = format!("{SITE}capacity_per_second = 10\n");
+    let config = format!("mode = \"auto\"\n{site}{CHEAP}[clearance]\ncredits = 1000\n");
+    let before = Stage::new(&config);
+    before.step(Some(1.0), NOW.plus(1));
+    let ids: Vec<_> = (0..200).map(|number| (number, before.buy("/", network(number), NOW.plus(1)))).collect();
+    for second in 2..8 {
+        for (number, id) in &ids {
+            let _ = before.get("/", *number, &[*id], NOW.plus(second));
+        }
+        before.load().set_queue_delay(Some(std::time::Duration::from_secs(2)));
+        before.step(Some(1.0), NOW.plus(second));
+    }
+    assert!(before.price() > 128, "{}", before.price());
+    let after = Stage::new(&config);
+    after.resume(&before, NOW.plus(20));
+    assert_eq!(after.price(), before.price());
+    assert_eq!(after.get("/", HOME, &[], NOW.plus(20)), Decision::Challenged);
+    let late = Stage::new(&config);
+    late.resume(&before, NOW.plus(20));
+    (21..=80).for_each(|second| late.step(None, NOW.plus(second)));
+    assert_eq!(late.price(), 0, "and lets go after its hold");
+}
+
+#[test]
 fn when_the_floor_rises_nothing_lapses_and_everything_buys_less() {
     let cheap = format!("mode = \"on\"\n{SITE}{CHEAP}");
     let dear = cheap.replace("difficulty = 64", "difficulty = 640");

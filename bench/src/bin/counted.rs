@@ -78,7 +78,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             preflight: false,
             repeat: None,
         };
-        ensure!(black_box(stand.gate.decide(&config, &facts, NOW)) == Decision::Paid, "it can pay");
+        ensure!(black_box(stand.gate.meet(&config, &facts, NOW)).decision == Decision::Paid, "it can pay");
     }
     Ok(())
 }

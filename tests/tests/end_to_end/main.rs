@@ -16,6 +16,7 @@ macro_rules! through_both {
 }
 
 mod administration;
+mod automatic;
 mod browser_budget;
 mod browser_engines;
 mod browser_failures;

@@ -187,10 +187,18 @@ fn check_config_tells_what_it_would_do_and_starts_nothing() {
 }
 
 #[test]
-fn mode_auto_says_that_it_does_not_follow_the_load_yet() {
+fn mode_auto_says_what_tells_it_the_load_and_warns_where_nothing_tells_the_capacity() {
     let attempt = Attempt::new();
-    fs::write(attempt.path("portcullis.toml"), format!("{}{SITE}", attempt.good_head())).unwrap();
-    let output = attempt.run(&["check-config", &attempt.path("portcullis.toml")]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("warning") && text.contains("auto") && text.contains("load"), "{text}");
+    let said = |sites: &str| {
+        fs::write(attempt.path("portcullis.toml"), format!("{}{sites}", attempt.good_head())).unwrap();
+        let output = attempt.run(&["check-config", &attempt.path("portcullis.toml")]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let learning = said(SITE);
+    assert!(learning.contains("learned from its answers") && !learning.contains("warning"), "{learning}");
+    let beside = "beside = \"nginx\"\n[[site]]\nname = \"main\"\n";
+    let blind = said(beside);
+    assert!(blind.contains("warning") && blind.contains("capacity_per_second"), "{blind}");
+    let told = said(&format!("{beside}capacity_per_second = 150\nprobe_url = \"http://127.0.0.1:3000/health\"\n"));
+    assert!(told.contains("150 credits") && told.contains("/health") && !told.contains("warning"), "{told}");
 }

@@ -17,6 +17,7 @@ const CLEARANCE_SECONDS_MAX: u64 = 86_400;
 const CHALLENGE_SECONDS_MAX: u64 = 3_600;
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
 const DEFAULT_ADMIN: &str = "127.0.0.1:9090";
+const DEFAULT_PRESSURE: &str = "/proc/pressure";
 
 /// Reads the whole file.
 pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
@@ -62,6 +63,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let verifiers = NonZeroU32::new(verifiers).unwrap_or(NonZeroU32::MIN);
     let table_mib = whole(root, "table_mib", 1..=65_536, 128);
     let base_path = base_path(root);
+    let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
     let limits = Limits::read(root.section("limits"));
     let challenge = challenge(root, &mut warnings);
@@ -70,11 +72,13 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let policy = rules::read_all(root, &challenge, &clearance);
     let known_networks = networks::read_all(root);
     if mode == Mode::Auto {
-        warnings.push(
-            "mode = \"auto\" does not follow the load yet: until it does, the price stays zero and only rules act; \
-             use `portcullis mode on` during an attack"
-                .to_owned(),
-        );
+        warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
+            format!(
+                "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
+                 its gate, and its price never rises above the floor; write capacity_per_second in its [[site]]",
+                site.name
+            )
+        }));
     }
     Config {
         listen,
@@ -91,6 +95,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         secret_file,
         base_path,
         log: log.unwrap_or(tracing::Level::INFO),
+        pressure_dir,
         sites,
         challenge,
         clearance,

@@ -4,6 +4,7 @@ use super::Beside;
 use super::document::{Lined, Section};
 use hyper::Uri;
 use hyper::http::uri::{Authority, Scheme};
+use puzzle::Credits;
 use sha2::{Digest, Sha256};
 
 /// A host name, or all names below one.
@@ -81,6 +82,10 @@ pub struct Site {
     pub hosts: Vec<Host>,
     /// Its server; `None` beside a web server that asks.
     pub origin: Option<Origin>,
+    /// What it can do in a second, as the operator knows it; `None` where it is to be learned.
+    pub capacity_per_second: Option<Credits>,
+    /// An address that is asked now and then, and whose delay tells how the site does.
+    pub probe_url: Option<Uri>,
     /// By which 16 bits an entry of the table remembers the site.
     pub mark: u16,
 }
@@ -98,6 +103,12 @@ impl Site {
     #[must_use]
     pub fn names(&self, host: &str) -> bool {
         self.hosts.iter().any(|name| name.match_len(host).is_some())
+    }
+
+    /// Whether anything tells what the site can do: the configuration, or its answers as they pass through here.
+    #[must_use]
+    pub const fn tells_capacity(&self) -> bool {
+        self.capacity_per_second.is_some() || self.origin.is_some()
     }
 
     /// The 16 bits for a site called `name`: the same after a restart, whatever the order of the sites.
@@ -154,8 +165,23 @@ impl Site {
                 None
             }
         });
+        let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);
+        let capacity_per_second = capacity.map(|capacity| Credits::hundredths(capacity.value));
+        let probe_url = section.string("probe_url", "http://127.0.0.1:3000/health").and_then(|text| {
+            let url = text.value.parse::<Uri>().ok();
+            let plain = url.filter(|url| url.scheme() == Some(&Scheme::HTTP) && url.authority().is_some());
+            if plain.is_none() {
+                let message = format!("the probe_url `{}` cannot be used", text.value);
+                root.problem(
+                    text.line,
+                    message,
+                    "write it like http://127.0.0.1:3000/health; TLS is not supported yet",
+                );
+            }
+            plain
+        });
         section.finish();
-        Self { mark: Self::mark_of(&name), name, hosts, origin }
+        Self { mark: Self::mark_of(&name), name, hosts, origin, capacity_per_second, probe_url }
     }
 
     fn name_fits(name: &Lined<String>, root: &Section<'_, '_>) -> bool {

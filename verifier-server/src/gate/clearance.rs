@@ -32,7 +32,7 @@ impl Gate {
         if route.action == Action::Deny {
             return Worth::Lacking;
         }
-        let pricing = self.pricing(config);
+        let pricing = self.pricing_for(config, facts.site, facts.network, now);
         let quote = pricing.quote(&route);
         if quote.price == 0 {
             return Worth::NotNeeded;

@@ -1,5 +1,6 @@
 //! One live id: the replay mark and the budget in the same few bytes.
 
+use crate::load::Amount;
 use puzzle::price::{self, ASSET_WINDOW_SECONDS, GRACE_SECONDS};
 use puzzle::{Credits, Day, UnixSeconds};
 
@@ -147,6 +148,13 @@ impl Entry {
             self.navigation_ratio = price::ratio_hundredths(payment.route_price, u64::from(self.price_paid));
         }
         true
+    }
+
+    /// What a request weighs as demand: what it would be charged here, without what a price that has risen since adds.
+    #[must_use]
+    pub fn weight(&self, payment: &Payment, now: UnixSeconds) -> Amount {
+        let paid = u64::from(self.price_paid).max(1);
+        Amount::of(self.charge(payment, now)).times(paid, payment.route_price.max(paid))
     }
 
     /// Whether it could not admit a navigation of cost 1 any more at the site's price.
@@ -339,6 +347,19 @@ pub(super) mod tests {
         let assets = (0..60).filter(|_| entry.pay(&dear(Kind::Asset), BORN.plus(5))).count();
         assert_eq!(assets, 60);
         assert_eq!(entry.left, 10_000 - 1_000 - 6_000);
+    }
+
+    #[test]
+    fn what_a_risen_price_adds_is_no_demand() {
+        let mut entry = entry(100);
+        let near = |amount: Amount, credits: f64| (amount.credits() - credits).abs() < 1e-6;
+        assert!(near(entry.weight(&payment(Kind::Navigation), BORN), 1.0));
+        let dear = |kind| Payment { route_price: 100_000, ..payment(kind) };
+        assert!(near(entry.weight(&dear(Kind::Navigation), BORN), 1.0));
+        assert!(near(entry.weight(&dear(Kind::Asset), BORN), 0.1));
+        entry.navigated_at = BORN;
+        let asset = entry.weight(&dear(Kind::Asset), BORN);
+        assert!(near(asset, 0.01), "a hoard bought at the floor moves no price with assets: {asset:?}");
     }
 
     #[test]

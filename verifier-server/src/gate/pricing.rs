@@ -13,6 +13,8 @@ pub struct Pricing {
     /// `w`: the most work one challenge asks.
     pub ceiling: u64,
     mode: Mode,
+    /// Whether it is for a client network above its own cap: only such are challenged, at the floor.
+    above_cap: bool,
 }
 
 /// What a route asks.
@@ -25,11 +27,22 @@ pub struct Quote {
 }
 
 impl Pricing {
-    /// The prices under `config` in `mode`. In mode `on` the price is the floor.
-    pub(super) fn of(config: &Config, mode: Mode) -> Self {
-        let floor = config.challenge.floor();
-        let price = if mode == Mode::On { floor } else { 0 };
-        Self { price, floor, ceiling: config.challenge.ceiling(), mode }
+    /// The prices under `config` in `mode`, where the controller's price is `by_load`, or none while it is open.
+    pub(super) fn of(config: &Config, mode: Mode, by_load: Option<u64>) -> Self {
+        let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
+        // The configuration may have changed since the last step.
+        let held = |price: u64| price.clamp(floor, ceiling.saturating_mul(10).max(floor));
+        let price = match mode {
+            Mode::Off => 0,
+            Mode::Auto => by_load.map_or(0, held),
+            Mode::On => held(by_load.unwrap_or(floor)),
+        };
+        Self { price, floor, ceiling, mode, above_cap: false }
+    }
+
+    /// The same for a client network above its own cap.
+    pub(super) const fn above_cap(self) -> Self {
+        Self { above_cap: true, ..self }
     }
 
     /// What a route asks now. A route that a rule denies has no price.
@@ -41,6 +54,7 @@ impl Pricing {
         }
         match route.action {
             Action::Challenge => Quote { price: self.price.max(self.floor).max(route.min_price), standing: true },
+            Action::Price if self.above_cap => self.standing(),
             Action::Price if self.price > 0 => Quote { price: self.price.max(route.min_price), standing: false },
             Action::Price | Action::Allow | Action::Deny => nothing,
         }

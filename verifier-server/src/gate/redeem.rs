@@ -63,7 +63,7 @@ impl Gate {
         let mut buffer = [0; SOLUTION_BYTES_MAX];
         let solution = decode(submission.solution.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let solution = Solution::parse(solution, challenge.shape())?;
-        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && self.pricing(config).price == 0);
+        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && self.pricing(config, site).price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
@@ -88,7 +88,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> Result<Redeemed, Refusal> {
         let id = solved.clearance_id();
-        let price = self.pricing(config).price;
+        let price = self.pricing(config, site).price;
         let inserted = self.table.insert_if_absent(id, now, || self.price(config, site, solved, network, now));
         let (entry, fresh) = match inserted {
             Inserted::Fresh(entry) => {
@@ -128,7 +128,7 @@ impl Gate {
         let floor = config.challenge.floor();
         let sale = Sale {
             full: config.clearance.full,
-            price: self.pricing(config).price,
+            price: self.pricing(config, site).price,
             multiplier: self.memory.multiplier(network, now),
             ceiling: config.challenge.ceiling(),
             table_price: table_price(floor, used, slots),

@@ -56,6 +56,8 @@ mod tests {
             mark,
             hosts: Vec::new(),
             origin: None,
+            capacity_per_second: None,
+            probe_url: None,
         });
         for _ in 0..2 {
             for site in &sites {

@@ -3,8 +3,9 @@
 use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
+use super::status;
 use crate::config::Mode;
-use crate::gate::networks::NetworksHealth;
+use crate::load::ToldLoad;
 use crate::reload::Reload;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -72,6 +73,13 @@ struct NewMode {
     mode: String,
 }
 
+/// The body of `POST /load`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLoad {
+    load: f64,
+}
+
 impl Admin {
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
@@ -80,7 +88,7 @@ impl Admin {
         }
         match (&parts.method, parts.uri.path()) {
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
-            (&Method::GET, "/status") => json_answer(StatusCode::OK, &self.status()),
+            (&Method::GET, "/status") => json_answer(StatusCode::OK, &status::status(&self.reload.verifier)),
             (&Method::GET, "/metrics") => self.metrics(),
             (&Method::POST, "/reload") => match self.reload.run() {
                 Ok(config) => {
@@ -96,7 +104,17 @@ impl Admin {
                 };
                 self.reload.verifier.gate.set_mode(mode);
                 tracing::info!("mode {} set over the admin listener", mode.name());
-                json_answer(StatusCode::OK, &self.status())
+                json_answer(StatusCode::OK, &status::status(&self.reload.verifier))
+            }
+            (&Method::POST, "/load") => {
+                let told = read_json::<NewLoad, _>(body).await;
+                let verifier = &self.reload.verifier;
+                if !told.is_some_and(|told| verifier.told_load.tell(told.load, verifier.started.elapsed())) {
+                    let reason = "send {\"load\":0.5}: a number from 0, 1 for full";
+                    return json_answer(StatusCode::BAD_REQUEST, &json!({ "error": reason }));
+                }
+                let lapses_after = ToldLoad::LAPSES_AFTER.as_secs();
+                json_answer(StatusCode::OK, &json!({ "ok": true, "lapses_after_seconds": lapses_after }))
             }
             _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" })),
         }
@@ -156,54 +174,19 @@ impl Admin {
         token.ct_eq(self.token.as_bytes()).into()
     }
 
-    fn status(&self) -> Value {
-        let verifier = &self.reload.verifier;
-        let config = verifier.config.load();
-        let pricing = verifier.gate.pricing(&config);
-        let (used, slots) = verifier.gate.table_fill();
-        let [unpaid, paid, challenged, denied] = verifier.metrics.decisions();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "mode": verifier.gate.mode().name(),
-            "price": pricing.price,
-            "floor": pricing.floor,
-            "ceiling": pricing.ceiling,
-            "uptime_seconds": verifier.started.elapsed().as_secs(),
-            "connections": verifier.open_connections(),
-            "table": { "used": used, "slots": slots },
-            "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied },
-            "networks": networks(&verifier.gate.memory().health()),
-            "clearances_sold": verifier.metrics.clearances_sold.get(),
-            "sites": config.sites.iter().map(|site| site.name.as_str()).collect::<Vec<_>>(),
-            "warnings": config.warnings,
-        })
-    }
-
     fn metrics(&self) -> Response<Full<Bytes>> {
         let verifier = &self.reload.verifier;
-        let price = verifier.gate.pricing(&verifier.config.load()).price;
+        let config = verifier.config.load();
         verifier.metrics.set_networks(&verifier.gate.memory().health());
-        match verifier.metrics.text(verifier.open_connections(), verifier.gate.table_fill(), price) {
+        verifier.metrics.sites(config.sites.iter().map(|site| {
+            let price = verifier.gate.pricing(&config, site).price;
+            (site.name.as_str(), price, verifier.gate.report(site, verifier.started.elapsed()))
+        }));
+        match verifier.metrics.text(verifier.open_connections(), verifier.gate.table_fill()) {
             Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error.to_string() })),
         }
     }
-}
-
-/// How the sketches are, for `GET /status`.
-fn networks(health: &NetworksHealth) -> Value {
-    let (used, cells) = health.purchases_cells;
-    let (profile_used, profile_cells) = health.profile_cells;
-    json!({
-        "purchases": { "cells_used": used, "cells": cells },
-        "profile": {
-            "loaded": health.profile_loaded,
-            "learning": health.profile_learning,
-            "observed_seconds": health.profile_observed_seconds,
-            "cells_used": profile_used,
-            "cells": profile_cells,
-        },
-    })
 }
 
 async fn read_json<T, B>(body: B) -> Option<T>

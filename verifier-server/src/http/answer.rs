@@ -58,8 +58,10 @@ impl<'a> Context<'a> {
     /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
     /// operating system gives no randomness for a challenge.
     pub(super) fn challenged(&self, site: &Site, target: &Target<'_>) -> Option<Response<AnswerBody>> {
-        let quote = self.verifier.gate.pricing(self.config).quote(&self.config.policy.route(target));
-        let challenge = issue(self.verifier, self.config, site, self.visitor.network(), quote)?;
+        let (gate, network) = (&self.verifier.gate, self.visitor.network());
+        let pricing = gate.pricing_for(self.config, site, network, clock::now());
+        let quote = pricing.quote(&self.config.policy.route(target));
+        let challenge = issue(self.verifier, self.config, site, network, quote)?;
         let mut response = if self.navigation { self.page(&challenge) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));

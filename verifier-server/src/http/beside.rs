@@ -51,7 +51,7 @@ fn check<B>(
     request: &Request<B>,
 ) -> Response<AnswerBody> {
     let decision = with_facts(config, visitor, asked, request, |facts| {
-        let decision = verifier.gate.decide(config, facts, clock::now());
+        let decision = verifier.gate.meet(config, facts, clock::now()).decision;
         verifier.metrics.decided(decision);
         decision
     });

@@ -32,7 +32,8 @@ impl Call<'_> {
     /// What the wanted route asks now.
     pub(super) fn quote(&self) -> Quote {
         let route = self.wanted.map_or(Route::DEFAULT, |wanted| self.config.policy.route(&Target::parse(wanted)));
-        self.verifier.gate.pricing(self.config).quote(&route)
+        let pricing = self.verifier.gate.pricing_for(self.config, self.site, self.visitor.network(), clock::now());
+        pricing.quote(&route)
     }
 
     /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing.

@@ -6,7 +6,10 @@ use super::connections::InProgress;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::{forward, tunnel};
+use crate::clock;
 use crate::config::{Config, Limits, Origin};
+use crate::gate::networks::Nested;
+use crate::load::{Amount, Answered, SiteLoad, Waiting};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::http::uri::PathAndQuery;
@@ -45,11 +48,21 @@ impl OriginClient {
     }
 }
 
+/// Where an admitted request goes.
+pub(super) struct Destination<'a> {
+    /// The site's server.
+    pub(super) origin: &'a Origin,
+    /// Who hears how long it takes.
+    pub(super) load: Arc<SiteLoad>,
+    /// What the request costs by its route.
+    pub(super) cost: Amount,
+}
+
 /// Forwards a request and returns the origin's answer, or says why there is none.
 pub(super) async fn forward(
     verifier: &Verifier,
     config: &Config,
-    origin: &Origin,
+    destination: &Destination<'_>,
     visitor: &Visitor,
     request_id: &str,
     mut request: Request<Incoming>,
@@ -59,7 +72,7 @@ pub(super) async fn forward(
     let failed = |in_progress: InProgress, status, code, text| {
         context.failed(status, code, text).map(|body| body.ending(in_progress))
     };
-    let Some(uri) = origin_uri(origin, request.uri()) else {
+    let Some(uri) = origin_uri(destination.origin, request.uri()) else {
         return failed(
             in_progress,
             StatusCode::BAD_REQUEST,
@@ -74,13 +87,23 @@ pub(super) async fn forward(
     let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
     let upload = Upload::begin();
     let (mut parts, body) = request.into_parts();
-    parts.uri = uri;
+    let asked = std::mem::replace(&mut parts.uri, uri);
     parts.version = Version::HTTP_11;
     forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
     let body = ClientBody::new(body, config.limits.body_timeout, upload.clone());
+    let waiting = Waiting::begin(Arc::clone(&destination.load));
     let answered = verifier.origins.client.request(Request::from_parts(parts, body));
+    let answered = within(config.limits.origin_timeout, &upload, answered).await;
+    // What ends because of the client says nothing about the origin.
+    if !matches!(answered, Some(Err(_)) if upload.stalled()) {
+        let failed = !matches!(&answered, Some(Ok(response)) if !response.status().is_server_error());
+        let network = Nested::of(visitor.network());
+        let (path, delay) = (asked.path(), upload.moved_at().elapsed());
+        let report = Answered { network: &network, path, cost: destination.cost, delay, failed };
+        waiting.answered(&report, clock::now());
+    }
 
-    let mut response = match within(config.limits.origin_timeout, &upload, answered).await {
+    let mut response = match answered {
         Some(Ok(response)) => response,
         Some(Err(_)) if upload.stalled() => {
             let mut response =

@@ -8,6 +8,7 @@ use super::original::Peer;
 use super::service::Verifier;
 use crate::clock;
 use crate::config::Limits;
+use crate::watch::{self, Watch};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -19,7 +20,8 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::time::MissedTickBehavior;
 
 /// How long the loop waits after an error of `accept`, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -36,16 +38,17 @@ pub struct Server {
     /// What all requests share.
     pub verifier: Arc<Verifier>,
     /// Becomes true when the drain begins; closed when everything has ended.
-    stop: watch::Sender<bool>,
+    stop: Sender<bool>,
 }
 
 /// Starts to accept on all listeners, and the tick once a second.
 #[must_use]
 pub fn serve(verifier: Arc<Verifier>, listeners: Vec<Listener>) -> Server {
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = channel(false);
     for listener in listeners {
         tokio::spawn(accept_all(Arc::clone(&verifier), listener, stopped.clone()));
     }
+    tokio::spawn(watch::probe(Arc::clone(&verifier), stopped.clone()));
     tokio::spawn(tick(Arc::clone(&verifier), stopped));
     Server { verifier, stop }
 }
@@ -61,17 +64,21 @@ impl Server {
     }
 }
 
-async fn tick(verifier: Arc<Verifier>, mut stopped: watch::Receiver<bool>) {
+async fn tick(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch::new(Arc::clone(&verifier));
     loop {
         tokio::select! {
-            _ = seconds.tick() => verifier.gate.tick(clock::now()),
+            _ = seconds.tick() => {}
             _ = stopped.changed() => return,
         }
+        verifier.gate.tick(clock::now());
+        watch.second().await;
     }
 }
 
-async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: watch::Receiver<bool>) {
+async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -91,7 +98,7 @@ async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: wa
     }
 }
 
-fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, stopped: &watch::Receiver<bool>) {
+fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, stopped: &Receiver<bool>) {
     let network = match peer {
         Peer::Address(address) => Some(ClientNetwork::of(address)),
         Peer::UnixSocket => None,
@@ -112,7 +119,7 @@ async fn connection(
     peer: Peer,
     place: Arc<Place>,
     limits: Limits,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: Receiver<bool>,
 ) {
     let opening = ClientIo::open(stream, Arc::clone(&place.activity), limits.write_timeout);
     let opened = tokio::select! {

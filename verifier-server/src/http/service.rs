@@ -4,12 +4,13 @@ use super::answer::{self, Context};
 use super::body::AnswerBody;
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
-use super::proxy::OriginClient;
+use super::proxy::{Destination, OriginClient};
 use super::{beside, clearances, cors, endpoints, proxy};
 use crate::clock;
 use crate::config::{Config, OnFailure, Site};
 use crate::gate::target::Target;
-use crate::gate::{Decision, Gate, RequestFacts};
+use crate::gate::{Decision, Gate, Met, RequestFacts};
+use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
@@ -28,7 +29,9 @@ pub struct Verifier {
     pub config: ArcSwap<Config>,
     /// What is counted.
     pub metrics: Metrics,
-    /// When it started.
+    /// The load as a program of the operator's tells it.
+    pub told_load: ToldLoad,
+    /// When it started: the clock of the controllers.
     pub started: Instant,
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
@@ -46,6 +49,7 @@ impl Verifier {
         Self {
             gate,
             metrics,
+            told_load: ToldLoad::default(),
             started: Instant::now(),
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
@@ -121,7 +125,7 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        let decision = self.gate.decide(config, &facts, clock::now());
+        let Met { decision, cost } = self.gate.meet(config, &facts, clock::now());
         self.metrics.decided(decision);
         let refusal = match decision {
             Decision::Unpaid | Decision::Paid => None,
@@ -138,7 +142,9 @@ impl Verifier {
                 if decision == Decision::Paid {
                     in_progress.admit();
                 }
-                proxy::forward(self, config, origin, visitor, &request_id, request, in_progress).await
+                let cost = Amount::of(cost);
+                let destination = Destination { origin, load: self.gate.load_of(site), cost };
+                proxy::forward(self, config, &destination, visitor, &request_id, request, in_progress).await
             }
             Some(mut refusal) => {
                 cors::allow(&mut refusal, site, visitor, request.headers());

@@ -79,7 +79,11 @@ fn fresh_quote(call: &Call<'_>, refusal: Refusal, refused: Option<&[u8; CHALLENG
     let unproved = matches!(refusal, Refusal::CrossSite | Refusal::Malformed | Refusal::Busy | Refusal::Forged);
     let standing = !unproved && refused.is_some_and(|bytes| bytes[14] == 0 && bytes[15] == 1);
     let gate = &call.verifier.gate;
-    if quote.price == 0 && standing && gate.mode() != Mode::Off { gate.pricing(call.config).standing() } else { quote }
+    if quote.price == 0 && standing && gate.mode() != Mode::Off {
+        gate.pricing(call.config, call.site).standing()
+    } else {
+        quote
+    }
 }
 
 /// The 64 bytes of a challenge text, before anything in them is believed.

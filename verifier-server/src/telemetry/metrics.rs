@@ -1,7 +1,8 @@
 //! Every metric, declared in one place. Labels come from fixed lists, never from requests.
 
-use crate::gate::Decision;
+use super::site_metrics::SiteMetrics;
 use crate::gate::networks::NetworksHealth;
+use crate::gate::{Decision, SiteReport};
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 
@@ -28,7 +29,6 @@ pub struct Metrics {
     connections: IntGauge,
     table_used: IntGauge,
     table_slots: IntGauge,
-    price: IntGauge,
     purchases_cells_used: IntGauge,
     purchases_cells: IntGauge,
     profile_cells_used: IntGauge,
@@ -36,6 +36,7 @@ pub struct Metrics {
     profile_loaded: IntGauge,
     profile_learning: IntGauge,
     profile_observed_seconds: IntGauge,
+    sites: SiteMetrics,
 }
 
 impl Metrics {
@@ -86,7 +87,6 @@ impl Metrics {
             connections: gauge("connections", "Open client connections")?,
             table_used: gauge("table_entries", "Entries in the table of live ids")?,
             table_slots: gauge("table_slots", "Entries that fit the table of live ids")?,
-            price: gauge("price_attempts", "Price of the site: attempts for a full clearance")?,
             purchases_cells_used: gauge("purchases_cells_used", "Cells in use in the sketch of what networks bought")?,
             purchases_cells: gauge("purchases_cells", "Cells of the sketch of what networks bought")?,
             profile_cells_used: gauge("profile_cells_used", "Cells in use in the peacetime profile")?,
@@ -97,6 +97,7 @@ impl Metrics {
                 "profile_observed_seconds",
                 "Idle seconds that the peacetime profile was learned from, halved every two weeks",
             )?,
+            sites: SiteMetrics::new(&registry)?,
             registry,
         })
     }
@@ -135,16 +136,23 @@ impl Metrics {
         [&self.unpaid, &self.paid, &self.challenged, &self.denied].map(IntCounter::get)
     }
 
+    /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.
+    pub fn sites<'a>(&self, sites: impl Iterator<Item = (&'a str, u64, SiteReport)>) {
+        self.sites.reset();
+        for (name, price, report) in sites {
+            self.sites.set(name, price, &report);
+        }
+    }
+
     /// All metrics as Prometheus text, with the gauges set to these values.
     ///
     /// # Errors
     /// If the encoder fails, which it does not on metrics with values.
-    pub fn text(&self, connections: usize, table: (usize, usize), price: u64) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(&self, connections: usize, table: (usize, usize)) -> Result<Vec<u8>, prometheus::Error> {
         let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.connections, connections);
         set(&self.table_used, table.0);
         set(&self.table_slots, table.1);
-        self.price.set(i64::try_from(price).unwrap_or(i64::MAX));
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -160,7 +168,7 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         metrics.decided(Decision::Paid);
         metrics.refused(Refusal::Used);
-        let text = String::from_utf8(metrics.text(3, (1, 100), 5).expect("text")).expect("UTF-8");
+        let text = String::from_utf8(metrics.text(3, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
         assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
         assert!(text.contains("portcullis_connections 3"));

@@ -2,6 +2,7 @@
 
 use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
 use std::path::Path;
+use std::time::Duration;
 use verifier_server::config::{Config, Site};
 use verifier_server::gate::networks::Nested;
 use verifier_server::gate::table::Table;
@@ -9,6 +10,7 @@ use verifier_server::gate::target::Target;
 use verifier_server::gate::{
     Decision, Gate, Masters, Redeemed, RequestFacts, SavedTable, Submission, TableFileError, Worth,
 };
+use verifier_server::load::Surroundings;
 
 /// The moment at which the table begins.
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -68,6 +70,7 @@ impl Stage {
         let config = Config::parse(config, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap();
         let masters = Masters { signing: Master(MASTER), old: None };
         let gate = Gate::new(masters, Table::new(config.table_mib), NOW, config.mode, NOW);
+        gate.begin(&config);
         Self { gate, config, randomness: 0.into() }
     }
 
@@ -88,8 +91,32 @@ impl Stage {
         Self { gate: Gate::new(masters, saved.table, saved.table_begins, self.config.mode, NOW), ..self }
     }
 
+    /// Ends the second before `now`, with a load that a program told.
+    pub(crate) fn step(&self, told_load: Option<f64>, now: UnixSeconds) {
+        let surroundings = Surroundings { told_load, ..Surroundings::default() };
+        let clock = Duration::from_secs(now.since(NOW).into());
+        self.gate.step(&self.config, &surroundings, clock, Duration::from_secs(1), now);
+    }
+
+    /// The site's price.
+    pub(crate) fn price(&self) -> u64 {
+        self.gate.pricing(&self.config, self.site("main.test")).price
+    }
+
+    /// What is measured of the site.
+    pub(crate) fn load(&self) -> std::sync::Arc<verifier_server::load::SiteLoad> {
+        self.gate.load_of(self.site("main.test"))
+    }
+
+    /// Takes over what another gate has kept of its prices.
+    pub(crate) fn resume(&self, other: &Self, now: UnixSeconds) {
+        let saved = other.gate.saved_prices(&other.config, now);
+        self.gate.resume(&self.config, &saved, Duration::from_secs(now.since(NOW).into()), now);
+    }
+
     pub(crate) fn solve(&self, path: &str, from: u8, now: UnixSeconds) -> Paid {
-        let quote = self.gate.pricing(&self.config).quote(&self.config.policy.route(&Target::parse(path)));
+        let pricing = self.gate.pricing_for(&self.config, self.site("main.test"), client_network(from), now);
+        let quote = pricing.quote(&self.config.policy.route(&Target::parse(path)));
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let random = u128::from(number).to_be_bytes();
         let challenge =
@@ -133,7 +160,7 @@ impl Stage {
     }
 
     pub(crate) fn get_at(&self, host: &str, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
-        self.with_facts(host, path, from, ids, |facts| self.gate.decide(&self.config, facts, now))
+        self.with_facts(host, path, from, ids, |facts| self.gate.meet(&self.config, facts, now).decision)
     }
 
     pub(crate) fn worth(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Worth {

@@ -4,6 +4,7 @@ use super::profile::{CREDITS_PER_SECOND_AND_SHARE, Profile, SHARES_AROUND_MAX, S
 use super::purchases::Purchases;
 use super::{HashKey, KnownNetwork, Nested, Prefix};
 use crate::gate::Gate;
+use crate::load::demand::Usual;
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, Credits, Multiplier, UnixSeconds};
 use std::sync::Arc;
@@ -122,12 +123,20 @@ impl Gate {
     /// The gate with another memory of networks, before it serves.
     #[must_use]
     pub fn with_memory(self, memory: Memory) -> Self {
-        Self { memory: Arc::new(memory), ..self }
+        let memory = Arc::new(memory);
+        self.set_usual(Box::new(Arc::clone(&memory)));
+        Self { memory, ..self }
     }
 
     /// What it remembers of networks: their weights and learned rates.
     #[must_use]
     pub const fn memory(&self) -> &Arc<Memory> {
         &self.memory
+    }
+}
+
+impl Usual for Arc<Memory> {
+    fn credits_per_second(&self, network: Prefix) -> f64 {
+        self.learned_rate(network).into()
     }
 }

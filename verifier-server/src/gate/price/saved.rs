@@ -1,0 +1,170 @@
+//! Mode, price, hold and capacity across a stop: a gate that was down when its process ended begins down.
+
+use crate::config::Mode;
+use puzzle::UnixSeconds;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const FILE: &str = "price";
+const VERSION: u32 = 1;
+/// Bytes of a file that is read: hundreds of sites.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Largest number of credits a second, and of seconds, that is believed.
+const NUMBER_MAX: f64 = 1e9;
+
+/// Why a file was not used. The gate then begins open and learns anew.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceFileError {
+    /// Reading failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Not a file of this version, or with numbers that cannot be.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What is kept of all sites.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPrices {
+    version: u32,
+    /// When it was written, in unix seconds.
+    pub written_at: u32,
+    /// The mode in force.
+    mode: String,
+    /// The mode that the configuration named.
+    configured_mode: String,
+    /// Each site.
+    pub sites: Vec<SavedSite>,
+}
+
+/// What is kept of a site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedSite {
+    /// Its name.
+    pub name: String,
+    /// Whether the gate was down.
+    pub closed: bool,
+    /// Attempts for a full clearance.
+    pub price: u64,
+    /// Seconds that the gate stays down after the last overload.
+    pub hold_seconds: u32,
+    /// The learned capacity in credits a second.
+    pub capacity: Option<f64>,
+}
+
+impl SavedPrices {
+    /// What is to be kept.
+    #[must_use]
+    pub fn new(mode: Mode, configured: Mode, sites: Vec<SavedSite>, now: UnixSeconds) -> Self {
+        let (mode, configured_mode) = (mode.name().to_owned(), configured.name().to_owned());
+        Self { version: VERSION, written_at: now.0, mode, configured_mode, sites }
+    }
+
+    /// The mode that was set by hand, if the configuration still names the one that it was set against.
+    #[must_use]
+    pub fn mode_by_hand(&self, configured: Mode) -> Option<Mode> {
+        let same = Mode::parse(&self.configured_mode) == Some(configured);
+        Mode::parse(&self.mode).filter(|mode| same && *mode != configured)
+    }
+
+    /// Reads what was kept in `state_dir`; `None` where nothing was.
+    ///
+    /// # Errors
+    /// See [`PriceFileError`].
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, PriceFileError> {
+        let file = match File::open(state_dir.join(FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut text = String::new();
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+        let saved: Self = serde_json::from_str(&text).map_err(|error| PriceFileError::Damaged(error.to_string()))?;
+        saved.check().map(Some)
+    }
+
+    /// Writes it to `state_dir`: whole, or not at all.
+    ///
+    /// # Errors
+    /// Whatever writing, syncing or renaming reports.
+    pub fn write(&self, state_dir: &Path) -> io::Result<()> {
+        let unfinished = state_dir.join("price.unfinished");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, state_dir.join(FILE))
+    }
+
+    fn check(self) -> Result<Self, PriceFileError> {
+        let damaged = |what: &str| Err(PriceFileError::Damaged(what.to_owned()));
+        if self.version != VERSION {
+            return damaged("it is of another version");
+        }
+        if Mode::parse(&self.mode).is_none() || Mode::parse(&self.configured_mode).is_none() {
+            return damaged("it names a mode that there is not");
+        }
+        let sound = |capacity: f64| capacity > 0.0 && capacity < NUMBER_MAX;
+        if self.sites.iter().any(|site| site.capacity.is_some_and(|capacity| !sound(capacity))) {
+            return damaged("it has a capacity that cannot be");
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn saved() -> SavedPrices {
+        let site = SavedSite {
+            name: "main".to_owned(),
+            closed: true,
+            price: 300_000,
+            hold_seconds: 120,
+            capacity: Some(200.5),
+        };
+        SavedPrices::new(Mode::On, Mode::Auto, vec![site], UnixSeconds(1_800_000_000))
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_only_ours_to_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(SavedPrices::read(folder.path()).expect("no error").is_none());
+        saved().write(folder.path()).expect("written");
+        assert_eq!(SavedPrices::read(folder.path()).expect("no error"), Some(saved()));
+        let mode = fs::metadata(folder.path().join(FILE)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_or_cannot_be_is_not_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = serde_json::to_string(&saved()).expect("JSON");
+        for broken in [
+            String::new(),
+            text[..text.len() / 2].to_owned(),
+            text.replace("\"version\":1", "\"version\":2"),
+            text.replace("200.5", "-1"),
+            text.replace("200.5", "1e300"),
+            text.replace("\"mode\":\"on\"", "\"mode\":\"maybe\""),
+            text.replace("\"closed\":true", "\"closed\":true,\"more\":1"),
+            text.replace("300000", "-5"),
+        ] {
+            fs::write(folder.path().join(FILE), &broken).expect("written");
+            assert!(SavedPrices::read(folder.path()).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_mode_set_by_hand_lasts_unless_the_configuration_has_changed() {
+        assert_eq!(saved().mode_by_hand(Mode::Auto), Some(Mode::On));
+        assert_eq!(saved().mode_by_hand(Mode::Off), None, "the operator wrote another one");
+        assert_eq!(saved().mode_by_hand(Mode::On), None);
+    }
+}

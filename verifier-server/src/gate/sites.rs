@@ -1,0 +1,260 @@
+//! What the gate keeps of each site: what is measured of it, its controller, and the price that requests read.
+
+use super::networks::Nested;
+use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
+use super::{Gate, Pricing};
+use crate::config::{Config, Mode, Site};
+use crate::load::demand::{DemandBuckets, Unknown, Usual};
+use crate::load::{Measured, SiteLoad, Surroundings};
+use arc_swap::ArcSwap;
+use puzzle::{ClientNetwork, UnixSeconds};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A price that was written longer ago is not resumed; the capacity is.
+const RESUMED_WITHIN_SECONDS: u32 = 86_400;
+
+/// One site. Requests read atomics; only the step takes the controller.
+pub struct SiteGate {
+    /// What is measured.
+    pub load: Arc<SiteLoad>,
+    controller: Mutex<Controller>,
+    /// As the controller left it: attempts for a full clearance.
+    price: AtomicU64,
+    /// Whether the controller has closed the gate.
+    closed: AtomicBool,
+    /// Whether networks above their own cap are challenged while it is open.
+    crowded: AtomicBool,
+    /// Whether it is closed, or any signal says that the site is overloaded: no time to learn what is usual.
+    strained: AtomicBool,
+}
+
+impl SiteGate {
+    fn new(mark: u16, buckets: Arc<DemandBuckets>) -> Self {
+        Self {
+            load: Arc::new(SiteLoad::new(mark, buckets)),
+            controller: Mutex::default(),
+            price: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
+            strained: AtomicBool::new(false),
+        }
+    }
+
+    fn controller(&self) -> MutexGuard<'_, Controller> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What requests read from now on.
+    fn publish(&self, controller: &Controller, now: Duration) {
+        self.price.store(controller.price(), Ordering::Relaxed);
+        self.closed.store(controller.state() != State::Calm, Ordering::Relaxed);
+        let crowded = controller.crowded(now);
+        self.crowded.store(crowded, Ordering::Relaxed);
+        let strained = controller.state() != State::Calm || controller.overload().any() || crowded;
+        self.strained.store(strained, Ordering::Relaxed);
+    }
+}
+
+/// All sites that requests came for or that are configured. They are few: a configuration names them.
+pub(super) struct Sites {
+    by_mark: ArcSwap<Vec<(u16, Arc<SiteGate>)>>,
+    buckets: Arc<DemandBuckets>,
+    usual: ArcSwap<Box<dyn Usual>>,
+}
+
+impl Default for Sites {
+    fn default() -> Self {
+        Self {
+            by_mark: ArcSwap::default(),
+            buckets: Arc::default(),
+            usual: ArcSwap::from_pointee(Box::new(Unknown) as Box<dyn Usual>),
+        }
+    }
+}
+
+impl Sites {
+    fn of(&self, site: &Site) -> Arc<SiteGate> {
+        let known = |sites: &[(u16, Arc<SiteGate>)]| {
+            sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, known)| Arc::clone(known))
+        };
+        if let Some(known) = known(&self.by_mark.load()) {
+            return known;
+        }
+        let fresh = Arc::new(SiteGate::new(site.mark, Arc::clone(&self.buckets)));
+        self.by_mark.rcu(|sites| {
+            let mut sites = Vec::clone(sites);
+            if known(&sites).is_none() {
+                sites.push((site.mark, Arc::clone(&fresh)));
+            }
+            sites
+        });
+        known(&self.by_mark.load()).unwrap_or(fresh)
+    }
+
+    /// Whether any site is closed or overloaded.
+    pub(super) fn any_strained(&self) -> bool {
+        self.by_mark.load().iter().any(|(_, site)| site.strained.load(Ordering::Relaxed))
+    }
+
+    /// Forgets the sites that are configured no more.
+    fn keep_only(&self, config: &Config) {
+        let configured = |mark: u16| config.sites.iter().any(|site| site.mark == mark);
+        if self.by_mark.load().iter().any(|(mark, _)| !configured(*mark)) {
+            self.by_mark.rcu(|sites| sites.iter().filter(|(mark, _)| configured(*mark)).cloned().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// What a site's gate does now, for status, metrics and log.
+#[derive(Clone, Copy, Debug)]
+pub struct SiteReport {
+    /// What the controller does.
+    pub state: State,
+    /// How long the gate stays down after the last overload.
+    pub hold: Duration,
+    /// How long it still stays down if nothing comes back.
+    pub hold_left: Duration,
+    /// Which signals say that the site is overloaded.
+    pub overload: Overload,
+    /// Whether networks above their own cap are challenged while the gate is open.
+    pub crowded: bool,
+    /// What the last step found.
+    pub measured: Measured,
+}
+
+impl Gate {
+    /// What is measured of a site, and where whoever forwards its requests reports to.
+    #[must_use]
+    pub fn load_of(&self, site: &Site) -> Arc<SiteLoad> {
+        Arc::clone(&self.sites.of(site).load)
+    }
+
+    /// Takes what networks usually bring from `usual`, from now on.
+    pub fn set_usual(&self, usual: Box<dyn Usual>) {
+        self.sites.usual.store(Arc::new(usual));
+    }
+
+    /// What things cost now at a site.
+    #[must_use]
+    pub fn pricing(&self, config: &Config, site: &Site) -> Pricing {
+        let state = self.sites.of(site);
+        let mode = self.mode();
+        let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
+        Pricing::of(config, mode, closed.then(|| state.price.load(Ordering::Relaxed)))
+    }
+
+    /// What things cost now at a site for a client network: more than [`Gate::pricing`] while it is above its own cap.
+    #[must_use]
+    pub fn pricing_for(&self, config: &Config, site: &Site, network: ClientNetwork, now: UnixSeconds) -> Pricing {
+        let state = self.sites.of(site);
+        let pricing = self.pricing(config, site);
+        let above_cap = state.crowded.load(Ordering::Relaxed)
+            && pricing.price == 0
+            && state.load.demand.is_above_cap(&Nested::of(network), now);
+        if above_cap { pricing.above_cap() } else { pricing }
+    }
+
+    /// Once a second: takes in what was measured and moves every site's price. `now` is any clock that does not jump,
+    /// `elapsed` what passed on it since the last step. Returns the names of the sites whose state has changed.
+    pub fn step(
+        &self,
+        config: &Config,
+        surroundings: &Surroundings,
+        now: Duration,
+        elapsed: Duration,
+        second: UnixSeconds,
+    ) -> Vec<String> {
+        self.sites.keep_only(config);
+        let terms = Terms { floor: config.challenge.floor(), ceiling: config.challenge.ceiling() };
+        let mut changed = Vec::new();
+        for site in &config.sites {
+            let state = self.sites.of(site);
+            let mut controller = state.controller();
+            let before = controller.state();
+            let gated = before != State::Calm || self.mode() == Mode::On;
+            let measured = state.load.step(config.capacity_of(site), gated, surroundings, elapsed, second);
+            controller.step(self.mode(), terms, &measured, now, elapsed);
+            state.publish(&controller, now);
+            if (before == State::Calm) != (controller.state() == State::Calm) {
+                changed.push(site.name.clone());
+            }
+        }
+        changed
+    }
+
+    /// What a site's gate does; `now` on the clock of [`Gate::step`].
+    #[must_use]
+    pub fn report(&self, site: &Site, now: Duration) -> SiteReport {
+        let state = self.sites.of(site);
+        let controller = state.controller();
+        SiteReport {
+            state: controller.state(),
+            hold: controller.hold(),
+            hold_left: controller.hold_left(now),
+            overload: controller.overload(),
+            crowded: controller.crowded(now),
+            measured: state.load.last(),
+        }
+    }
+
+    /// What is to be kept over a stop.
+    #[must_use]
+    pub fn saved_prices(&self, config: &Config, now: UnixSeconds) -> SavedPrices {
+        let sites = config.sites.iter().map(|site| {
+            let state = self.sites.of(site);
+            let controller = state.controller();
+            SavedSite {
+                name: site.name.clone(),
+                closed: controller.state() != State::Calm,
+                price: controller.price(),
+                hold_seconds: u32::try_from(controller.hold().as_secs()).unwrap_or(u32::MAX),
+                capacity: state.load.learned_capacity(),
+            }
+        });
+        SavedPrices::new(self.mode(), config.mode, sites.collect(), now)
+    }
+
+    /// Takes what the configuration says of the capacities, before the first step.
+    pub fn begin(&self, config: &Config) {
+        for site in &config.sites {
+            self.sites.of(site).load.demand.set_capacity(config.capacity_of(site));
+        }
+    }
+
+    /// Goes on where a process ended: a gate that was down begins down, at that price and for its hold. `now` on the
+    /// clock of [`Gate::step`].
+    pub fn resume(&self, config: &Config, saved: &SavedPrices, now: Duration, second: UnixSeconds) {
+        if let Some(mode) = saved.mode_by_hand(config.mode) {
+            self.set_mode(mode);
+        }
+        let lately = second.since(UnixSeconds(saved.written_at)) < RESUMED_WITHIN_SECONDS;
+        let terms = (config.challenge.floor(), config.challenge.ceiling().saturating_mul(10));
+        for (site, kept) in config.sites.iter().filter_map(|site| {
+            let kept = saved.sites.iter().find(|kept| kept.name == site.name)?;
+            Some((site, kept))
+        }) {
+            let state = self.sites.of(site);
+            if let Some(capacity) = kept.capacity {
+                state.load.remember_capacity(capacity);
+            }
+            if kept.closed && lately && self.mode() != Mode::Off {
+                let price = kept.price.clamp(terms.0, terms.1.max(terms.0));
+                let controller = Controller::resumed(price, Duration::from_secs(kept.hold_seconds.into()), now);
+                state.publish(&controller, now);
+                *state.controller() = controller;
+            }
+        }
+    }
+
+    /// Counts a request, whatever becomes of it.
+    pub(super) fn asked(&self, site: &Site, network: &Nested, cost: crate::load::Amount, now: UnixSeconds) {
+        self.sites.of(site).load.demand.ask(network, cost, &***self.sites.usual.load(), now);
+    }
+
+    /// Counts what a clearance was charged, at the price it was bought for.
+    pub(super) fn was_paid(&self, site: &Site, network: &Nested, kept: crate::load::Amount, now: UnixSeconds) {
+        self.sites.of(site).load.demand.pay(network, kept, &***self.sites.usual.load(), now);
+    }
+}

@@ -1,0 +1,125 @@
+//! What `GET /status` says: the mode, the sites, and every signal, present or missing.
+
+use super::service::Verifier;
+use crate::gate::SiteReport;
+use crate::gate::networks::NetworksHealth;
+use crate::load::limit::Learning;
+use crate::load::{Capacity, Measured};
+use serde_json::{Value, json};
+
+/// The whole status. A signal that is missing is `null`.
+pub(super) fn status(verifier: &Verifier) -> Value {
+    let config = verifier.config.load();
+    let (used, slots) = verifier.gate.table_fill();
+    let [unpaid, paid, challenged, denied] = verifier.metrics.decisions();
+    let prices = config.sites.iter().map(|site| verifier.gate.pricing(&config, site).price);
+    let sites: Vec<Value> = config
+        .sites
+        .iter()
+        .map(|site| {
+            let report = verifier.gate.report(site, verifier.started.elapsed());
+            let price = verifier.gate.pricing(&config, site).price;
+            json!({
+                "name": site.name,
+                "price": price,
+                "state": report.state.name(),
+                "overload": report.overload.names().collect::<Vec<_>>(),
+                "networks_above_cap_challenged": report.crowded,
+                "hold_seconds": report.hold.as_secs(),
+                "hold_left_seconds": report.hold_left.as_secs(),
+                "capacity": capacity(&report.measured),
+                "demand": demand(&report.measured),
+                "signals": signals(&report),
+            })
+        })
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": verifier.gate.mode().name(),
+        "price": prices.max().unwrap_or_default(),
+        "floor": config.challenge.floor(),
+        "ceiling": config.challenge.ceiling(),
+        "uptime_seconds": verifier.started.elapsed().as_secs(),
+        "connections": verifier.open_connections(),
+        "table": { "used": used, "slots": slots },
+        "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied },
+        "networks": networks(&verifier.gate.memory().health()),
+        "clearances_sold": verifier.metrics.clearances_sold.get(),
+        "sites": sites,
+        "warnings": config.warnings,
+    })
+}
+
+/// How the sketches are, for `GET /status`.
+fn networks(health: &NetworksHealth) -> Value {
+    let (used, cells) = health.purchases_cells;
+    let (profile_used, profile_cells) = health.profile_cells;
+    json!({
+        "purchases": { "cells_used": used, "cells": cells },
+        "profile": {
+            "loaded": health.profile_loaded,
+            "learning": health.profile_learning,
+            "observed_seconds": health.profile_observed_seconds,
+            "cells_used": profile_used,
+            "cells": profile_cells,
+        },
+    })
+}
+
+fn capacity(measured: &Measured) -> Value {
+    match measured.capacity {
+        None => Value::Null,
+        Some(capacity) => {
+            let source = match capacity {
+                Capacity::Configured(_) => "configured",
+                Capacity::Learned(_) => "learned",
+            };
+            json!({ "credits_per_second": rounded(capacity.credits_per_second()), "source": source })
+        }
+    }
+}
+
+fn demand(measured: &Measured) -> Value {
+    let demand = &measured.demand;
+    json!({
+        "raw_credits_per_second": rounded(demand.raw),
+        "offered_credits_per_second": rounded(demand.offered),
+        "paid_credits_per_second": rounded(demand.paid),
+    })
+}
+
+fn signals(report: &SiteReport) -> Value {
+    let measured = &report.measured;
+    let origin = measured.origin.map(|origin| {
+        let learning = match origin.learning {
+            Learning::NotBinding => "limit does not bind",
+            Learning::Binding => "learning",
+            Learning::Frozen => "frozen",
+        };
+        json!({
+            "waiting": origin.waiting,
+            "slots": origin.slots,
+            "goodput_credits_per_second": rounded(origin.goodput),
+            "delay_ratio": origin.delay_ratio.map(rounded),
+            "capacity_estimate": learning,
+        })
+    });
+    let probe = measured.probe.map(|probe| {
+        json!({ "seconds": rounded(probe.last_s), "median_seconds": probe.median_s.map(rounded), "slow": probe.slow })
+    });
+    json!({
+        "origin": origin,
+        "queue_delay_seconds": measured.queue_delay_s.map(rounded),
+        "failing_networks_share": measured.failing_share.map(rounded),
+        "site_down": measured.site_down,
+        "pressure_cpu_percent": measured.pressure.cpu,
+        "pressure_io_percent": measured.pressure.io,
+        "probe": probe,
+        "told_load": measured.told_load,
+    })
+}
+
+/// To three digits after the point: more is noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}

@@ -1,0 +1,380 @@
+//! What is measured: demand, delay, errors, pressure → a capacity estimate and the signals of the controller.
+//!
+//! Each signal is optional: one that is missing is `None` everywhere, and never guessed. Time is an argument.
+
+mod amount;
+mod buckets;
+mod delay;
+pub mod demand;
+mod failures;
+pub mod limit;
+mod pressure;
+mod probe;
+mod told;
+
+pub use amount::Amount;
+pub(crate) use amount::{float, whole};
+pub use buckets::ABOVE_CAP_SECONDS;
+pub use pressure::Pressure;
+pub use probe::{PROBE_EVERY, PROBE_TIMEOUT, Probe};
+pub use told::ToldLoad;
+
+use crate::gate::networks::Nested;
+use amount::Tally;
+use delay::Delays;
+use demand::{Demand, DemandBuckets, Demanded};
+use failures::Failures;
+use limit::{Limit, Second};
+use puzzle::UnixSeconds;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Whether anything was reported of the origin, and what a queueing delay reads while nobody reports one.
+const NOTHING_REPORTED: u64 = u64::MAX;
+
+/// How an answer of the origin came to a request, as whoever forwarded it reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The client network that asked, and those around it.
+    pub network: &'a Nested,
+    /// The path that was asked for, without its query.
+    pub path: &'a str,
+    /// What the request cost by its route.
+    pub cost: Amount,
+    /// To the head of the answer, from the last part of the request that the client sent.
+    pub delay: Duration,
+    /// Whether it was a 5xx, or none came.
+    pub failed: bool,
+}
+
+/// What one step found, for the controller, the status and the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Demand in credits a second.
+    pub demand: Demanded,
+    /// The capacity in credits a second, and where it comes from.
+    pub capacity: Option<Capacity>,
+    /// What the origin's answers tell; `None` while none was seen, as beside a web server.
+    pub origin: Option<OriginState>,
+    /// How long cleared requests wait for a place at the origin, in seconds; `None` where nothing queues.
+    pub queue_delay_s: Option<f64>,
+    /// The part of the client networks that gets errors; `None` where too few were answered lately.
+    pub failing_share: Option<f64>,
+    /// Whether the site itself is down: nothing comes back, or mostly errors.
+    pub site_down: bool,
+    /// The last probe and its long-term median, in seconds; `None` where no `probe_url` is configured or answered yet.
+    pub probe: Option<ProbeState>,
+    /// The machine's pressure.
+    pub pressure: Pressure,
+    /// The load as a program told it, 1 for full.
+    pub told_load: Option<f64>,
+}
+
+/// A capacity in credits a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Capacity {
+    /// As the configuration says.
+    Configured(f64),
+    /// As learned.
+    Learned(f64),
+}
+
+impl Capacity {
+    /// Credits a second.
+    #[must_use]
+    pub const fn credits_per_second(self) -> f64 {
+        match self {
+            Self::Configured(credits) | Self::Learned(credits) => credits,
+        }
+    }
+}
+
+/// What the origin's answers tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OriginState {
+    /// Requests that wait for the head of their answer.
+    pub waiting: u32,
+    /// How many requests should be there at once.
+    pub slots: u32,
+    /// What the origin got done, in credits a second.
+    pub goodput: f64,
+    /// Delay against the usual one, median over client networks; `None` in a second that tells nothing.
+    pub delay_ratio: Option<f64>,
+    /// What keeps the capacity from being learned, if anything does.
+    pub learning: limit::Learning,
+}
+
+/// What the probe tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProbeState {
+    /// The last one, in seconds.
+    pub last_s: f64,
+    /// The long-term median, in seconds; `None` while too little is known.
+    pub median_s: Option<f64>,
+    /// Whether it was far slower than usual; `None` while that cannot be told.
+    pub slow: Option<bool>,
+}
+
+/// What is the same for all sites in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Surroundings {
+    /// The machine's pressure.
+    pub pressure: Pressure,
+    /// The load as a program told it, 1 for full.
+    pub told_load: Option<f64>,
+}
+
+/// Everything that is measured of one site. Requests only add to counters; a step once a second makes sense of them.
+#[derive(Debug)]
+pub struct SiteLoad {
+    /// The two demands.
+    pub demand: Demand,
+    failures: Failures,
+    delays: Delays,
+    waiting: AtomicU32,
+    waiting_peak: AtomicU32,
+    answered: Tally,
+    failed: Tally,
+    goodput: Tally,
+    /// Microseconds, or [`NOTHING_REPORTED`].
+    queue_delay_us: AtomicU64,
+    stepped: Mutex<Stepped>,
+}
+
+/// What only the step and the probe change.
+#[derive(Debug)]
+struct Stepped {
+    limit: Limit,
+    probe: Probe,
+    /// Whether the origin has ever answered or been asked.
+    origin_seen: bool,
+    last: Measured,
+}
+
+impl SiteLoad {
+    /// Most slots that the limit gives: the limit of connections bounds it besides.
+    const SLOTS_MAX: u32 = 1_000_000;
+
+    /// Nothing measured yet of the site with this mark.
+    #[must_use]
+    pub fn new(site: u16, buckets: Arc<DemandBuckets>) -> Self {
+        let limit = Limit::new(Self::SLOTS_MAX, None);
+        let stepped = Stepped { limit, probe: Probe::default(), origin_seen: false, last: Measured::default() };
+        Self {
+            demand: Demand::new(site, buckets),
+            failures: Failures::default(),
+            delays: Delays::default(),
+            waiting: AtomicU32::new(0),
+            waiting_peak: AtomicU32::new(0),
+            answered: Tally::default(),
+            failed: Tally::default(),
+            goodput: Tally::default(),
+            queue_delay_us: AtomicU64::new(NOTHING_REPORTED),
+            stepped: Mutex::new(stepped),
+        }
+    }
+
+    /// A request goes to the origin; it waits there until [`SiteLoad::left`].
+    pub fn sent(&self) {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        self.waiting_peak.fetch_max(waiting, Ordering::Relaxed);
+    }
+
+    /// A request does not wait for the head of its answer any more, whether it came or not.
+    pub fn left(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The head of an answer came, or it is certain that none will.
+    pub fn answered(&self, answered: &Answered<'_>, now: UnixSeconds) {
+        self.answered.add(1);
+        self.failures.answered(answered.network, answered.path, answered.failed, u64::from(now.0));
+        if answered.failed {
+            // An error is quicker than a page, or as slow as a timeout: neither tells how busy the origin is.
+            self.failed.add(1);
+            return;
+        }
+        self.goodput.add(answered.cost.millionths());
+        let [narrow, ..] = answered.network.levels() else { return };
+        self.delays.answered(*narrow, answered.path, answered.delay);
+    }
+
+    /// How long the cleared request waits that waited longest in the last second; `None` where nothing queues.
+    pub fn set_queue_delay(&self, delay: Option<Duration>) {
+        let delay_us = delay.map_or(NOTHING_REPORTED, |delay| {
+            u64::try_from(delay.as_micros()).unwrap_or(NOTHING_REPORTED).min(NOTHING_REPORTED - 1)
+        });
+        self.queue_delay_us.store(delay_us, Ordering::Relaxed);
+    }
+
+    /// A probe took so long.
+    pub fn probed(&self, took: Duration) {
+        self.stepped().probe.took(took);
+    }
+
+    /// Begins with an estimate of the capacity from before, in credits a second.
+    pub fn remember_capacity(&self, capacity: f64) {
+        self.stepped().limit = Limit::new(Self::SLOTS_MAX, Some(capacity));
+    }
+
+    /// The estimate of the capacity, in credits a second, also where a configured one counts.
+    #[must_use]
+    pub fn learned_capacity(&self) -> Option<f64> {
+        self.stepped().limit.capacity()
+    }
+
+    /// How many requests should be at the origin at once, by the gradient limit.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.stepped().limit.slots()
+    }
+
+    /// What the last step found.
+    #[must_use]
+    pub fn last(&self) -> Measured {
+        self.stepped().last
+    }
+
+    /// Makes sense of the `elapsed` time since the last step. `configured` is the capacity in credits a second, where
+    /// the configuration names one; `gated` whether the gate is down for this site.
+    pub fn step(
+        &self,
+        configured: Option<f64>,
+        gated: bool,
+        surroundings: &Surroundings,
+        elapsed: Duration,
+        now: UnixSeconds,
+    ) -> Measured {
+        let mut stepped = self.stepped();
+        let seconds = elapsed.as_secs_f64().max(0.001);
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let failing_share = self.failures.share(u64::from(now.0));
+        let queue_delay_us = self.queue_delay_us.load(Ordering::Relaxed);
+        let strained = stepped.last.origin.is_some_and(|origin| origin.learning != limit::Learning::NotBinding);
+        let second = Second {
+            waiting_peak: self.waiting_peak.swap(waiting, Ordering::Relaxed),
+            answered: self.answered.take(),
+            failed: self.failed.take(),
+            goodput: Amount::of_millionths(self.goodput.take()).credits() / seconds,
+            delay_ratio: self.delays.step(gated || strained),
+            failing: failing_share.is_some_and(|share| share > crate::gate::price::FAILING_SHARE),
+        };
+        stepped.origin_seen |= second.answered > 0 || second.waiting_peak > 0;
+        stepped.limit.step(&second, elapsed);
+        let learned = stepped.limit.capacity().map(Capacity::Learned);
+        let capacity = configured.map(Capacity::Configured).or(learned);
+        let limit = stepped.limit;
+        let origin = OriginState {
+            waiting,
+            slots: limit.slots(),
+            goodput: second.goodput,
+            delay_ratio: second.delay_ratio,
+            learning: limit.learning(),
+        };
+        stepped.last = Measured {
+            demand: self.demand.take(seconds, capacity.map(Capacity::credits_per_second)),
+            capacity,
+            origin: stepped.origin_seen.then_some(origin),
+            queue_delay_s: (queue_delay_us != NOTHING_REPORTED).then(|| amount::float(queue_delay_us) / 1e6),
+            failing_share,
+            site_down: limit.site_down(),
+            probe: stepped.probe.last().map(|last| ProbeState {
+                last_s: last.as_secs_f64(),
+                median_s: stepped.probe.median().map(|median| median.as_secs_f64()),
+                slow: stepped.probe.is_slow(),
+            }),
+            pressure: surroundings.pressure,
+            told_load: surroundings.told_load,
+        };
+        stepped.last
+    }
+
+    fn stepped(&self) -> MutexGuard<'_, Stepped> {
+        self.stepped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request at the origin: from here until it is dropped it waits for the head of its answer.
+#[derive(Debug)]
+pub struct Waiting {
+    load: Arc<SiteLoad>,
+}
+
+impl Waiting {
+    /// Sends a request to the origin of a site.
+    #[must_use]
+    pub fn begin(load: Arc<SiteLoad>) -> Self {
+        load.sent();
+        Self { load }
+    }
+
+    /// The head of its answer came, or none will.
+    pub fn answered(self, answered: &Answered<'_>, now: UnixSeconds) {
+        self.load.answered(answered, now);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.load.left();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use puzzle::{ClientNetwork, Credits};
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+    const ONE: Duration = Duration::from_secs(1);
+
+    fn load() -> Arc<SiteLoad> {
+        Arc::new(SiteLoad::new(1, Arc::default()))
+    }
+
+    fn step(load: &SiteLoad) -> Measured {
+        load.step(None, false, &Surroundings::default(), ONE, NOW)
+    }
+
+    #[test]
+    fn a_signal_that_is_missing_is_said_so() {
+        assert_eq!(step(&load()), Measured::default());
+    }
+
+    #[test]
+    fn a_request_waits_until_its_head_came_or_its_client_left() {
+        let load = load();
+        let network = Nested::of(ClientNetwork::of([203, 0, 113, 9].into()));
+        let waiting: Vec<Waiting> = (0..3).map(|_| Waiting::begin(Arc::clone(&load))).collect();
+        assert_eq!(step(&load).origin.expect("asked").waiting, 3);
+        let cost = Amount::of(Credits::ONE);
+        let answered = Answered { network: &network, path: "/", cost, delay: ONE, failed: false };
+        for (number, waiting) in waiting.into_iter().enumerate() {
+            if number > 0 {
+                waiting.answered(&answered, NOW);
+            }
+        }
+        let origin = step(&load).origin.expect("answered");
+        assert_eq!(origin.waiting, 0);
+        assert!((origin.goodput - 2.0).abs() < 1e-9, "one was cancelled");
+    }
+
+    #[test]
+    fn a_configured_capacity_counts_before_a_learned_one() {
+        let load = load();
+        load.remember_capacity(50.0);
+        assert_eq!(step(&load).capacity, Some(Capacity::Learned(50.0)));
+        let measured = load.step(Some(200.0), false, &Surroundings::default(), ONE, NOW);
+        assert_eq!(measured.capacity, Some(Capacity::Configured(200.0)));
+    }
+
+    #[test]
+    fn a_queue_reports_its_delay_and_its_absence() {
+        let load = load();
+        load.set_queue_delay(Some(Duration::from_millis(300)));
+        assert_eq!(step(&load).queue_delay_s, Some(0.3));
+        load.set_queue_delay(None);
+        assert_eq!(step(&load).queue_delay_s, None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Once a second: what the system and the probes tell goes to the gate, and what must survive is written down.
+
+use crate::client;
+use crate::clock;
+use crate::config::{Config, Mode};
+use crate::gate::price::State;
+use crate::http::Verifier;
+use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
+use crate::telemetry::Sampled;
+use hyper::Uri;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How often mode, price, hold and capacity are written to `state_dir`, besides whenever mode or state change.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// What drives the controllers of a verifier.
+pub(crate) struct Watch {
+    verifier: Arc<Verifier>,
+    stepped: Instant,
+    saved: Instant,
+    /// The mode that was saved.
+    mode: Mode,
+    save_log: Sampled,
+}
+
+impl Watch {
+    pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
+        let now = Instant::now();
+        Self { mode: verifier.gate.mode(), verifier, stepped: now, saved: now, save_log: Sampled::default() }
+    }
+
+    /// A second has passed, or a little more.
+    pub(crate) async fn second(&mut self) {
+        let config = self.verifier.config.load_full();
+        let pressure_dir = config.pressure_dir.clone();
+        let pressure = tokio::task::spawn_blocking(move || Pressure::read(&pressure_dir)).await.unwrap_or_default();
+        let now = self.verifier.started.elapsed();
+        let surroundings = Surroundings { pressure, told_load: self.verifier.told_load.load(now) };
+        let elapsed = self.stepped.elapsed();
+        if elapsed < Duration::from_millis(200) {
+            return;
+        }
+        self.stepped = Instant::now();
+        let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
+        for site in &changed {
+            self.tell(&config, site, now);
+        }
+        let mode = self.verifier.gate.mode();
+        if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
+            (self.saved, self.mode) = (Instant::now(), mode);
+            self.save(&config).await;
+        }
+    }
+
+    fn tell(&self, config: &Config, name: &str, now: Duration) {
+        let Some(site) = config.sites.iter().find(|site| site.name == name) else { return };
+        let report = self.verifier.gate.report(site, now);
+        if report.state == State::Calm {
+            tracing::warn!(site = name, "the gate lets go");
+            return;
+        }
+        let why = report.overload.names().collect::<Vec<_>>().join(", ");
+        let hold_seconds = report.hold.as_secs();
+        tracing::warn!(site = name, why, hold_seconds, "the site is overloaded: the gate goes down");
+    }
+
+    async fn save(&self, config: &Config) {
+        let Some(state_dir) = config.state_dir.clone() else { return };
+        let prices = self.verifier.gate.saved_prices(config, clock::now());
+        let written = tokio::task::spawn_blocking(move || prices.write(&state_dir)).await;
+        if let Ok(Err(error)) = written
+            && let Some(left_out) = self.save_log.turn()
+        {
+            tracing::error!(left_out, "the price cannot be saved in state_dir: {error}");
+        }
+    }
+}
+
+/// Probes every site that has a `probe_url` until the verifier stops. The next round waits for the slowest.
+pub(crate) async fn probe(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
+    let rounds = async {
+        loop {
+            tokio::time::sleep(PROBE_EVERY).await;
+            let config = verifier.config.load_full();
+            let mut round = JoinSet::new();
+            for site in &config.sites {
+                if let Some(url) = site.probe_url.clone() {
+                    round.spawn(probe_once(verifier.gate.load_of(site), url));
+                }
+            }
+            round.join_all().await;
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        _ = stopped.changed() => {}
+    }
+}
+
+async fn probe_once(load: Arc<SiteLoad>, url: Uri) {
+    let asked = Instant::now();
+    let answered = tokio::time::timeout(PROBE_TIMEOUT, client::head_of(&url)).await;
+    let took = if matches!(answered, Ok(Ok(()))) { asked.elapsed() } else { PROBE_TIMEOUT };
+    load.probed(took);
+}
