@@ -1,6 +1,6 @@
 //! The decision core, without I/O: time and randomness are arguments, so everything in it can be simulated.
 //!
-//! [`Gate::decide`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
+//! [`Gate::meet`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
 
 mod clearance;
 pub mod entry;
