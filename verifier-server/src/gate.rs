@@ -2,9 +2,11 @@
 //!
 //! [`Gate::meet`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
 
+pub mod admission;
 mod clearance;
 pub mod entry;
 pub mod networks;
+mod payback;
 pub mod policy;
 pub mod price;
 mod pricing;
@@ -17,6 +19,7 @@ mod tags;
 pub mod target;
 
 pub use clearance::Worth;
+pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
 pub use redeem::{Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
@@ -87,7 +90,9 @@ pub struct Repeat<'a> {
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It passes without paying.
+    /// Nothing is asked now, and it passes.
+    Free,
+    /// It passes without paying while others pay.
     Unpaid,
     /// It has been paid for and passes.
     Paid,
@@ -104,6 +109,8 @@ pub struct Met {
     pub decision: Decision,
     /// What it costs by its route, whether or not anything is asked now.
     pub cost: Credits,
+    /// What a clearance was charged for it; nothing where it did not pay, or an earlier charge covers it.
+    pub receipt: Option<Receipt>,
 }
 
 /// The gate: keys, table of live ids, mode. Configuration comes with each call, so that it can be swapped whole.
@@ -177,41 +184,45 @@ impl Gate {
     pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
         let route = config.policy.route(facts.target);
         let cost = cost(&route);
-        let decision = if route.action == Action::Deny {
-            Decision::Denied
-        } else {
-            self.count(facts, cost, now);
-            self.decide(config, facts, &route, now)
-        };
-        Met { decision, cost }
+        if route.action == Action::Deny {
+            return Met { decision: Decision::Denied, cost, receipt: None };
+        }
+        self.count(facts, cost, now);
+        let (decision, receipt) = self.decide(config, facts, &route, now);
+        Met { decision, cost, receipt }
     }
 
-    fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Decision {
-        let quote = self.pricing_for(config, facts.site, facts.network, now).quote(route);
+    fn decide(
+        &self,
+        config: &Config,
+        facts: &RequestFacts<'_>,
+        route: &Route,
+        now: UnixSeconds,
+    ) -> (Decision, Option<Receipt>) {
+        let pricing = self.pricing_for(config, facts.site, facts.network, now);
+        let quote = pricing.quote(route);
         if quote.price == 0 || facts.preflight {
             if route.action == Action::Price && !facts.preflight {
                 self.memory.observe(facts.network, cost(route));
             }
-            return Decision::Unpaid;
+            return (if pricing.price == 0 { Decision::Free } else { Decision::Unpaid }, None);
         }
         let kind = kind(facts, route);
-        let paid = facts.clearances.iter().any(|id| {
+        let payment = facts.clearances.iter().find_map(|id| {
             let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
             let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
             if key.is_some_and(|key| self.repeats.covers(key, now) && covered()) {
-                return true;
+                return Some(None);
             }
-            let pays = self.pay(config, facts, *id, kind, route, quote, now);
-            if let (true, Some(key)) = (pays, key) {
+            let receipt = self.pay(config, facts, *id, kind, route, quote, now)?;
+            if let Some(key) = key {
                 self.repeats.charged(key, now);
             }
-            pays
+            Some(Some(receipt))
         });
-        if !paid {
-            return Decision::Challenged;
-        }
+        let Some(receipt) = payment else { return (Decision::Challenged, None) };
         self.memory.observe(facts.network, cost(route));
-        Decision::Paid
+        (Decision::Paid, receipt)
     }
 
     /// A fresh challenge at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
@@ -256,18 +267,17 @@ impl Gate {
         route: &Route,
         quote: Quote,
         now: UnixSeconds,
-    ) -> bool {
-        let kept = self.table.change(id, now, |entry| {
+    ) -> Option<Receipt> {
+        let receipt = self.table.change(id, now, |entry| {
             let network = self.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
-            let kept = entry.weight(&payment, now);
-            (entry.site == facts.site.mark && entry.pay(&payment, now)).then_some(kept)
+            let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
+            let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
+            paid.then_some(Receipt { clearance: id, charged, kept })
         });
-        let kept = kept.flatten();
-        if let Some(kept) = kept {
-            self.was_paid(facts.site, &Nested::of(facts.network), kept, now);
-        }
-        kept.is_some()
+        let receipt = receipt.flatten()?;
+        self.was_paid(facts.site, &Nested::of(facts.network), receipt.kept, now);
+        Some(receipt)
     }
 
     /// Counts a request as demand, once, however often a web server asks about it.

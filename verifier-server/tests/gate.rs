@@ -72,7 +72,7 @@ fn an_idle_gate_sells_nothing_and_asks_nothing() {
             Ok(Redeemed::NotNeeded),
             "{mode}: the MAC is not looked at"
         );
-        assert_eq!(stage.get("/", HOME, &[], NOW), Decision::Unpaid, "{mode}");
+        assert_eq!(stage.get("/", HOME, &[], NOW), Decision::Free, "{mode}");
         assert_eq!(stage.worth("/", HOME, &[], NOW), Worth::NotNeeded, "{mode}");
         assert_eq!(stage.gate.table_fill().0, 0, "{mode}");
     }
@@ -82,14 +82,14 @@ fn an_idle_gate_sells_nothing_and_asks_nothing() {
 fn a_standing_challenge_is_sold_while_the_price_is_zero() {
     let rule = "[[rule]]\npath = \"/login\"\naction = \"challenge\"\n";
     let stage = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}{rule}"));
-    assert_eq!(stage.get("/", HOME, &[], NOW), Decision::Unpaid);
+    assert_eq!(stage.get("/", HOME, &[], NOW), Decision::Free);
     assert_eq!(stage.get("/login", HOME, &[], NOW), Decision::Challenged);
     let id = stage.buy("/login", HOME, NOW);
     assert_eq!(stage.get("/login", HOME, &[id], NOW), Decision::Paid);
     let late = stage.solve("/login", HOME, NOW);
     stage.gate.set_mode(Mode::Off);
     assert_eq!(stage.redeem(&late, HOME, NOW), Ok(Redeemed::NotNeeded), "nor is anything sold");
-    assert_eq!(stage.get("/login", HOME, &[], NOW), Decision::Unpaid, "in mode off only deny acts");
+    assert_eq!(stage.get("/login", HOME, &[], NOW), Decision::Free, "in mode off only deny acts");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn mode_auto_asks_what_the_controller_says_and_nothing_once_it_lets_go() {
     );
     (2..=61).for_each(|second| stage.step(None, NOW.plus(second)));
     assert_eq!(stage.price(), 0, "after a hold of a minute");
-    assert_eq!(stage.get("/", HOME, &[], NOW.plus(61)), Decision::Unpaid);
+    assert_eq!(stage.get("/", HOME, &[], NOW.plus(61)), Decision::Free);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_network_above_its_own_cap_is_challenged_alone_and_what_it_buys_is_good() {
         for _ in 0..300 {
             let _ = stage.get("/", loud, &[], NOW.plus(second));
         }
-        assert_eq!(stage.get("/", HOME, &[], NOW.plus(second)), Decision::Unpaid, "everybody else passes");
+        assert_eq!(stage.get("/", HOME, &[], NOW.plus(second)), Decision::Free, "everybody else passes");
         stage.step(None, NOW.plus(second + 1));
     }
     let now = NOW.plus(10);
@@ -130,7 +130,7 @@ fn a_network_above_its_own_cap_is_challenged_alone_and_what_it_buys_is_good() {
     assert_eq!(stage.worth("/", HOME, &[], now), Worth::NotNeeded);
     let id = stage.buy("/", loud, now);
     assert_eq!(stage.get("/", loud, &[id], now), Decision::Paid);
-    assert_eq!(stage.get("/", loud, &[], now.plus(60)), Decision::Unpaid, "a minute later it is a visitor like others");
+    assert_eq!(stage.get("/", loud, &[], now.plus(60)), Decision::Free, "a minute later it is a visitor like others");
 }
 
 #[test]
@@ -334,6 +334,7 @@ fn what_a_clearance_admits_is_that_of_the_vectors() {
             networks,
             navigated_at: if after_navigation { NOW } else { UnixSeconds(0) },
             navigation_ratio: format!("{:.0}", ratio.min(600.0) * 100.0).parse().unwrap(),
+            dropped_at: UnixSeconds(0),
         };
         let charge = Credits::hundredths(u32::try_from(number("charge_hundredths")).unwrap());
         let kind = match vector["request"].as_str().unwrap() {

@@ -36,6 +36,8 @@ pub struct Entry {
     pub navigated_at: UnixSeconds,
     /// What that navigation paid over its cost, in hundredths.
     pub navigation_ratio: u16,
+    /// When a drop of it last came back whole; 0 for never.
+    pub dropped_at: UnixSeconds,
 }
 
 /// The last client networks of an entry, as 16-bit keyed hashes.
@@ -177,7 +179,8 @@ impl Entry {
         self.expires_at.plus(self.keep_seconds as u32)
     }
 
-    fn charge(&self, payment: &Payment, now: UnixSeconds) -> Credits {
+    /// What a request costs here, without a toll.
+    pub(super) fn charge(&self, payment: &Payment, now: UnixSeconds) -> Credits {
         let paid = u64::from(self.price_paid);
         if payment.kind == Kind::Asset {
             return price::asset_charge(payment.route_price, paid, self.after_navigation(now));
@@ -223,6 +226,7 @@ impl Entry {
         }
         put(&self.navigated_at.0.to_be_bytes());
         put(&self.navigation_ratio.to_be_bytes());
+        put(&self.dropped_at.0.to_be_bytes());
         bytes
     }
 
@@ -242,6 +246,7 @@ impl Entry {
         let v6 = std::array::from_fn(|_| u16::from_be_bytes(take(&mut rest)));
         let navigated_at = u32::from_be_bytes(take(&mut rest));
         let navigation_ratio = u16::from_be_bytes(take(&mut rest));
+        let dropped_at = u32::from_be_bytes(take(&mut rest));
         Self {
             begun: Credits::hundredths(begun),
             left,
@@ -254,6 +259,7 @@ impl Entry {
             networks: Networks { v4, v6, v4_used: used >> 4, v6_used: used & 0xf },
             navigated_at: UnixSeconds(navigated_at),
             navigation_ratio,
+            dropped_at: UnixSeconds(dropped_at),
         }
     }
 }
@@ -292,6 +298,7 @@ pub(super) mod tests {
             networks,
             navigated_at: UnixSeconds(0),
             navigation_ratio: 0,
+            dropped_at: UnixSeconds(0),
         }
     }
 
@@ -308,6 +315,7 @@ pub(super) mod tests {
         entry.standing = true;
         entry.navigated_at = BORN;
         entry.navigation_ratio = 250;
+        entry.dropped_at = BORN.plus(9);
         assert_eq!(Entry::from_bytes(&entry.to_bytes()), entry);
     }
 

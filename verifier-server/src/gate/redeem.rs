@@ -153,6 +153,7 @@ impl Gate {
             networks,
             navigated_at: UnixSeconds(0),
             navigation_ratio: 0,
+            dropped_at: UnixSeconds(0),
         })
     }
 }

@@ -56,7 +56,7 @@ fn check<B>(
         decision
     });
     match decision {
-        Some(Decision::Unpaid | Decision::Paid) => {
+        Some(Decision::Free | Decision::Unpaid | Decision::Paid) => {
             let mut response = Response::new(AnswerBody::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response

@@ -125,10 +125,10 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        let Met { decision, cost } = self.gate.meet(config, &facts, clock::now());
+        let Met { decision, cost, receipt: _ } = self.gate.meet(config, &facts, clock::now());
         self.metrics.decided(decision);
         let refusal = match decision {
-            Decision::Unpaid | Decision::Paid => None,
+            Decision::Free | Decision::Unpaid | Decision::Paid => None,
             Decision::Denied => Some(context.denied()),
             Decision::Challenged => match context.challenged(site, &target) {
                 // Without randomness there is no challenge: what happens then is the operator's choice.

@@ -39,11 +39,11 @@ impl Amount {
         float(self.0) / Self::PER_CREDIT
     }
 
-    pub(super) const fn millionths(self) -> u64 {
+    pub(crate) const fn millionths(self) -> u64 {
         self.0
     }
 
-    pub(super) const fn of_millionths(millionths: u64) -> Self {
+    pub(crate) const fn of_millionths(millionths: u64) -> Self {
         Self(millionths)
     }
 }

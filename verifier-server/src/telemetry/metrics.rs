@@ -117,7 +117,7 @@ impl Metrics {
     /// Counts a decision.
     pub fn decided(&self, decision: Decision) {
         match decision {
-            Decision::Unpaid => &self.unpaid,
+            Decision::Free | Decision::Unpaid => &self.unpaid,
             Decision::Paid => &self.paid,
             Decision::Challenged => &self.challenged,
             Decision::Denied => &self.denied,

@@ -1,0 +1,84 @@
+//! What a request was charged, and what of it comes back when admission drops the request (PROTOCOL §3).
+
+use super::Gate;
+use super::entry::Entry;
+use super::table::LiveIds;
+use crate::config::Site;
+use crate::load::Amount;
+use puzzle::{ClearanceId, Credits, UnixSeconds};
+
+/// Seconds in which one drop of an entry comes back whole; further ones come back by half, so that nobody asks for
+/// more than there is and pays only for what is served.
+const WHOLE_ONCE_IN_SECONDS: u32 = 5;
+
+/// What a clearance was charged for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The clearance that paid.
+    pub clearance: ClearanceId,
+    /// What it was charged, without a toll.
+    pub charged: Credits,
+    /// What of it counts as paid demand.
+    pub kept: Amount,
+}
+
+impl Entry {
+    /// Takes back a charge for a request that was dropped, and says how much of it came back.
+    pub fn give_back(&mut self, charged: Credits, now: UnixSeconds) -> Credits {
+        let whole = self.dropped_at.0 == 0 || now.since(self.dropped_at) >= WHOLE_ONCE_IN_SECONDS;
+        if whole {
+            self.dropped_at = now;
+        }
+        let back = if whole { charged.in_hundredths() } else { charged.in_hundredths() / 2 };
+        let most = i64::from(self.begun.in_hundredths());
+        let left = (i64::from(self.left) + i64::from(back)).min(most);
+        // Between −begun and begun, both within 32 bits.
+        self.left = i32::try_from(left).unwrap_or(i32::MAX);
+        Credits::hundredths(back)
+    }
+}
+
+impl Gate {
+    /// Pays back a request that was charged and then dropped, once for each receipt: it did not get what it paid for.
+    pub fn give_back(&self, site: &Site, receipt: &Receipt, now: UnixSeconds) {
+        let back = self.table.change(receipt.clearance, now, |entry| entry.give_back(receipt.charged, now));
+        // Of an entry that is gone nothing is given back, and nothing of it is demand any more.
+        let back = back.unwrap_or(receipt.charged);
+        let (part, whole) = (back.in_hundredths().into(), receipt.charged.in_hundredths().into());
+        self.load_of(site).demand.give_back(receipt.kept.times(part, whole));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::entry::tests::{BORN, entry};
+
+    #[test]
+    fn the_first_drop_in_five_seconds_comes_back_whole_and_further_ones_by_half() {
+        let mut entry = entry(100);
+        entry.left = 5_000;
+        let back: Vec<u32> = [0, 0, 4, 5, 6]
+            .into_iter()
+            .map(|second| entry.give_back(Credits::whole(2), BORN.plus(second)).in_hundredths())
+            .collect();
+        assert_eq!(back, [200, 100, 100, 200, 100]);
+        assert_eq!(entry.left, 5_700);
+    }
+
+    #[test]
+    fn nothing_comes_back_beyond_what_it_began_with() {
+        let mut entry = entry(5);
+        entry.left = 450;
+        entry.give_back(Credits::whole(2), BORN);
+        assert_eq!(entry.left, 500);
+    }
+
+    #[test]
+    fn what_was_overdrawn_comes_back_too() {
+        let mut entry = entry(5);
+        entry.left = -20;
+        entry.give_back(Credits::TENTH, BORN);
+        assert_eq!(entry.left, -10);
+    }
+}
