@@ -12,6 +12,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
     let config = verifier.config.load();
     let (used, slots) = verifier.gate.table_fill();
     let [unpaid, paid, challenged, denied] = verifier.metrics.decisions();
+    let dropped = verifier.metrics.dropped.get();
     let prices = config.sites.iter().map(|site| verifier.gate.pricing(&config, site).price);
     let sites: Vec<Value> = config
         .sites
@@ -19,6 +20,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         .map(|site| {
             let report = verifier.gate.report(site, verifier.started.elapsed());
             let price = verifier.gate.pricing(&config, site).price;
+            let (in_use, waiting) = verifier.admissions.of(site).fill();
             json!({
                 "name": site.name,
                 "price": price,
@@ -28,6 +30,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "hold_seconds": report.hold.as_secs(),
                 "hold_left_seconds": report.hold_left.as_secs(),
                 "capacity": capacity(&report.measured),
+                "queue": site.origin.as_ref().map(|_| json!({ "in_use": in_use, "waiting": waiting })),
                 "demand": demand(&report.measured),
                 "signals": signals(&report),
             })
@@ -42,7 +45,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "uptime_seconds": verifier.started.elapsed().as_secs(),
         "connections": verifier.open_connections(),
         "table": { "used": used, "slots": slots },
-        "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied },
+        "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "dropped": dropped },
         "networks": networks(&verifier.gate.memory().health()),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
@@ -110,6 +113,7 @@ fn signals(report: &SiteReport) -> Value {
     json!({
         "origin": origin,
         "queue_delay_seconds": measured.queue_delay_s.map(rounded),
+        "queued_requests": measured.queued,
         "failing_networks_share": measured.failing_share.map(rounded),
         "site_down": measured.site_down,
         "pressure_cpu_percent": measured.pressure.cpu,
