@@ -109,6 +109,8 @@ pub struct Met {
     pub decision: Decision,
     /// What it costs by its route, whether or not anything is asked now.
     pub cost: Credits,
+    /// Whether it is part of a page, by rule.
+    pub part: bool,
     /// What a clearance was charged for it; nothing where it did not pay, or an earlier charge covers it.
     pub receipt: Option<Receipt>,
 }
@@ -179,17 +181,18 @@ impl Gate {
         (self.table.used(), self.table.slots())
     }
 
-    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay.
+    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay. What a
+    /// receipt says was charged is told to [`Gate::goes_on`] or [`Gate::give_back`] when it is known what becomes of it.
     #[must_use]
     pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
         let route = config.policy.route(facts.target);
-        let cost = cost(&route);
+        let (cost, part) = (cost(&route), route.asset);
         if route.action == Action::Deny {
-            return Met { decision: Decision::Denied, cost, receipt: None };
+            return Met { decision: Decision::Denied, cost, part, receipt: None };
         }
         self.count(facts, cost, now);
         let (decision, receipt) = self.decide(config, facts, &route, now);
-        Met { decision, cost, receipt }
+        Met { decision, cost, part, receipt }
     }
 
     fn decide(
@@ -273,11 +276,9 @@ impl Gate {
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
             let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
-            paid.then_some(Receipt { clearance: id, charged, kept })
+            paid.then_some(Receipt { clearance: id, network: facts.network, charged, kept })
         });
-        let receipt = receipt.flatten()?;
-        self.was_paid(facts.site, &Nested::of(facts.network), receipt.kept, now);
-        Some(receipt)
+        receipt.flatten()
     }
 
     /// Counts a request as demand, once, however often a web server asks about it.

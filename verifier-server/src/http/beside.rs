@@ -8,7 +8,7 @@ use super::{clearances, cors};
 use crate::clock;
 use crate::config::Config;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Repeat, RequestFacts, Worth};
+use crate::gate::{Decision, Met, Repeat, RequestFacts, Worth};
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -51,7 +51,10 @@ fn check<B>(
     request: &Request<B>,
 ) -> Response<AnswerBody> {
     let decision = with_facts(config, visitor, asked, request, |facts| {
-        let decision = verifier.gate.meet(config, facts, clock::now()).decision;
+        let Met { decision, receipt, .. } = verifier.gate.meet(config, facts, clock::now());
+        if let Some(receipt) = &receipt {
+            verifier.gate.goes_on(facts.site, receipt, clock::now());
+        }
         verifier.metrics.decided(decision);
         decision
     });
