@@ -320,7 +320,7 @@ impl World {
         if !closed && self.closed {
             self.tally.opened_at.push(u32::try_from(self.now_ms / 1_000).unwrap());
         }
-        let closes = closed && !self.closed;
+        let goes_down = closed && !self.closed;
         self.closed = closed;
         self.admission.set_slots(slots, clock, &mut turns);
         self.take_turns(turns);
@@ -329,7 +329,7 @@ impl World {
             self.tally.prices.push(self.price());
             self.tally.queue_delay_ms.push(u64::try_from(second.waits.as_millis()).unwrap());
         }
-        if closes {
+        if goes_down {
             self.begin_to_buy();
         }
     }

@@ -175,10 +175,10 @@ impl<T: Token> Tree<T> {
             outermost_since = std::mem::replace(&mut node.since, now);
             let (before, around) = (node.clock, node.around);
             node.clock += waiter.cost * TICKS / node.effective();
-            let (after, waits_as) = (node.clock, node.waits_as);
+            let (after, arrival) = (node.clock, node.waits_as);
             let ring = self.ring(around)?;
             ring.now = ring.now.max(before);
-            if let Some(arrival) = waits_as
+            if let Some(arrival) = arrival
                 && ring.waiting.remove(&(before, arrival, at))
             {
                 ring.waiting.insert((after, arrival, at));
@@ -188,8 +188,8 @@ impl<T: Token> Tree<T> {
         if emptied {
             self.waits_no_more(index);
         }
-        let waited = now.saturating_sub(waiter.came.max(outermost_since));
-        Some(Served { waiter, network, shares, waited })
+        let others_since = waiter.came.max(outermost_since);
+        Some(Served { waiter, network, shares, waited: now.saturating_sub(others_since) })
     }
 
     /// Takes the whole network at `index` out of the tree.
@@ -300,22 +300,18 @@ impl<T: Token> Tree<T> {
         let levels = network.levels();
         let mut around = None;
         for (prefix, shares) in levels.iter().zip(shares).skip(1).rev() {
-            around = Some(match self.by_prefix.get(prefix) {
-                Some(index) => *index,
-                None => {
-                    let most = u64::from(shares).max(assumed(*prefix));
-                    self.add(around, *prefix, most, 0, Content::Ring(Ring::default()), now)
-                }
-            });
+            let known = self.by_prefix.get(prefix).copied();
+            around = Some(known.unwrap_or_else(|| {
+                let most = u64::from(shares).max(assumed(*prefix));
+                self.add(around, *prefix, most, 0, Content::Ring(Ring::default()), now)
+            }));
         }
-        let index = match self.by_prefix.get(&levels[0]) {
-            Some(index) => *index,
-            None => {
-                let own = u64::from(shares[0].max(1));
-                let client = Client { network, shares, lane: Lane::default() };
-                self.add(around, levels[0], own, own, Content::Lane(Box::new(client)), now)
-            }
-        };
+        let known = self.by_prefix.get(&levels[0]).copied();
+        let index = known.unwrap_or_else(|| {
+            let own = u64::from(shares[0].max(1));
+            let client = Client { network, shares, lane: Lane::default() };
+            self.add(around, levels[0], own, own, Content::Lane(Box::new(client)), now)
+        });
         match &mut self.nodes[index].as_mut().expect("what a prefix leads to is there").content {
             Content::Lane(client) => (index, client),
             Content::Ring(_) => unreachable!("the narrowest prefix is that of a client network"),
@@ -332,16 +328,12 @@ impl<T: Token> Tree<T> {
         now: Duration,
     ) -> Index {
         let node = Some(Node { prefix, around, shares, inside, clock: 0, waits_as: None, since: now, content });
-        let index = match self.unused.pop() {
-            Some(index) => {
-                self.nodes[index] = node;
-                index
-            }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() - 1
-            }
-        };
+        let index = self.unused.pop().unwrap_or(self.nodes.len());
+        if index < self.nodes.len() {
+            self.nodes[index] = node;
+        } else {
+            self.nodes.push(node);
+        }
         self.by_prefix.insert(prefix, index);
         index
     }
