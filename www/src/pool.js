@@ -233,9 +233,10 @@ export class Pool {
       this.#events.assetMissing();
     } else if (report.exhausted) {
       this.#shed();
-    } else if (report.lane !== undefined) {
-      this.#begin(report.lane, report.module);
     } else {
+      if (report.lane !== undefined) {
+        this.#begin(report.lane, report.module);
+      }
       this.#count(report);
     }
   }
