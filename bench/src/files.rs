@@ -63,7 +63,11 @@ impl Files {
             return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         };
         // A worker's script is the page's own, which has just been loaded; of a module nothing has been.
-        let cache = if path.ends_with(".js") { "public, max-age=31536000, immutable" } else { "no-store" };
+        let cache = if content_type.starts_with("text/javascript") {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-store"
+        };
         let encoding = if *gzip { "Content-Encoding: gzip\r\n" } else { "" };
         let length = content.len();
         let head = format!(
