@@ -14,8 +14,10 @@ mod base64url;
 mod challenge;
 mod keys;
 mod network;
+mod prf;
 pub mod price;
 mod refusal;
+mod sha256;
 mod solution;
 mod units;
 

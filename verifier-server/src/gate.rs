@@ -246,7 +246,7 @@ impl Gate {
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
-        let multiplier = self.memory.multiplier(network, now);
+        let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
         let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
@@ -271,8 +271,9 @@ impl Gate {
         quote: Quote,
         now: UnixSeconds,
     ) -> Option<Receipt> {
+        let secrets = self.secrets.load();
         let receipt = self.table.change(id, now, |entry| {
-            let network = self.network_mark(facts.network, entry.issued_day);
+            let network = secrets.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
             let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
@@ -292,14 +293,6 @@ impl Gate {
         }
         self.asked(facts.site, &Nested::of(facts.network), Amount::of(cost), now);
     }
-
-    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
-    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
-        let secrets = self.secrets.load();
-        let mut hashes = secrets.keys.of_day(day).map(|keys| keys.network_hash(network));
-        let hash = hashes.next().unwrap_or_default();
-        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
-    }
 }
 
 /// The masters and the keys derived from them, swapped together.
@@ -313,6 +306,13 @@ impl Secrets {
     fn new(masters: Masters, now: UnixSeconds) -> Self {
         let keys = KeyRing::new(&masters.signing, masters.old.as_ref(), now);
         Self { masters, keys, tags: SiteTags::default() }
+    }
+
+    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
+    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
+        let mut hashes = self.keys.of_day(day).map(|keys| keys.network_hash(network));
+        let hash = hashes.next().unwrap_or_default();
+        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 
