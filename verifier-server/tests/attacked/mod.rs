@@ -11,7 +11,7 @@ use std::time::Duration;
 use verifier_server::config::Mode;
 use verifier_server::gate::admission::{self, Admission, Asked, Class, OPEN_SLOTS_MIN, Token, Turn};
 use verifier_server::gate::entry::{Entry, Kind, NetworkMark, Networks, Payment};
-use verifier_server::gate::networks::{HashKey, Nested, Purchases};
+use verifier_server::gate::networks::{Buyer, HashKey, Nested, Purchases};
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
 use verifier_server::load::{Amount, Answered, SiteLoad, Surroundings, Waiting};
@@ -402,8 +402,11 @@ impl World {
     }
 
     fn multiplier(&self, place: Place) -> puzzle::Multiplier {
-        let nested = Nested::of(place.network);
-        self.purchases.multiplier(&nested, |_| as_f32(place.shares), self.now())
+        self.purchases.multiplier(&self.buyer(place), self.now())
+    }
+
+    fn buyer(&self, place: Place) -> Buyer {
+        self.purchases.buyer(&Nested::of(place.network), |_| f32::from(u16::try_from(place.shares).unwrap()))
     }
 
     fn buy(&mut self, client: usize, work: u64) {
@@ -427,8 +430,7 @@ impl World {
             self.tally.price_times_multiplier.push(number(price) * times);
         }
         let now = self.now();
-        let shares = |_| as_f32(place.shares);
-        self.purchases.count(&Nested::of(place.network), bought.credits.ratio(Credits::whole(100)), shares, now);
+        self.purchases.count(&self.buyer(place), bought.credits.ratio(Credits::whole(100)), now);
         let mut networks = Networks::default();
         networks.visit(MARK);
         self.clients[client].entry = Some(Entry {
@@ -687,8 +689,4 @@ fn whole(number: f64) -> u64 {
 
 fn number(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn as_f32(shares: u32) -> f32 {
-    f32::from(u16::try_from(shares).unwrap())
 }
