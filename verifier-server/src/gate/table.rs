@@ -19,9 +19,9 @@ const ENTRY_WORDS: usize = ENTRY_BYTES / 8;
 /// Words of a bucket before its entries.
 const IDS_WORDS: usize = BUCKET_SLOTS * ID_WORDS;
 
-/// The slots of a bucket as words, first their ids and then their entries: whoever looks for an id, or for a slot without
-/// one, reads a quarter of the bucket and no more. An untouched table is memory that the system has not handed out yet.
-type Bucket = [u64; BUCKET_SLOTS * SLOT_BYTES / 8];
+/// Words of a bucket: first the ids of its slots and then their entries. Whoever looks for an id, or for a slot without
+/// one, reads a quarter of the bucket and no more.
+const BUCKET_WORDS: usize = BUCKET_SLOTS * SLOT_BYTES / 8;
 /// The id of a slot that is empty. No clearance has it: ids are outputs of a PRF.
 const NO_ID: [u64; ID_WORDS] = [0; ID_WORDS];
 
@@ -244,12 +244,21 @@ impl Place {
 /// Buckets of a shard at the most, so that 32 bits choose one.
 const BUCKETS_MAX: usize = u32::MAX as usize;
 
-/// The buckets of one shard, at least one.
-struct Buckets(Vec<Bucket>);
+/// The buckets of one shard, at least one, as single words: zeroed ones come from the system unwritten, so that an
+/// untouched table is memory that it has not handed out yet. (Zeroed arrays of more than 16 words are written.)
+struct Buckets(Vec<u64>);
 
 impl Buckets {
     fn new(buckets: usize) -> Self {
-        Self(vec![[0; BUCKET_SLOTS * SLOT_BYTES / 8]; buckets])
+        Self(vec![0; buckets * BUCKET_WORDS])
+    }
+
+    fn bucket(&self, index: usize) -> &[u64; BUCKET_WORDS] {
+        &self.0.as_chunks().0[index]
+    }
+
+    fn bucket_mut(&mut self, index: usize) -> &mut [u64; BUCKET_WORDS] {
+        &mut self.0.as_chunks_mut().0[index]
     }
 
     /// The two buckets in which `id` may stand. Ids are outputs of a keyed PRF: nobody can choose where theirs fall.
@@ -257,12 +266,12 @@ impl Buckets {
         [1, 5].map(|start| {
             let word = u32::from_be_bytes([id.0[start], id.0[start + 1], id.0[start + 2], id.0[start + 3]]);
             // The word's part of 2^32, of the buckets: as even as a remainder, without the division.
-            usize::try_from((u64::from(word) * self.0.len() as u64) >> 32).unwrap_or_default()
+            usize::try_from((u64::from(word) * (self.0.len() / BUCKET_WORDS) as u64) >> 32).unwrap_or_default()
         })
     }
 
     fn ids(&self, bucket: usize) -> &[[u64; ID_WORDS]] {
-        self.0[bucket][..IDS_WORDS].as_chunks().0
+        self.bucket(bucket)[..IDS_WORDS].as_chunks().0
     }
 
     fn find(&self, id: ClearanceId) -> Option<Place> {
@@ -297,11 +306,11 @@ impl Buckets {
     }
 
     fn set_id(&mut self, place: Place, id: [u64; ID_WORDS]) {
-        self.0[place.bucket][..IDS_WORDS].as_chunks_mut().0[place.slot] = id;
+        self.bucket_mut(place.bucket)[..IDS_WORDS].as_chunks_mut().0[place.slot] = id;
     }
 
     fn entry_words(&self, place: Place) -> &[u64; ENTRY_WORDS] {
-        &self.0[place.bucket][IDS_WORDS..].as_chunks().0[place.slot]
+        &self.bucket(place.bucket)[IDS_WORDS..].as_chunks().0[place.slot]
     }
 
     fn entry(&self, place: Place) -> Entry {
@@ -313,7 +322,8 @@ impl Buckets {
     }
 
     fn set_entry(&mut self, place: Place, entry: &Entry) {
-        let words: &mut [u64; ENTRY_WORDS] = &mut self.0[place.bucket][IDS_WORDS..].as_chunks_mut().0[place.slot];
+        let rest = &mut self.bucket_mut(place.bucket)[IDS_WORDS..];
+        let words: &mut [u64; ENTRY_WORDS] = &mut rest.as_chunks_mut().0[place.slot];
         for (word, bytes) in words.iter_mut().zip(entry.to_bytes().as_chunks().0) {
             *word = u64::from_be_bytes(*bytes);
         }
