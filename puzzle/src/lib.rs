@@ -17,6 +17,7 @@ mod network;
 pub mod price;
 mod refusal;
 mod solution;
+mod ticket;
 mod units;
 
 pub use algorithm::Algorithm;
@@ -27,4 +28,5 @@ pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag, TagSour
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
 pub use solution::{SOLUTION_BYTES_MAX, Solution, SubPuzzle, seed_of, target};
+pub use ticket::{NewTicket, Ticket, TicketRefusal};
 pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

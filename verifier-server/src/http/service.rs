@@ -5,7 +5,7 @@ use super::body::AnswerBody;
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
-use super::{beside, clearances, cors, endpoints, proxy};
+use super::{beside, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, OnFailure, Site};
 use crate::gate::target::Target;
@@ -115,22 +115,26 @@ impl Verifier {
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
+        let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
             target: &target,
             network: visitor.network(),
             clearances: &ids,
+            tickets: &tickets,
             safe_method: is_safe(request.method()),
             navigation: is_navigation(request.headers()),
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        let Met { decision, cost, receipt: _ } = self.gate.meet(config, &facts, clock::now());
-        self.metrics.decided(decision);
+        let met = self.gate.meet(config, &facts, clock::now());
+        self.metrics.met(&met);
+        let Met { decision, cost, .. } = met;
         let refusal = match decision {
-            Decision::Free | Decision::Unpaid | Decision::Paid => None,
+            Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => None,
+            Decision::Busy => Some(context.overloaded()),
             Decision::Denied => Some(context.denied()),
-            Decision::Challenged => match context.challenged(site, &target) {
+            Decision::Challenged => match context.challenged(&facts) {
                 // Without randomness there is no challenge: what happens then is the operator's choice.
                 None if config.on_failure == OnFailure::Open => None,
                 None => Some(context.overloaded()),
