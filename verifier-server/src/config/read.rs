@@ -81,6 +81,14 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
             )
         }));
     }
+    warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
+             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
+             capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
     Config {
         listen,
         admin: admin.unwrap_or_else(|| Listen::Tcp(([127, 0, 0, 1], 9090).into())),

@@ -99,8 +99,8 @@ impl WaterLevel {
         let fits = network.levels().iter().filter_map(|prefix| cells.of(cells.key(*prefix))).all(|mut cell| {
             cell.settle(level, now);
             cell.ask(cost);
-            below &= cell.demand() <= level * cell.shares;
-            cell.has_room(cost, level)
+            below &= cell.is_below(level);
+            cell.has_room(level)
         });
         fits && Total::clone(&self.total()).has_room(supply, below, now)
     }
@@ -153,8 +153,8 @@ impl WaterLevel {
                 cell.around = (place == 0).then_some(around);
                 cell.settle(level, now);
                 cell.ask(cost);
-                below &= cell.demand() <= level * shares;
-                let fits = cell.has_room(cost, level);
+                below &= cell.is_below(level);
+                let fits = cell.has_room(level);
                 if fits {
                     cell.take(cost);
                 }
@@ -388,7 +388,7 @@ mod tests {
         let dear = Amount::of(Credits::whole(20));
         let admitted: Vec<u32> =
             (0..40).filter(|second| level.admits(&apart(1), dear, |_| 1, NOW.plus(*second))).collect();
-        assert_eq!(admitted, [0, 10, 20, 30]);
+        assert_eq!(admitted, [0, 9, 19, 29, 39], "twenty credits in ten seconds, with a second in advance");
     }
 
     proptest! {

@@ -9,8 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const BUCKET_CELLS: usize = 4;
 /// What half of it is older than one second: demand is that of the last few.
 const NEWEST_PART: f64 = 0.5;
-/// So many seconds of its share a network may use at once: a page with its parts is no flood.
-const BURST_SECONDS: f64 = 3.0;
+/// So many seconds of its share a network may use at once while it asks for less: a page with its parts is no flood.
+const BURST_SECONDS_BELOW: f64 = 3.0;
+/// The same for one that asks for more: it takes what is its own in each second, and nothing before its time.
+const BURST_SECONDS_ABOVE: f64 = 1.0;
 /// Below it a network is as good as gone, in credits a second.
 const FORGOTTEN: f64 = 0.001;
 
@@ -55,9 +57,15 @@ impl Cell {
         self.asked += cost;
     }
 
-    /// Whether its share has room for `cost`. One request always fits a share that nothing was taken from.
-    pub(super) fn has_room(&self, cost: f64, level: f64) -> bool {
-        !level.is_finite() || self.debt + cost <= (BURST_SECONDS * level * self.shares).max(cost)
+    /// Whether it asks for no more than its share.
+    pub(super) fn is_below(&self, level: f64) -> bool {
+        self.demand() <= level * self.shares
+    }
+
+    /// Whether its share has room for a request. What one takes beyond it is made up for before the next.
+    pub(super) fn has_room(&self, level: f64) -> bool {
+        let burst = if self.is_below(level) { BURST_SECONDS_BELOW } else { BURST_SECONDS_ABOVE };
+        !level.is_finite() || self.debt < burst * level * self.shares
     }
 
     pub(super) fn take(&mut self, cost: f64) {
