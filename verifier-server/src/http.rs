@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod admin;
+mod admission;
 mod answer;
 mod assets;
 mod beside;

@@ -26,12 +26,9 @@ use demand::{Demand, DemandBuckets, Demanded};
 use failures::Failures;
 use limit::{Limit, Second};
 use puzzle::UnixSeconds;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Whether anything was reported of the origin, and what a queueing delay reads while nobody reports one.
-const NOTHING_REPORTED: u64 = u64::MAX;
 
 /// How an answer of the origin came to a request, as whoever forwarded it reports it.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +56,8 @@ pub struct Measured {
     pub origin: Option<OriginState>,
     /// How long cleared requests wait for a place at the origin, in seconds; `None` where nothing queues.
     pub queue_delay_s: Option<f64>,
+    /// How many wait for one; `None` where nothing queues.
+    pub queued: Option<u32>,
     /// The part of the client networks that gets errors; `None` where too few were answered lately.
     pub failing_share: Option<f64>,
     /// Whether the site itself is down: nothing comes back, or mostly errors.
@@ -116,6 +115,17 @@ pub struct ProbeState {
     pub slow: Option<bool>,
 }
 
+/// What the queue before the origin showed in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// How long cleared requests wait for others than their own network, in the median over networks.
+    pub delay: Duration,
+    /// Requests that wait now.
+    pub waiting: u32,
+    /// Most slots that were in use at once.
+    pub in_use_peak: u32,
+}
+
 /// What is the same for all sites in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Surroundings {
@@ -137,8 +147,6 @@ pub struct SiteLoad {
     answered: Tally,
     failed: Tally,
     goodput: Tally,
-    /// Microseconds, or [`NOTHING_REPORTED`].
-    queue_delay_us: AtomicU64,
     stepped: Mutex<Stepped>,
 }
 
@@ -147,6 +155,8 @@ pub struct SiteLoad {
 struct Stepped {
     limit: Limit,
     probe: Probe,
+    /// `None` where nothing queues.
+    queued: Option<Queued>,
     /// Whether the origin has ever answered or been asked.
     origin_seen: bool,
     last: Measured,
@@ -160,7 +170,8 @@ impl SiteLoad {
     #[must_use]
     pub fn new(site: u16, buckets: Arc<DemandBuckets>) -> Self {
         let limit = Limit::new(Self::SLOTS_MAX, None);
-        let stepped = Stepped { limit, probe: Probe::default(), origin_seen: false, last: Measured::default() };
+        let (probe, last) = (Probe::default(), Measured::default());
+        let stepped = Stepped { limit, probe, queued: None, origin_seen: false, last };
         Self {
             demand: Demand::new(site, buckets),
             failures: Failures::default(),
@@ -170,7 +181,6 @@ impl SiteLoad {
             answered: Tally::default(),
             failed: Tally::default(),
             goodput: Tally::default(),
-            queue_delay_us: AtomicU64::new(NOTHING_REPORTED),
             stepped: Mutex::new(stepped),
         }
     }
@@ -200,12 +210,9 @@ impl SiteLoad {
         self.delays.answered(*narrow, answered.path, answered.delay);
     }
 
-    /// How long the cleared request waits that waited longest in the last second; `None` where nothing queues.
-    pub fn set_queue_delay(&self, delay: Option<Duration>) {
-        let delay_us = delay.map_or(NOTHING_REPORTED, |delay| {
-            u64::try_from(delay.as_micros()).unwrap_or(NOTHING_REPORTED).min(NOTHING_REPORTED - 1)
-        });
-        self.queue_delay_us.store(delay_us, Ordering::Relaxed);
+    /// What the queue before the origin showed in the last second; `None` where nothing queues.
+    pub fn set_queued(&self, queued: Option<Queued>) {
+        self.stepped().queued = queued;
     }
 
     /// A probe took so long.
@@ -250,10 +257,13 @@ impl SiteLoad {
         let seconds = elapsed.as_secs_f64().max(0.001);
         let waiting = self.waiting.load(Ordering::Relaxed);
         let failing_share = self.failures.share(u64::from(now.0));
-        let queue_delay_us = self.queue_delay_us.load(Ordering::Relaxed);
         let strained = stepped.last.origin.is_some_and(|origin| origin.learning != limit::Learning::NotBinding);
+        let queued = stepped.queued;
+        let waiting_peak = self.waiting_peak.swap(waiting, Ordering::Relaxed);
         let second = Second {
-            waiting_peak: self.waiting_peak.swap(waiting, Ordering::Relaxed),
+            waiting_peak,
+            in_use_peak: queued.map_or(waiting_peak, |queued| queued.in_use_peak),
+            queued: queued.is_some_and(|queued| queued.waiting > 0),
             answered: self.answered.take(),
             failed: self.failed.take(),
             goodput: Amount::of_millionths(self.goodput.take()).credits() / seconds,
@@ -276,7 +286,8 @@ impl SiteLoad {
             demand: self.demand.take(seconds, capacity.map(Capacity::credits_per_second)),
             capacity,
             origin: stepped.origin_seen.then_some(origin),
-            queue_delay_s: (queue_delay_us != NOTHING_REPORTED).then(|| amount::float(queue_delay_us) / 1e6),
+            queue_delay_s: queued.map(|queued| queued.delay.as_secs_f64()),
+            queued: queued.map(|queued| queued.waiting),
             failing_share,
             site_down: limit.site_down(),
             probe: stepped.probe.last().map(|last| ProbeState {
@@ -372,9 +383,10 @@ mod tests {
     #[test]
     fn a_queue_reports_its_delay_and_its_absence() {
         let load = load();
-        load.set_queue_delay(Some(Duration::from_millis(300)));
-        assert_eq!(step(&load).queue_delay_s, Some(0.3));
-        load.set_queue_delay(None);
+        load.set_queued(Some(Queued { delay: Duration::from_millis(300), waiting: 7, in_use_peak: 20 }));
+        let measured = step(&load);
+        assert_eq!((measured.queue_delay_s, measured.queued), (Some(0.3), Some(7)));
+        load.set_queued(None);
         assert_eq!(step(&load).queue_delay_s, None);
     }
 }

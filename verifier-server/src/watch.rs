@@ -45,7 +45,9 @@ impl Watch {
             return;
         }
         self.stepped = Instant::now();
+        self.verifier.take_in_queues(&config);
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
+        self.verifier.set_slots(&config);
         for site in &changed {
             self.tell(&config, site, now);
         }

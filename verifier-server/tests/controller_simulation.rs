@@ -7,8 +7,8 @@ use simulation::{CAPACITY, Fate, Random, TERMS, World, any_network, bought, neig
 use std::time::Duration;
 use verifier_server::config::Mode;
 use verifier_server::gate::price::{Controller, State};
-use verifier_server::load::Answered;
 use verifier_server::load::limit::Learning;
+use verifier_server::load::{Answered, Queued};
 
 const HOUR: u32 = 3_600;
 const DAY: u32 = 86_400;
@@ -377,7 +377,8 @@ fn a_capacity_that_halves_in_the_middle_of_an_attack_is_learned_and_priced() {
 #[test]
 fn waiting_visitors_raise_the_price_too() {
     let mut world = World::new();
-    world.load.set_queue_delay(Some(Duration::from_secs(2)));
+    let queued = Queued { delay: Duration::from_secs(2), waiting: 400, in_use_peak: 20 };
+    world.load.set_queued(Some(queued));
     world.run(2, World::twenty_visitors);
     assert_eq!(world.closed_at, [1], "on after a second of it");
     world.run(60, |world| (0..150).for_each(|number| world.visit(&network(number), 1.0)));

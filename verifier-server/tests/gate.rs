@@ -158,7 +158,8 @@ fn a_gate_that_was_down_when_its_process_ended_begins_down_at_that_price() {
         for (number, id) in &ids {
             let _ = before.get("/", *number, &[*id], NOW.plus(second));
         }
-        before.load().set_queue_delay(Some(std::time::Duration::from_secs(2)));
+        let delay = std::time::Duration::from_secs(2);
+        before.load().set_queued(Some(verifier_server::load::Queued { delay, waiting: 400, in_use_peak: 20 }));
         before.step(Some(1.0), NOW.plus(second));
     }
     assert!(before.price() > 128, "{}", before.price());

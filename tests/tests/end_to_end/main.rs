@@ -40,6 +40,7 @@ mod pictures;
 mod prices;
 mod problems;
 mod proxying;
+mod queue;
 mod redemption;
 mod restarts;
 mod sites;

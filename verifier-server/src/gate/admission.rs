@@ -18,6 +18,10 @@ use crate::load::Amount;
 use puzzle::ClearanceId;
 use std::time::Duration;
 
+/// Slots of an open gate at the least: without an overload nobody waits, also not at a site that holds many requests
+/// open because it has nothing to say yet.
+pub const OPEN_SLOTS_MIN: u32 = 256;
+
 /// In what order requests go to the origin, the first before all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -84,11 +88,19 @@ impl<T: Token> Admission<T> {
         Self { queue: Queue::default(), slots: slots.max(1), in_use: 0, in_use_peak: 0 }
     }
 
-    /// Asks for a slot. `turns` gets whoever makes room for it.
-    pub fn ask(&mut self, request: &Request, token: T, now: Duration, turns: &mut Vec<Turn<T>>) -> Asked<T> {
-        if self.in_use < self.slots && self.queue.is_empty() {
+    /// Takes a slot where nobody has to wait for one. The shares of the request do not matter for that.
+    pub fn take_free_slot(&mut self, request: &Request, now: Duration) -> bool {
+        let is_free = self.in_use < self.slots && self.queue.is_empty();
+        if is_free {
             self.take_slot();
             self.queue.passed(request, now);
+        }
+        is_free
+    }
+
+    /// Asks for a slot. `turns` gets whoever makes room for it.
+    pub fn ask(&mut self, request: &Request, token: T, now: Duration, turns: &mut Vec<Turn<T>>) -> Asked<T> {
+        if self.take_free_slot(request, now) {
             return Asked::Now(token);
         }
         match self.queue.push(request, token, now, turns) {
@@ -106,7 +118,7 @@ impl<T: Token> Admission<T> {
         self.fill(now, turns);
     }
 
-    /// Whoever took a slot has gone before it got it.
+    /// From now on there are so many slots. Where they are fewer than are in use, nobody gets one until enough are free.
     pub fn set_slots(&mut self, slots: u32, now: Duration, turns: &mut Vec<Turn<T>>) {
         self.slots = slots.max(1);
         self.fill(now, turns);

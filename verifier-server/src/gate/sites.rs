@@ -1,5 +1,6 @@
 //! What the gate keeps of each site: what is measured of it, its controller, and the price that requests read.
 
+use super::admission::OPEN_SLOTS_MIN;
 use super::networks::Nested;
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
 use super::unpaid::Supplies;
@@ -158,6 +159,19 @@ impl Gate {
             && pricing.price == 0
             && state.load.demand.is_above_cap(&Nested::of(network), now);
         if above_cap { pricing.above_cap() } else { pricing }
+    }
+
+    /// How many requests may be at the origin of a site at once, and whether the gate is down for it.
+    #[must_use]
+    pub fn slots(&self, site: &Site) -> (u32, bool) {
+        let state = self.sites.of(site);
+        let closed = self.mode() == Mode::On || state.closed.load(Ordering::Relaxed);
+        let slots = match self.mode() {
+            Mode::Off => u32::MAX,
+            Mode::Auto | Mode::On if closed => state.load.slots(),
+            Mode::Auto | Mode::On => state.load.slots().max(OPEN_SLOTS_MIN),
+        };
+        (slots, closed)
     }
 
     /// Once a second: takes in what was measured and moves every site's price. `now` is any clock that does not jump,

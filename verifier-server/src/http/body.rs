@@ -1,5 +1,6 @@
 //! Bodies: what the verifier answers with, and what a client sends.
 
+use super::admission::Slot;
 use super::connections::InProgress;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::io;
@@ -16,8 +17,15 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) struct AnswerBody {
     content: Content,
     in_progress: Option<InProgress>,
-    /// Room at the origin, given back with the end of its answer.
-    _room: Option<OwnedSemaphorePermit>,
+    /// Given back with the end of the origin's answer.
+    _at_origin: Option<AtOrigin>,
+}
+
+/// What a request holds at its origin.
+#[derive(Debug)]
+pub(super) struct AtOrigin {
+    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _slot: Option<Slot>,
 }
 
 #[derive(Debug)]
@@ -30,17 +38,17 @@ enum Content {
 impl AnswerBody {
     /// No body.
     pub(super) const fn empty() -> Self {
-        Self { content: Content::Empty, in_progress: None, _room: None }
+        Self { content: Content::Empty, in_progress: None, _at_origin: None }
     }
 
     /// These bytes.
     pub(super) fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Bytes(bytes.into()), in_progress: None, _room: None }
+        Self { content: Content::Bytes(bytes.into()), in_progress: None, _at_origin: None }
     }
 
     /// What the origin sends, as it comes.
-    pub(super) const fn origin(incoming: Incoming, room: OwnedSemaphorePermit) -> Self {
-        Self { content: Content::Origin(incoming), in_progress: None, _room: Some(room) }
+    pub(super) const fn origin(incoming: Incoming, at_origin: AtOrigin) -> Self {
+        Self { content: Content::Origin(incoming), in_progress: None, _at_origin: Some(at_origin) }
     }
 
     /// Keeps the request in progress until the body has been sent.

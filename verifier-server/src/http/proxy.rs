@@ -1,7 +1,8 @@
 //! The reverse proxy: an admitted request on its way to the origin, and the answer on its way back. No body is held.
 
+use super::admission::Slot;
 use super::answer::Context;
-use super::body::{AnswerBody, ClientBody, Upload};
+use super::body::{AnswerBody, AtOrigin, ClientBody, Upload};
 use super::connections::InProgress;
 use super::original::Visitor;
 use super::service::Verifier;
@@ -11,7 +12,7 @@ use crate::config::{Config, Limits, Origin};
 use crate::gate::networks::Nested;
 use crate::load::{Amount, Answered, SiteLoad, Waiting};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::Client;
@@ -25,6 +26,9 @@ use tokio::sync::Semaphore;
 /// How long a connection to an origin is kept for the next request.
 /// Shorter than common servers keep theirs, so that none is used in the moment the origin closes it.
 const ORIGIN_IDLE: Duration = Duration::from_secs(4);
+
+/// The media type of server-sent events.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// Connections to origins.
 pub(super) struct OriginClient {
@@ -56,13 +60,15 @@ pub(super) struct Destination<'a> {
     pub(super) load: Arc<SiteLoad>,
     /// What the request costs by its route.
     pub(super) cost: Amount,
+    /// What it holds there until its answer has been passed on; nothing in mode `off`.
+    pub(super) slot: Option<Slot>,
 }
 
 /// Forwards a request and returns the origin's answer, or says why there is none.
 pub(super) async fn forward(
     verifier: &Verifier,
     config: &Config,
-    destination: &Destination<'_>,
+    destination: Destination<'_>,
     visitor: &Visitor,
     request_id: &str,
     mut request: Request<Incoming>,
@@ -128,6 +134,8 @@ pub(super) async fn forward(
     match client_side {
         Some(client_side) if switched => {
             let origin_side = hyper::upgrade::on(&mut response);
+            // A tunnel lasts for hours and takes no worker meanwhile.
+            drop(destination.slot);
             tokio::spawn(tunnel::run(client_side, origin_side, in_progress, room));
             response.map(|_| AnswerBody::empty())
         }
@@ -137,8 +145,17 @@ pub(super) async fn forward(
             "origin_unreachable",
             "The site's own server changed the protocol unasked.",
         ),
-        _ => response.map(|body| AnswerBody::origin(body, room).ending(in_progress)),
+        _ => {
+            let slot = destination.slot.filter(|_| !is_event_stream(&response));
+            response.map(|body| AnswerBody::origin(body, AtOrigin { _room: room, _slot: slot }).ending(in_progress))
+        }
     }
+}
+
+/// Whether an answer goes on for as long as the page is open.
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.len() >= EVENT_STREAM.len() && kind[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
 }
 
 /// The target at the origin; `None` where it has no path, as in `CONNECT`.

@@ -44,6 +44,8 @@ pub struct Server {
 /// Starts to accept on all listeners, and the tick once a second.
 #[must_use]
 pub fn serve(verifier: Arc<Verifier>, listeners: Vec<Listener>) -> Server {
+    // A gate that begins down has as few slots as a closed one from the first request on.
+    verifier.set_slots(&verifier.config.load());
     let (stop, stopped) = channel(false);
     for listener in listeners {
         tokio::spawn(accept_all(Arc::clone(&verifier), listener, stopped.clone()));

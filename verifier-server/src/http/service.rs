@@ -1,5 +1,6 @@
 //! The way of a request: from the connection to the gate, and from there to the origin or to an answer of our own.
 
+use super::admission::{Admissions, Slot, Word};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
 use super::connections::{Connections, InProgress};
@@ -7,15 +8,18 @@ use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
 use super::{beside, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
-use crate::config::{Config, OnFailure, Site};
+use crate::config::{Config, Mode, OnFailure, Site};
+use crate::gate::admission::{self, Class};
+use crate::gate::networks::Nested;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Gate, Met, RequestFacts};
+use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HeaderMap, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
+use puzzle::ClearanceId;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +39,7 @@ pub struct Verifier {
     pub started: Instant,
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
+    pub(super) admissions: Admissions,
     pub(super) page_rates: answer::PageRates,
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
@@ -53,6 +58,7 @@ impl Verifier {
             started: Instant::now(),
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
+            admissions: Admissions::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
             unclear_log: Sampled::default(),
@@ -127,33 +133,103 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        let met = self.gate.meet(config, &facts, clock::now());
-        self.metrics.met(&met);
-        let Met { decision, cost, .. } = met;
-        let refusal = match decision {
-            Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => None,
-            Decision::Busy => Some(context.overloaded()),
-            Decision::Denied => Some(context.denied()),
-            Decision::Challenged => match context.challenged(&facts) {
-                // Without randomness there is no challenge: what happens then is the operator's choice.
-                None if config.on_failure == OnFailure::Open => None,
-                None => Some(context.overloaded()),
-                challenged => challenged,
-            },
-        };
-        match refusal {
-            None => {
-                if decision == Decision::Paid {
-                    in_progress.admit();
-                }
-                let cost = Amount::of(cost);
-                let destination = Destination { origin, load: self.gate.load_of(site), cost };
-                proxy::forward(self, config, &destination, visitor, &request_id, request, in_progress).await
+        match self.admitted(config, &context, &facts, &mut in_progress).await {
+            Ok((slot, cost)) => {
+                let destination = Destination { origin, load: self.gate.load_of(site), cost, slot };
+                proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
-            Some(mut refusal) => {
+            Err(mut refusal) => {
                 cors::allow(&mut refusal, site, visitor, request.headers());
                 ending(refusal, in_progress)
             }
+        }
+    }
+
+    /// Decides about a request and lets it wait for a slot at the origin: what it holds there and what it costs, or
+    /// the answer to it.
+    async fn admitted(
+        &self,
+        config: &Config,
+        context: &Context<'_>,
+        facts: &RequestFacts<'_>,
+        in_progress: &mut InProgress,
+    ) -> Result<(Option<Slot>, Amount), Response<AnswerBody>> {
+        // Once more where the gate went down while it waited, and then never again.
+        for _ in 0..2 {
+            let met = self.gate.meet(config, facts, clock::now());
+            self.metrics.met(&met);
+            let Met { decision, cost, receipt, .. } = met;
+            let class = match decision {
+                Decision::Denied => return Err(context.denied()),
+                Decision::Challenged => match context.challenged(facts) {
+                    // Without randomness there is no challenge: what happens then is the operator's choice.
+                    None if config.on_failure == OnFailure::Open => Class::Unpaid,
+                    None => return Err(context.overloaded()),
+                    Some(challenged) => return Err(challenged),
+                },
+                Decision::Free => Class::Free,
+                Decision::Unpaid => Class::Unpaid,
+                Decision::Reserved => Class::Reserved,
+                Decision::Busy => return Err(context.overloaded()),
+                Decision::Paid => Class::Cleared,
+            };
+            if decision == Decision::Paid {
+                in_progress.admit();
+            }
+            let cost = Amount::of(cost);
+            if self.gate.mode() == Mode::Off {
+                return Ok((None, cost));
+            }
+            match self.wait_for_slot(class, facts, receipt.as_ref(), cost).await {
+                Word::Go(slot) => return Ok((Some(slot), cost)),
+                Word::AskAgain => {}
+                Word::Dropped => {
+                    if let Some(receipt) = &receipt {
+                        self.gate.give_back(facts.site, receipt, clock::now());
+                    }
+                    self.metrics.dropped.inc();
+                    return Err(context.overloaded());
+                }
+            }
+        }
+        Err(context.overloaded())
+    }
+
+    async fn wait_for_slot(
+        &self,
+        class: Class,
+        facts: &RequestFacts<'_>,
+        receipt: Option<&Receipt>,
+        cost: Amount,
+    ) -> Word {
+        let network = Nested::of(facts.network);
+        let clearance = receipt.map_or(ClearanceId([0; 16]), |receipt| receipt.clearance);
+        let request = admission::Request { class, network, shares: [1; 3], clearance, cost };
+        let shares = || {
+            let mut shares = [1; 3];
+            for (shares, level) in shares.iter_mut().zip(network.levels()) {
+                *shares = self.gate.memory().weight(*level);
+            }
+            shares
+        };
+        self.admissions.of(facts.site).ask(request, shares).await
+    }
+
+    /// Once a second, before the controllers step: what the queues tell of the load.
+    pub(crate) fn take_in_queues(&self, config: &Config) {
+        self.admissions.keep_only(config);
+        let queueing = self.gate.mode() != Mode::Off;
+        for site in config.sites.iter().filter(|site| site.origin.is_some()) {
+            let queued = self.admissions.of(site).second();
+            self.gate.load_of(site).set_queued(queueing.then_some(queued));
+        }
+    }
+
+    /// Once a second, after the controllers stepped: how many requests may be at each origin from now on.
+    pub(crate) fn set_slots(&self, config: &Config) {
+        for site in config.sites.iter().filter(|site| site.origin.is_some()) {
+            let (slots, closed) = self.gate.slots(site);
+            self.admissions.of(site).set(slots, closed);
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
     let config = verifier.config.load();
     let (used, slots) = verifier.gate.table_fill();
     let [unpaid, paid, challenged, denied, busy] = verifier.metrics.decisions();
+    let dropped = verifier.metrics.dropped.get();
     let prices = config.sites.iter().map(|site| verifier.gate.pricing(&config, site).price);
     let sites: Vec<Value> = config
         .sites
@@ -21,6 +22,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         .map(|site| {
             let report = verifier.gate.report(site, verifier.started.elapsed());
             let price = verifier.gate.pricing(&config, site).price;
+            let (in_use, waiting) = verifier.admissions.of(site).fill();
             json!({
                 "name": site.name,
                 "price": price,
@@ -30,6 +32,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "hold_seconds": report.hold.as_secs(),
                 "hold_left_seconds": report.hold_left.as_secs(),
                 "capacity": capacity(&report.measured),
+                "queue": site.origin.as_ref().map(|_| json!({ "in_use": in_use, "waiting": waiting })),
                 "demand": demand(&report.measured),
                 "unpaid": unpaid_share(&config, &verifier.gate.supplies(site)),
                 "cleared_beside": config.beside.as_ref().filter(|_| site.origin.is_none())
@@ -47,7 +50,9 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "uptime_seconds": verifier.started.elapsed().as_secs(),
         "connections": verifier.open_connections(),
         "table": { "used": used, "slots": slots },
-        "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "busy": busy },
+        "requests": {
+            "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "busy": busy, "dropped": dropped,
+        },
         "networks": networks(&verifier.gate.memory().health()),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
@@ -139,6 +144,7 @@ fn signals(report: &SiteReport) -> Value {
     json!({
         "origin": origin,
         "queue_delay_seconds": measured.queue_delay_s.map(rounded),
+        "queued_requests": measured.queued,
         "failing_networks_share": measured.failing_share.map(rounded),
         "site_down": measured.site_down,
         "pressure_cpu_percent": measured.pressure.cpu,

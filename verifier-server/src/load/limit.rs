@@ -12,6 +12,10 @@ use std::time::Duration;
 pub struct Second {
     /// Most requests that waited for the head of their answer at once.
     pub waiting_peak: u32,
+    /// Most requests that were at the origin at once, those among them whose answers were on their way.
+    pub in_use_peak: u32,
+    /// Whether requests wait for a slot.
+    pub queued: bool,
     /// Answers.
     pub answered: u64,
     /// Those of them that were 5xx, or that never came because the origin is gone.
@@ -56,6 +60,10 @@ impl Limit {
     const SMOOTHING: f64 = 0.3;
     /// Slower than this, the origin has more to do than it can at once.
     const BINDING_RATIO: f64 = 1.25;
+    /// While requests wait for slots and answers are quicker than this, the limit was too small,
+    const QUICK_RATIO: f64 = 1.1;
+    /// and rises by this part of itself besides.
+    const QUICK_RISE: f64 = 1.0;
     /// Part of a larger estimate that is taken over in a second.
     const RISE: f64 = 0.5;
     /// The most that the estimate falls in a second, and that it rises by what is done without the limit binding.
@@ -109,8 +117,9 @@ impl Limit {
     pub fn step(&mut self, second: &Second, elapsed: Duration) {
         let mostly_errors = second.failing || second.failed * 2 > second.answered;
         let nothing = second.answered == second.failed && second.waiting_peak > 0;
-        self.site_down = second.failing || (nothing && f64::from(second.waiting_peak) >= self.slots);
-        let busy = f64::from(second.waiting_peak) >= self.slots;
+        let (waiting, in_use) = (f64::from(second.waiting_peak), f64::from(second.in_use_peak));
+        self.site_down = second.failing || (nothing && waiting >= self.slots);
+        let busy = in_use >= self.slots;
         let ratio = second.delay_ratio.unwrap_or(1.0);
         self.learning = match () {
             () if self.site_down || (second.answered > 0 && mostly_errors) => Learning::Frozen,
@@ -118,9 +127,13 @@ impl Limit {
             () => Learning::NotBinding,
         };
         self.learn(second, elapsed);
-        if f64::from(second.waiting_peak) * 2.0 >= self.slots && second.delay_ratio.is_some() {
+        // Where slots are taken by answers on their way and hardly anybody waits for a head, the origin keeps up.
+        let transfers = waiting * 4.0 <= in_use;
+        if in_use * 2.0 >= self.slots && (second.delay_ratio.is_some() || transfers) {
             let gradient = (Self::TOLERANCE / ratio).clamp(0.5, 1.0);
-            let wanted = self.slots * gradient + self.slots.sqrt();
+            let quick = second.queued && ratio < Self::QUICK_RATIO;
+            let more = if quick { self.slots * Self::QUICK_RISE } else { 0.0 };
+            let wanted = self.slots * gradient + self.slots.sqrt() + more;
             self.slots += Self::SMOOTHING * (wanted - self.slots);
             self.slots = self.slots.clamp(Self::SLOTS_MIN, self.slots_max);
         }
@@ -159,10 +172,18 @@ mod tests {
     const ONE: Duration = Duration::from_secs(1);
 
     /// A second in which an origin of 200 credits/s has more to do than it can.
-    const FULL: Second =
-        Second { waiting_peak: 500, answered: 200, failed: 0, goodput: 200.0, delay_ratio: Some(4.0), failing: false };
+    const FULL: Second = Second {
+        waiting_peak: 500,
+        in_use_peak: 500,
+        queued: false,
+        answered: 200,
+        failed: 0,
+        goodput: 200.0,
+        delay_ratio: Some(4.0),
+        failing: false,
+    };
     const QUIET: Second =
-        Second { waiting_peak: 2, answered: 20, failed: 0, goodput: 20.0, delay_ratio: Some(1.0), failing: false };
+        Second { waiting_peak: 2, in_use_peak: 2, answered: 20, goodput: 20.0, delay_ratio: Some(1.0), ..FULL };
 
     fn after(limit: &mut Limit, second: Second, seconds: u32) -> f64 {
         (0..seconds).for_each(|_| limit.step(&second, ONE));
@@ -240,12 +261,43 @@ mod tests {
     #[test]
     fn the_limit_grows_while_answers_are_quick_and_shrinks_as_they_slow_down() {
         let mut limit = Limit::new(200, None);
-        let quick = |limit: &Limit| Second { waiting_peak: limit.slots(), delay_ratio: Some(1.0), ..FULL };
+        let quick = |limit: &Limit| {
+            let (waiting_peak, in_use_peak) = (limit.slots(), limit.slots());
+            Second { waiting_peak, in_use_peak, delay_ratio: Some(1.0), ..FULL }
+        };
         for _ in 0..600 {
             limit.step(&quick(&limit), ONE);
         }
         assert_eq!(limit.slots(), 200);
         after(&mut limit, FULL, 30);
         assert!((4..30).contains(&limit.slots()), "{}", limit.slots());
+    }
+
+    #[test]
+    fn a_limit_that_is_too_small_for_a_quick_origin_doubles_in_seconds() {
+        let mut limit = Limit::new(10_000, None);
+        for _ in 0..10 {
+            let (waiting_peak, in_use_peak) = (limit.slots(), limit.slots());
+            limit.step(&Second { waiting_peak, in_use_peak, queued: true, delay_ratio: Some(1.0), ..FULL }, ONE);
+        }
+        assert!(limit.slots() > 200, "{}", limit.slots());
+    }
+
+    #[test]
+    fn long_downloads_are_no_overload() {
+        let mut limit = Limit::new(10_000, None);
+        for _ in 0..10 {
+            let second = Second {
+                waiting_peak: 2,
+                in_use_peak: limit.slots(),
+                queued: true,
+                answered: 0,
+                goodput: 0.0,
+                delay_ratio: None,
+                ..FULL
+            };
+            limit.step(&second, ONE);
+        }
+        assert!(limit.slots() > 200 && !limit.site_down(), "{}", limit.slots());
     }
 }

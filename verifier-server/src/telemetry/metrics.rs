@@ -23,6 +23,8 @@ pub struct Metrics {
     pub clearances_sold: IntCounter,
     /// Seconds from a challenge's issue to its redemption.
     pub solve_seconds: Histogram,
+    /// Requests that could pay, or of which nothing was asked, and for which there was no room.
+    pub dropped: IntCounter,
     /// Requests whose origin could not be reached or did not answer in time.
     pub origin_failures: IntCounter,
     /// Requests of a web server that could not be told (PROTOCOL §5).
@@ -95,6 +97,7 @@ impl Metrics {
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
             solve_seconds,
+            dropped: counter("requests_dropped_total", "Requests let through by the gate and dropped by admission")?,
             origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
             unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
             connections_refused: counter(

@@ -14,7 +14,7 @@ pub(super) struct SiteMetrics {
 /// What a gauge shows.
 type Reading = fn(&SiteReport) -> Option<f64>;
 
-const NUMBERS: [(&str, &str, Reading); 14] = [
+const NUMBERS: [(&str, &str, Reading); 15] = [
     ("hold_seconds", "How long the gate stays down after the last overload", |site| Some(site.hold.as_secs_f64())),
     ("capacity_credits_per_second", "What the site can do, configured or learned", |site| {
         site.measured.capacity.map(Capacity::credits_per_second)
@@ -39,6 +39,7 @@ const NUMBERS: [(&str, &str, Reading); 14] = [
         site.measured.origin?.delay_ratio
     }),
     ("queue_delay_seconds", "How long cleared requests wait for the origin", |site| site.measured.queue_delay_s),
+    ("queue_requests", "Requests that wait for the origin", |site| site.measured.queued.map(f64::from)),
     ("failing_networks_ratio", "Part of the client networks that gets errors", |site| site.measured.failing_share),
     ("pressure_percent", "Pressure of the machine, the higher of CPU and disk", |site| {
         site.measured.pressure.highest()

@@ -108,7 +108,8 @@ impl<T: Token> Lane<T> {
 
     /// The cost of the request that is next, in millionths of a credit.
     pub(super) fn next_cost(&mut self) -> Option<u64> {
-        let next = (0..BUCKETS).map(|step| (self.turn + step) % BUCKETS).find(|next| !self.buckets[*next].is_empty())?;
+        let next =
+            (0..BUCKETS).map(|step| (self.turn + step) % BUCKETS).find(|next| !self.buckets[*next].is_empty())?;
         self.turn = next;
         self.buckets[next].front().map(|waiter| waiter.cost)
     }
@@ -172,7 +173,10 @@ mod tests {
         (0..5).for_each(|number| assert_eq!(lane.push(&hasher, many, waiter(number, NOW), 10), None));
         (10..12).for_each(|number| assert_eq!(lane.push(&hasher, few, waiter(number, NOW), 10), None));
         let order = served(&mut lane);
-        let of_few: Vec<usize> = [10, 11].map(|number| order.iter().position(|served| *served == number)).map(|at| at.expect("served")).into();
+        let of_few: Vec<usize> = [10, 11]
+            .map(|number| order.iter().position(|served| *served == number))
+            .map(|at| at.expect("served"))
+            .into();
         assert!(of_few[0] <= 1 && of_few[1] <= 3, "{order:?}");
         let of_many: Vec<u32> = order.into_iter().filter(|number| *number < 10).collect();
         assert_eq!(of_many, [0, 1, 2, 3, 4]);
