@@ -1,8 +1,8 @@
 //! The ticket of a browser without script: a challenge with purpose 2, which is waited for instead of solved (PROTOCOL §8).
 
 use crate::{
-    Algorithm, CHALLENGE_BYTES, Challenge, ClientNetwork, DayKeys, Difficulty, Expectations, KeyRing, NewChallenge, Purpose,
-    Refusal, Shape, SiteTag, TagSource, UnixSeconds,
+    Algorithm, CHALLENGE_BYTES, Challenge, ClientNetwork, DayKeys, Difficulty, Expectations, KeyRing, NewChallenge,
+    Purpose, Refusal, Shape, SiteTag, TagSource, UnixSeconds,
 };
 use core::num::NonZeroU16;
 

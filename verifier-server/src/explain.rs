@@ -69,7 +69,9 @@ pub fn explain(config: &Config) -> String {
                 || "passes unpaid, within what all such rules share".to_owned(),
                 |reserve| {
                     let credits = config.reserve_of(reserve);
-                    format!("passes unpaid, with {credits} credits a second of its own beside what all such rules share")
+                    format!(
+                        "passes unpaid, with {credits} credits a second of its own beside what all such rules share"
+                    )
                 },
             ),
             Action::Deny => "is refused".to_owned(),
@@ -106,12 +108,16 @@ fn unpaid(config: &Config, site: &Site) -> String {
             "allow rules, preflights and browsers without JavaScript share {} credits a second",
             (capacity * UNPAID_SHARE * 100.0).round() / 100.0
         ),
-        (None, Some(_)) => "allow rules, preflights and browsers without JavaScript share a tenth of what it can do; until \
+        (None, Some(_)) => {
+            "allow rules, preflights and browsers without JavaScript share a tenth of what it can do; until \
                             that is learned, nothing bounds rules and preflights, and those browsers do not pass"
-            .to_owned(),
-        (None, None) => return "nothing bounds allow rules and preflights, and browsers without JavaScript do not pass: \
+                .to_owned()
+        }
+        (None, None) => {
+            return "nothing bounds allow rules and preflights, and browsers without JavaScript do not pass: \
                                 nothing tells what a tenth of its capacity is"
-            .to_owned(),
+                .to_owned();
+        }
     };
     match config.ticket.wait_seconds {
         0 => format!("{share}; [ticket] keeps browsers without JavaScript out"),

@@ -37,8 +37,8 @@ use entry::{Kind, NetworkMark, Payment};
 use networks::{HashKey, Memory, Nested, Profile};
 use policy::{Action, Route};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape, TagSource,
-    UnixSeconds,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
+    Shape, TagSource, UnixSeconds,
 };
 use repeats::Repeats;
 use sites::Sites;

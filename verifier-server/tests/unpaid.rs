@@ -231,7 +231,11 @@ fn a_thousand_tickets_take_no_more_than_a_tenth_from_one_network_or_from_a_thous
             .collect();
         let asking: Vec<Asked<'_>> = asking
             .iter()
-            .map(|(ticket, network)| Asked { network: *network, tickets: std::slice::from_ref(ticket), ..Asked::default() })
+            .map(|(ticket, network)| Asked {
+                network: *network,
+                tickets: std::slice::from_ref(ticket),
+                ..Asked::default()
+            })
             .collect();
         let seconds = 20;
         let admitted = admitted(&stage, &asking, 1, NOW.plus(20), seconds);
@@ -284,7 +288,8 @@ fn beside_a_web_server_what_is_paid_beyond_the_capacity_is_dropped_and_paid_back
     let Worth::Admits { credits, .. } = stage.worth("/", HOME, &ids, NOW) else { panic!() };
     // Of the dropped ones the first came back whole, the others by half.
     let dropped = 41 - paid;
-    let expected = 100.0 - f64::from(u32::try_from(paid).unwrap()) - 0.5 * f64::from(u32::try_from(dropped - 1).unwrap());
+    let expected =
+        100.0 - f64::from(u32::try_from(paid).unwrap()) - 0.5 * f64::from(u32::try_from(dropped - 1).unwrap());
     assert!((f64::from(credits) - expected).abs() <= 1.0, "{credits} of {expected}");
     assert_eq!(ask(NOW.plus(2)).decision, Decision::Paid, "two seconds later there is room");
 }
@@ -309,7 +314,10 @@ fn beside_a_web_server_one_loud_network_leaves_the_others_their_pages() {
         served += usize::from(here);
         stage.step(None, now.plus(1));
     }
-    assert!(served >= 29, "{served}: once the level is found, one page a second is below what each of two networks gets");
+    assert!(
+        served >= 29,
+        "{served}: once the level is found, one page a second is below what each of two networks gets"
+    );
     assert!(total + served <= 9 * 31 + 9, "{total} and {served}");
     let cleared = stage.supplies().cleared;
     assert!(cleared.level.is_some() && cleared.refused > 1_000, "{cleared:?}");

@@ -117,3 +117,22 @@ fn a_page_that_is_busy_tries_again_by_itself_without_a_script() {
     assert!(busy.contains("http-equiv=\"refresh\""), "{busy}");
     until_true(SOON, "the page to come by itself", || markup(&browser).contains("id=\"origin\""));
 }
+
+#[test]
+fn a_browser_that_cannot_calculate_waits_like_one_without_script() {
+    let stage = stage(Front::Proxy, 2);
+    let browser = Browser::start();
+    let broken = "globalThis.Worker = class { constructor() { throw new Error('none'); } };\
+                  globalThis.MessageChannel = class { port1 = { close() {} }; port2 = { postMessage() {} }; };";
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": broken}));
+    browser.open(&stage.url("/news"));
+    browser.wait(
+        SOON * 6,
+        "the page to give up",
+        "return document.documentElement.dataset.failure === 'no_progress' || document.getElementById('origin')",
+    );
+    assert_eq!(browser.wait_for_origin(SOON), "/news");
+    assert!(browser.notes("live").iter().any(|text| text.contains("waits instead")), "{:?}", browser.notes("live"));
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 0);
+}

@@ -8,10 +8,7 @@ use tests::stage::{Front, HOST, Stage};
 use tests::visitor::{buy, challenge, credits, verify};
 use tests::wait::{SOON, until};
 
-through_both!(
-    a_ticket_opens_the_site_after_its_wait_and_not_before,
-    a_form_that_meets_the_gate_is_not_fetched_again,
-);
+through_both!(a_ticket_opens_the_site_after_its_wait_and_not_before, a_form_that_meets_the_gate_is_not_fetched_again,);
 
 fn settings() -> Settings {
     Settings::new().set("ticket.wait_seconds", 2)
@@ -34,9 +31,7 @@ fn navigate(client: &Client, target: &str, cookie: &str) -> Reply {
 
 /// Asks until the site itself answers.
 fn until_open(client: &Client, target: &str, cookie: &str) -> Reply {
-    until(SOON, "the site to open", || {
-        Some(navigate(client, target, cookie)).filter(|reply| reply.status == 200)
-    })
+    until(SOON, "the site to open", || Some(navigate(client, target, cookie)).filter(|reply| reply.status == 200))
 }
 
 fn a_ticket_opens_the_site_after_its_wait_and_not_before(front: Front) {
@@ -152,13 +147,14 @@ fn over_https_the_cookie_belongs_to_this_very_host() {
 
 #[test]
 fn a_strict_ticket_is_refused_elsewhere_and_another_sites_everywhere() {
-    let settings = settings()
-        .set("beside", "proxy")
-        .set("trusted_proxies", vec!["127.0.0.1/32"])
-        .set("clearance.bind", "strict");
+    let settings =
+        settings().set("beside", "proxy").set("trusted_proxies", vec!["127.0.0.1/32"]).set("clearance.bind", "strict");
     let stage = Stage::with_site(Front::Proxy, settings, |settings| {
         let origin = tests::origin::Origin::start("other").url();
-        settings.of_site("capacity_per_second", 100).site("other", &["other.test"], Some(&origin)).of_site("capacity_per_second", 100)
+        settings
+            .of_site("capacity_per_second", 100)
+            .site("other", &["other.test"], Some(&origin))
+            .of_site("capacity_per_second", 100)
     });
     let from = |address: &str| stage.client().with("X-Forwarded-Proto", "http").with("X-Forwarded-For", address);
     let held = ticket(&from("203.0.113.9").navigate("/")).unwrap();

@@ -107,11 +107,17 @@ fn beside_nginx_what_is_paid_beyond_the_capacity_gets_a_page_that_tries_again_by
     assert!(busy.text().contains(&format!("<meta http-equiv=\"refresh\" content=\"{wait}\">")), "{}", busy.text());
     assert!(busy.text().contains("tries again by itself"), "{}", busy.text());
     assert!(busy.header("content-security-policy").unwrap().contains("default-src 'none'"));
-    let until_busy = |ask: &dyn Fn() -> Reply| until(SOON, "no room", || Some(ask()).filter(|reply| reply.status != 200));
+    let until_busy =
+        |ask: &dyn Fn() -> Reply| until(SOON, "no room", || Some(ask()).filter(|reply| reply.status != 200));
     let program = until_busy(&|| client.request("GET", "/").cookie(&cookie).send());
     program.expect(503, "overloaded");
     let form = until_busy(&|| {
-        client.request("POST", "/submit").header("Accept", "text/html").cookie(&cookie).body("text/plain", "typed").send()
+        client
+            .request("POST", "/submit")
+            .header("Accept", "text/html")
+            .cookie(&cookie)
+            .body("text/plain", "typed")
+            .send()
     });
     form.expect_status(503);
     assert!(!form.text().contains("http-equiv") && form.text().contains("go back to your form"), "{}", form.text());

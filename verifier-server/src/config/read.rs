@@ -2,8 +2,8 @@
 
 use super::document::{Document, Lined, Section};
 use super::{
-    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site,
-    TicketTerms, networks, rules,
+    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
+    networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;

@@ -77,13 +77,7 @@ impl WaterLevel {
     }
 
     /// Whether a request of `network` is admitted. `weight` is how many visitors are known behind a network.
-    pub fn admits(
-        &self,
-        network: &Nested,
-        cost: Amount,
-        weight: impl Fn(Prefix) -> u32,
-        now: UnixSeconds,
-    ) -> bool {
+    pub fn admits(&self, network: &Nested, cost: Amount, weight: impl Fn(Prefix) -> u32, now: UnixSeconds) -> bool {
         let admitted = !self.supply.get().is_finite() || self.take(network, cost.credits(), weight, now);
         let count = if admitted { &self.admitted } else { &self.refused };
         count.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +141,9 @@ impl WaterLevel {
         }
         let [narrowest, around @ ..] = outer;
         let (mut below, mut taken) = (true, 0);
-        for (place, Outer { key, shares }) in [narrowest, around[0], around[1]].into_iter().take(levels.len()).enumerate() {
+        for (place, Outer { key, shares }) in
+            [narrowest, around[0], around[1]].into_iter().take(levels.len()).enumerate()
+        {
             let fits = cells.change(key, now, |cell| {
                 cell.shares = shares;
                 cell.around = (place == 0).then_some(around);
@@ -317,8 +313,7 @@ mod tests {
     fn a_rented_slash_16_takes_no_more_than_its_shares() {
         let level = WaterLevel::new(1_024);
         level.step(Some(40.0), 1.0);
-        let mut asking: Vec<_> =
-            (0..=255).map(|third| (nested(Ipv4Addr::new(198, 51, third, 1)), 2, 1)).collect();
+        let mut asking: Vec<_> = (0..=255).map(|third| (nested(Ipv4Addr::new(198, 51, third, 1)), 2, 1)).collect();
         asking.extend((0..4).map(|number| (apart(number), 10, 1)));
         let got = served(&level, 40.0, 60, &asking);
         let rented: u32 = got[..256].iter().sum();

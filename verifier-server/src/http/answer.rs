@@ -96,11 +96,17 @@ impl<'a> Context<'a> {
         let seconds = least + jitter % (most - least + 1);
         // A page can be fetched again; a form is sent by whoever wrote it, and by nobody else.
         let (text, refresh) = if matches!(self.method, "GET" | "HEAD") {
-            ("The site is serving as many visitors as it can. This page tries again by itself in a few seconds. There is \
-              nothing for you to do, and nothing of yours is lost.", Some(seconds))
+            (
+                "The site is serving as many visitors as it can. This page tries again by itself in a few seconds. There is \
+              nothing for you to do, and nothing of yours is lost.",
+                Some(seconds),
+            )
         } else {
-            ("The site is serving as many visitors as it can. Please go back to your form, wait a few seconds and send it \
-              again. What you typed should still be there.", None)
+            (
+                "The site is serving as many visitors as it can. Please go back to your form, wait a few seconds and send it \
+              again. What you typed should still be there.",
+                None,
+            )
         };
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, refresh);

@@ -136,7 +136,10 @@ mod tests {
 
     #[test]
     fn our_cookies_are_stripped_and_the_others_stay() {
-        let mut headers = carrying(&["a=1; portcullis=x; b=2", "__Host-portcullis=y; c=3; portcullis-ticket=z; __Host-portcullis-ticket=z"]);
+        let mut headers = carrying(&[
+            "a=1; portcullis=x; b=2",
+            "__Host-portcullis=y; c=3; portcullis-ticket=z; __Host-portcullis-ticket=z",
+        ]);
         strip(&mut headers);
         assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
         let mut only_ours = carrying(&["portcullis=x"]);

@@ -124,6 +124,9 @@ mod tests {
 
     #[test]
     fn a_long_wait_is_said_in_minutes() {
-        assert_eq!([1, 2, 90, 91, 120, 121].map(time), ["a second", "2 seconds", "90 seconds", "2 minutes", "2 minutes", "3 minutes"]);
+        assert_eq!(
+            [1, 2, 90, 91, 120, 121].map(time),
+            ["a second", "2 seconds", "90 seconds", "2 minutes", "2 minutes", "3 minutes"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The pages that the gate answers with: own words, own styles, no inline code.
 
-use super::noscript::NoScript;
 use super::assets::{GATE_SMALL_TEMPLATE, GATE_TEMPLATE, MESSAGE_TEMPLATE};
+use super::noscript::NoScript;
 use puzzle::Challenge;
 
 /// Policy of the challenge page: nothing but our own files, nothing inline, Trusted Types on. A frame of another site

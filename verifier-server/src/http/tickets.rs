@@ -9,7 +9,11 @@ use puzzle::{CHALLENGE_BYTES, Ticket};
 /// The tickets in `headers`, at most [`TICKETS_MAX`], in order. Nothing in them is believed yet.
 pub(super) fn of(headers: &HeaderMap, scheme: Scheme) -> Vec<[u8; CHALLENGE_BYTES]> {
     let name = name(scheme).as_bytes();
-    cookies(headers).filter(|(found, _)| *found == name).take(TICKETS_MAX).filter_map(|(_, value)| parse(value)).collect()
+    cookies(headers)
+        .filter(|(found, _)| *found == name)
+        .take(TICKETS_MAX)
+        .filter_map(|(_, value)| parse(value))
+        .collect()
 }
 
 /// The `Set-Cookie` value that gives a ticket which is good in `wait_seconds`.

@@ -9,8 +9,8 @@ use verifier_server::gate::networks::Nested;
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
-    Decision, Gate, Masters, Met, Redeemed, Repeat, RequestFacts, SavedTable, Submission, SuppliesReport, TableFileError,
-    TicketOffer, Worth,
+    Decision, Gate, Masters, Met, Redeemed, Repeat, RequestFacts, SavedTable, Submission, SuppliesReport,
+    TableFileError, TicketOffer, Worth,
 };
 use verifier_server::load::Surroundings;
 

@@ -136,3 +136,14 @@ impl Cells {
         self.buckets[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cells_of_a_share_take_a_mebibyte_and_a_half() {
+        let bucket = size_of::<Mutex<[Cell; BUCKET_CELLS]>>();
+        assert!(4_096 * bucket <= 1_536 * 1_024, "{bucket} bytes for {BUCKET_CELLS} cells");
+    }
+}
