@@ -122,7 +122,7 @@ fn every_ticket_is_worth_what_its_vector_says() {
         let mut buffer = [0; 64];
         let bytes = decode(text(vector, "ticket").as_bytes(), &mut buffer).ok_or(Refusal::Malformed);
         let keys = keys(vector, now);
-        let verdict = bytes.and_then(|bytes| Ticket::parse(bytes)).map_err(TicketRefusal::Refused).and_then(|ticket| {
+        let verdict = bytes.and_then(Ticket::parse).map_err(TicketRefusal::Refused).and_then(|ticket| {
             keys.admits(&ticket, now, &Audience::Site(text(vector, "site")), vector["network"].as_str().map(network))
         });
         let found = match verdict {

@@ -54,6 +54,7 @@ const WITNESS: &str = r"
 
 /// How a browser differs from an ordinary visitor's.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way of its own to be different, and they combine")]
 pub struct Traits {
     /// No wasm at all, and slow JavaScript.
     pub without_wasm: bool,

@@ -49,7 +49,7 @@ fn read(
         section.problem(line, "a rule with asset = true has no other cost or action", "remove `cost` or `action`");
     }
     let reserve = section.hundredths("reserve_per_second", 1..=100_000_000);
-    let reserve = reserve.and_then(|per_second| reserve_of(&section, action, per_second, reserves));
+    let reserve = reserve.and_then(|per_second| reserve_of(&section, action, &per_second, reserves));
     let route = Route {
         action: action.unwrap_or(Action::Price),
         cost: cost.as_ref().map_or(Credits::ONE, |cost| Credits::hundredths(cost.value)),
@@ -74,10 +74,10 @@ fn read(
 fn reserve_of(
     section: &Section<'_, '_>,
     action: Option<Action>,
-    per_second: Lined<u32>,
+    per_second: &Lined<u32>,
     reserves: &mut Vec<Lined<Credits>>,
 ) -> Option<Reserve> {
-    let Lined { line, value } = per_second;
+    let Lined { line, value } = *per_second;
     if action != Some(Action::Allow) {
         let message = "`reserve_per_second` is for what passes unpaid, and this rule does not say so";
         section.problem(line, message, "write action = \"allow\" in this rule, or remove `reserve_per_second`");
