@@ -41,6 +41,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// One that has asked for nothing yet.
+    pub(super) fn newcomer(shares: f64) -> Self {
+        Self { shares, ..Self::default() }
+    }
+
     /// Asked for in a second, with what came since the last step.
     pub(super) fn demand(&self) -> f64 {
         self.demand + NEWEST_PART * (self.asked - self.demand).max(0.0)
