@@ -120,6 +120,8 @@ pub struct Met {
     pub decision: Decision,
     /// What it costs by its route, whether or not anything is asked now.
     pub cost: Credits,
+    /// Whether it is part of a page, by rule.
+    pub part: bool,
     /// What a clearance was charged for it; nothing where it did not pay, or an earlier charge covers it.
     pub receipt: Option<Receipt>,
     /// How it asked to pass unpaid while others pay, if it did.
@@ -128,7 +130,7 @@ pub struct Met {
 
 impl Met {
     const fn new(decision: Decision) -> Self {
-        Self { decision, cost: Credits::ZERO, receipt: None, unpaid: None }
+        Self { decision, cost: Credits::ZERO, part: false, receipt: None, unpaid: None }
     }
 }
 
@@ -198,16 +200,17 @@ impl Gate {
         (self.table.used(), self.table.slots())
     }
 
-    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay.
+    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay. What a
+    /// receipt says was charged is told to [`Gate::goes_on`] or [`Gate::give_back`] when it is known what becomes of it.
     #[must_use]
     pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
         let route = config.policy.route(facts.target);
-        let cost = cost(&route);
+        let (cost, part) = (cost(&route), route.asset);
         if route.action == Action::Deny {
-            return Met { cost, ..Met::new(Decision::Denied) };
+            return Met { cost, part, ..Met::new(Decision::Denied) };
         }
         self.count(facts, cost, now);
-        Met { cost, ..self.decide(config, facts, &route, now) }
+        Met { cost, part, ..self.decide(config, facts, &route, now) }
     }
 
     fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Met {
@@ -281,7 +284,7 @@ impl Gate {
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
-        let multiplier = self.memory.multiplier(network, now);
+        let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
         let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
@@ -306,16 +309,15 @@ impl Gate {
         quote: Quote,
         now: UnixSeconds,
     ) -> Option<Receipt> {
+        let secrets = self.secrets.load();
         let receipt = self.table.change(id, now, |entry| {
-            let network = self.network_mark(facts.network, entry.issued_day);
+            let network = secrets.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
             let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
-            paid.then_some(Receipt { clearance: id, charged, kept })
+            paid.then_some(Receipt { clearance: id, network: facts.network, charged, kept })
         });
-        let receipt = receipt.flatten()?;
-        self.was_paid(facts.site, &Nested::of(facts.network), receipt.kept, now);
-        Some(receipt)
+        receipt.flatten()
     }
 
     /// Counts a request as demand, once, however often a web server asks about it.
@@ -328,14 +330,6 @@ impl Gate {
             self.counted.charged(key, now);
         }
         self.asked(facts.site, &Nested::of(facts.network), Amount::of(cost), now);
-    }
-
-    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
-    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
-        let secrets = self.secrets.load();
-        let mut hashes = secrets.keys.of_day(day).map(|keys| keys.network_hash(network));
-        let hash = hashes.next().unwrap_or_default();
-        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 
@@ -350,6 +344,13 @@ impl Secrets {
     fn new(masters: Masters, now: UnixSeconds) -> Self {
         let keys = KeyRing::new(&masters.signing, masters.old.as_ref(), now);
         Self { masters, keys, tags: SiteTags::default() }
+    }
+
+    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
+    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
+        let mut hashes = self.keys.of_day(day).map(|keys| keys.network_hash(network));
+        let hash = hashes.next().unwrap_or_default();
+        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 

@@ -39,7 +39,7 @@ impl Gate {
         let kind = kind(facts, &route);
         let admitting = facts.clearances.iter().find_map(|id| {
             let entry = self.table.change(*id, now, |entry| *entry)?;
-            let network = self.network_mark(facts.network, entry.issued_day);
+            let network = self.secrets.load().network_mark(facts.network, entry.issued_day);
             let admits =
                 entry.site == facts.site.mark && entry.clone().pay(&payment(config, kind, &route, quote, network), now);
             admits.then_some(entry)

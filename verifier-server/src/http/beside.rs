@@ -55,6 +55,9 @@ fn check<B>(
 ) -> Response<AnswerBody> {
     let decision = with_facts(config, visitor, asked, request, |facts| {
         let met = verifier.gate.meet(config, facts, clock::now());
+        if let Some(receipt) = &met.receipt {
+            verifier.gate.goes_on(facts.site, receipt, clock::now());
+        }
         verifier.metrics.met(&met);
         met.decision
     });

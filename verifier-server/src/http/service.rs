@@ -12,7 +12,7 @@ use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
 use crate::gate::networks::Nested;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
+use crate::gate::{Decision, Gate, Met, RequestFacts};
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
@@ -158,7 +158,7 @@ impl Verifier {
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
             self.metrics.met(&met);
-            let Met { decision, cost, receipt, .. } = met;
+            let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),
                 Decision::Challenged => match context.challenged(facts) {
@@ -176,12 +176,17 @@ impl Verifier {
             if decision == Decision::Paid {
                 in_progress.admit();
             }
-            let cost = Amount::of(cost);
+            let cost = Amount::of(met.cost);
             if self.gate.mode() == Mode::Off {
                 return Ok((None, cost));
             }
-            match self.wait_for_slot(class, facts, receipt.as_ref(), cost).await {
-                Word::Go(slot) => return Ok((Some(slot), cost)),
+            match self.wait_for_slot(class, facts, &met).await {
+                Word::Go(slot) => {
+                    if let Some(receipt) = &receipt {
+                        self.gate.goes_on(facts.site, receipt, clock::now());
+                    }
+                    return Ok((Some(slot), cost));
+                }
                 Word::AskAgain => {}
                 Word::Dropped => {
                     if let Some(receipt) = &receipt {
@@ -195,16 +200,11 @@ impl Verifier {
         Err(context.overloaded())
     }
 
-    async fn wait_for_slot(
-        &self,
-        class: Class,
-        facts: &RequestFacts<'_>,
-        receipt: Option<&Receipt>,
-        cost: Amount,
-    ) -> Word {
+    async fn wait_for_slot(&self, class: Class, facts: &RequestFacts<'_>, met: &Met) -> Word {
         let network = Nested::of(facts.network);
-        let clearance = receipt.map_or(ClearanceId([0; 16]), |receipt| receipt.clearance);
-        let request = admission::Request { class, network, shares: [1; 3], clearance, cost };
+        let clearance = met.receipt.map_or(ClearanceId([0; 16]), |receipt| receipt.clearance);
+        let (cost, part) = (Amount::of(met.cost), met.part);
+        let request = admission::Request { class, network, shares: [1; 3], clearance, cost, part };
         let shares = || {
             let mut shares = [1; 3];
             for (shares, level) in shares.iter_mut().zip(network.levels()) {

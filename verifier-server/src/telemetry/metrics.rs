@@ -198,7 +198,7 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         metrics.decided(Decision::Paid);
         let unpaid = Some(Unpaid { right: Right::Ticket, admitted: false });
-        metrics.met(&Met { decision: Decision::Busy, cost: Credits::ONE, receipt: None, unpaid });
+        metrics.met(&Met { decision: Decision::Busy, cost: Credits::ONE, part: false, receipt: None, unpaid });
         metrics.refused(Refusal::Used);
         let text = String::from_utf8(metrics.text(3, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");

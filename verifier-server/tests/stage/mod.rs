@@ -187,7 +187,13 @@ impl Stage {
     }
 
     pub(crate) fn get_at(&self, host: &str, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
-        self.with_facts(host, path, from, ids, |facts| self.gate.meet(&self.config, facts, now).decision)
+        self.with_facts(host, path, from, ids, |facts| {
+            let met = self.gate.meet(&self.config, facts, now);
+            if let Some(receipt) = &met.receipt {
+                self.gate.goes_on(facts.site, receipt, now);
+            }
+            met.decision
+        })
     }
 
     pub(crate) fn worth(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Worth {
