@@ -26,9 +26,12 @@ fn stage(front: Front, wait_seconds: i64) -> Stage {
 
 /// The markup of the page, which needs no script to be read.
 fn markup(browser: &Browser) -> String {
-    let document = browser.cdp("DOM.getDocument", &json!({}));
-    let root = json!({"nodeId": document["root"]["nodeId"]});
-    browser.cdp("DOM.getOuterHTML", &root)["outerHTML"].as_str().unwrap().to_owned()
+    // Between the two questions the page may have opened.
+    until(SOON, "the page's markup", || {
+        let document = browser.try_cdp("DOM.getDocument", &json!({})).ok()?;
+        let root = json!({"nodeId": document["root"]["nodeId"]});
+        browser.try_cdp("DOM.getOuterHTML", &root).ok()?["outerHTML"].as_str().map(str::to_owned)
+    })
 }
 
 fn chromium_gets_in_by_waiting(front: Front) {
