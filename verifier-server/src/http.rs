@@ -14,12 +14,14 @@ mod cors;
 mod endpoints;
 mod forward;
 mod listener;
+mod noscript;
 mod original;
 mod pages;
 mod proxy;
 mod serve;
 mod service;
 mod status;
+mod tickets;
 mod tunnel;
 mod verify;
 

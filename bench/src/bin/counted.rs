@@ -74,6 +74,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             site,
             target: &target,
             network,
+            tickets: &[],
             clearances: &clearances,
             safe_method: true,
             navigation: true,

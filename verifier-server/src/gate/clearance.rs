@@ -32,8 +32,7 @@ impl Gate {
         if route.action == Action::Deny {
             return Worth::Lacking;
         }
-        let pricing = self.pricing_for(config, facts.site, facts.network, now);
-        let quote = pricing.quote(&route);
+        let quote = self.quote(config, facts.site, facts.network, &route, now);
         if quote.price == 0 {
             return Worth::NotNeeded;
         }
@@ -48,7 +47,7 @@ impl Gate {
         admitting.map_or(Worth::Lacking, |entry| Worth::Admits {
             credits: entry.credits_left(),
             expires_in: entry.expires_at.since(now),
-            price: pricing.price,
+            price: self.pricing(config, facts.site).price,
         })
     }
 }

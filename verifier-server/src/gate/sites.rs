@@ -3,10 +3,11 @@
 use super::admission::OPEN_SLOTS_MIN;
 use super::networks::Nested;
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
+use super::unpaid::Supplies;
 use super::{Gate, Pricing};
 use crate::config::{Config, Mode, Site};
 use crate::load::demand::{DemandBuckets, Unknown, Usual};
-use crate::load::{Measured, SiteLoad, Surroundings};
+use crate::load::{Capacity, Measured, SiteLoad, Surroundings};
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, UnixSeconds};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,6 +21,8 @@ const RESUMED_WITHIN_SECONDS: u32 = 86_400;
 pub struct SiteGate {
     /// What is measured.
     pub load: Arc<SiteLoad>,
+    /// What passes unpaid, and beside a web server paid, and how much of it.
+    pub(super) supplies: Supplies,
     controller: Mutex<Controller>,
     /// As the controller left it: attempts for a full clearance.
     price: AtomicU64,
@@ -35,6 +38,7 @@ impl SiteGate {
     fn new(mark: u16, buckets: Arc<DemandBuckets>) -> Self {
         Self {
             load: Arc::new(SiteLoad::new(mark, buckets)),
+            supplies: Supplies::default(),
             controller: Mutex::default(),
             price: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -76,12 +80,12 @@ impl Default for Sites {
 }
 
 impl Sites {
-    fn of(&self, site: &Site) -> Arc<SiteGate> {
+    pub(super) fn of(&self, site: &Site) -> Arc<SiteGate> {
         self.with(site, Arc::clone)
     }
 
     /// What `act` makes of a site, without taking a share in it: requests ask several times each.
-    fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
+    pub(super) fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
         let known = self.by_mark.load();
         if let Some(state) = find(&known, site) {
             return act(state);
@@ -202,6 +206,8 @@ impl Gate {
             let gated = before != State::Calm || self.mode() == Mode::On;
             let measured = state.load.step(config.capacity_of(site), gated, surroundings, elapsed, second);
             controller.step(self.mode(), terms, &measured, now, elapsed);
+            let capacity = measured.capacity.map(Capacity::credits_per_second);
+            state.supplies.step(config, capacity, elapsed.as_secs_f64());
             state.publish(&controller, now);
             if (before == State::Calm) != (controller.state() == State::Calm) {
                 changed.push(site.name.clone());
@@ -245,7 +251,9 @@ impl Gate {
     /// Takes what the configuration says of the capacities, before the first step.
     pub fn begin(&self, config: &Config) {
         for site in &config.sites {
-            self.sites.of(site).load.demand.set_capacity(config.capacity_of(site));
+            let state = self.sites.of(site);
+            state.load.demand.set_capacity(config.capacity_of(site));
+            state.supplies.step(config, config.capacity_of(site), 1.0);
         }
     }
 

@@ -6,7 +6,7 @@ use super::body::AnswerBody;
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
-use super::{beside, clearances, cors, endpoints, proxy};
+use super::{beside, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
@@ -121,11 +121,13 @@ impl Verifier {
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
+        let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
             target: &target,
             network: visitor.network(),
             clearances: &ids,
+            tickets: &tickets,
             safe_method: is_safe(request.method()),
             navigation: is_navigation(request.headers()),
             preflight: is_preflight(request.method(), request.headers()),
@@ -155,11 +157,11 @@ impl Verifier {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
+            self.metrics.met(&met);
             let Met { decision, receipt, .. } = met;
-            self.metrics.decided(decision);
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),
-                Decision::Challenged => match context.challenged(facts.site, facts.target) {
+                Decision::Challenged => match context.challenged(facts) {
                     // Without randomness there is no challenge: what happens then is the operator's choice.
                     None if config.on_failure == OnFailure::Open => Class::Unpaid,
                     None => return Err(context.overloaded()),
@@ -167,6 +169,8 @@ impl Verifier {
                 },
                 Decision::Free => Class::Free,
                 Decision::Unpaid => Class::Unpaid,
+                Decision::Reserved => Class::Reserved,
+                Decision::Busy => return Err(context.overloaded()),
                 Decision::Paid => Class::Cleared,
             };
             if decision == Decision::Paid {
