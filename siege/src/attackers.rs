@@ -36,7 +36,10 @@ pub use quiet_site::quiet_site;
 pub use search::search;
 pub use sharing::sharing;
 pub use silence::silence;
-pub use solvers::{AT_THE_CEILING, BELOW_THE_CEILING, fifty_networks, five_hundred_networks, one_address, strong};
+pub use solvers::{
+    AT_THE_CEILING, BELOW_THE_CEILING, fifty_networks, five_hundred_in_bursts, five_hundred_networks, one_address,
+    strong,
+};
 pub use spent::spent;
 pub use trickle::trickle;
 

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ::tests::settings::Settings;
+use ::tests::verifier::Verifier;
 use anyhow::Context as _;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tests::settings::Settings;
-use tests::verifier::Verifier;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -56,11 +56,8 @@ impl Timing {
     pub const WHOLE: Self =
         Self { before: Duration::from_secs(10), flood: Duration::from_secs(60), after: Duration::from_secs(10) };
     /// For a test.
-    pub const SHORT: Self = Self {
-        before: Duration::from_millis(500),
-        flood: Duration::from_secs(1),
-        after: Duration::from_millis(500),
-    };
+    pub const SHORT: Self =
+        Self { before: Duration::from_millis(500), flood: Duration::from_secs(1), after: Duration::from_millis(500) };
 }
 
 /// What was measured.
@@ -142,8 +139,9 @@ pub async fn measure(timing: Timing) -> anyhow::Result<Held> {
     let cookie = buy(&to).await?;
     let before = ProcessState::of(verifier.id()).context("the verifier is gone")?;
 
-    let alone = paced(to.clone(), cookie.clone(), timing.before).await;
+    let everywhere = sched_getaffinity(None)?;
     let apart = part(&verifier)?;
+    let alone = paced(to.clone(), cookie.clone(), timing.before).await;
     let stop = Arc::new(AtomicBool::new(false));
     let answers = Arc::new(Answers::default());
     let generator = {
@@ -171,6 +169,7 @@ pub async fn measure(timing: Timing) -> anyhow::Result<Held> {
     stop.store(true, Ordering::Relaxed);
     // The generator ends by itself: how it went is in what it counted.
     let _ = tokio::task::spawn_blocking(move || generator.join()).await;
+    pin(std::process::id(), &everywhere)?;
     tokio::time::sleep(timing.after).await;
     let after = ProcessState::of(verifier.id()).context("the verifier is gone")?;
     let cores = (most.cpu_s - cpu.map_or(0.0, |cpu| cpu.cpu_s)) / lasted_s;
@@ -260,6 +259,8 @@ async fn paced(to: Destination, cookie: String, lasting: Duration) -> Paced {
 
 /// The flood, in a runtime of one thread.
 fn generate(to: &Destination, stop: &Arc<AtomicBool>, answers: &Arc<Answers>) {
+    // The paced client, which shares this core, goes first: its delays are the verifier's and not the generator's.
+    let _ = rustix::process::nice(10);
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         let mut connections = JoinSet::new();

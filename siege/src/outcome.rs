@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::origin::CAPACITY;
+use crate::origin::{CAPACITY, WORKERS};
 use crate::scale::Scale;
 use crate::scenario::Stand;
 use crate::tally::Sale;
@@ -12,8 +12,10 @@ use crate::watch::Reading;
 
 /// Seconds of an attack before its price counts as settled: from the floor to the ceiling it doubles five times.
 const SETTLED_AFTER_S: f64 = 10.0;
-/// Over so long the attack's load at the origin is taken.
-const LOAD_OVER_S: f64 = 1.0;
+/// Seconds after which the gate is to be down, and one more.
+const PROTECTED_AFTER_S: f64 = 3.0;
+/// So long the origin has a worker to spare when it is protected.
+const ROOM_FOR_S: f64 = 1.0;
 
 /// A run, measured.
 #[derive(Clone, Debug)]
@@ -58,7 +60,8 @@ impl Times {
     #[must_use]
     pub fn of(mut times: Vec<f64>) -> Option<Self> {
         times.sort_by(f64::total_cmp);
-        let at = |part: f64| times.get(((times.len() as f64 * part) as usize).min(times.len().saturating_sub(1))).copied();
+        let at =
+            |part: f64| times.get(((times.len() as f64 * part) as usize).min(times.len().saturating_sub(1))).copied();
         Some(Self { p50: at(0.5)?, p95: at(0.95)? })
     }
 }
@@ -76,6 +79,12 @@ impl Outcome {
         let pages: Vec<&Page> = self.under_attack().filter(|page| of(page)).collect();
         let served = pages.iter().filter(|page| page.fate == Fate::Served).count();
         100.0 * served as f64 / pages.len().max(1) as f64
+    }
+
+    /// Whether a page was begun when the gate had had the time to come down.
+    #[must_use]
+    pub fn is_settled(&self, page: &Page) -> bool {
+        page.begun_s >= self.attack_s.0 + PROTECTED_AFTER_S
     }
 
     /// How long those served took, among those that `of` names.
@@ -109,30 +118,18 @@ impl Outcome {
         (of(last) - of(first)) / (last.at_s - first.at_s).max(0.001)
     }
 
-    /// Credits a second of attackers that came to the origin, over the second after each reading.
-    fn attack_load(&self) -> Vec<(f64, f64)> {
-        let readings: Vec<&Reading> = self.during_attack().collect();
-        let after = |reading: &Reading| readings.iter().find(|later| later.at_s >= reading.at_s + LOAD_OVER_S);
-        readings
-            .iter()
-            .filter_map(|reading| {
-                let later = after(reading)?;
-                let credits = later.attackers.arrived - reading.attackers.arrived;
-                Some((reading.at_s - self.attack_s.0, credits / (later.at_s - reading.at_s)))
-            })
-            .collect()
-    }
-
-    /// Seconds from the begin of the attack until the gate was down, or until what came of it to the origin left room for
-    /// visitors, whichever was first; `None` if neither happened.
+    /// Seconds from the begin of the attack until the gate was down, or until the origin had a worker to spare for a whole
+    /// second, whichever was first; `None` if neither happened.
     #[must_use]
     pub fn to_protect_s(&self) -> Option<f64> {
-        let down = self.during_attack().find(|reading| {
-            reading.gate.as_ref().is_some_and(|gate| gate.state != "calm" || gate.crowded)
-        });
-        let down = down.map(|reading| reading.at_s - self.attack_s.0);
-        let room = self.attack_load().into_iter().find(|(_, load)| *load < CAPACITY - LEGITIMATE);
-        [down, room.map(|(at_s, _)| at_s)].into_iter().flatten().reduce(f64::min)
+        let readings: Vec<&Reading> = self.during_attack().collect();
+        let down = |reading: &Reading| reading.gate.as_ref().is_some_and(|gate| gate.state != "calm" || gate.crowded);
+        let room = |from: &Reading| {
+            let second = readings.iter().filter(|later| (0.0..=ROOM_FOR_S).contains(&(later.at_s - from.at_s)));
+            from.at_s + ROOM_FOR_S <= self.attack_s.1 && second.into_iter().all(|later| later.busy < WORKERS)
+        };
+        let first = readings.iter().find(|reading| down(reading) || room(reading))?;
+        Some(first.at_s - self.attack_s.0)
     }
 
     /// Seconds from the end of the attack until the gate was open; `None` if it never was.

@@ -54,16 +54,17 @@ pub struct Report {
 pub fn line(outcome: &Outcome) -> String {
     let times = outcome.times(|_| true).map_or_else(|| "–".to_owned(), |t| format!("{:.1}/{:.1} s", t.p50, t.p95));
     let price = outcome.price_s().map_or_else(String::new, |(mean, most)| format!(", price {mean:.2}–{most:.2} s"));
-    let paid = outcome.paid_s().map_or_else(String::new, |(paid, sales)| format!(", attackers paid {paid:.2} s × {sales}"));
+    let paid =
+        outcome.paid_s().map_or_else(String::new, |(paid, sales)| format!(", attackers paid {paid:.2} s × {sales}"));
     let verifier = outcome.verifier_cores().map_or_else(String::new, |cores| format!(", verifier {cores:.2} cores"));
-    let losses: Vec<String> =
-        outcome.losses().iter().map(|(fate, count)| format!("{} {count}", fate.name())).collect();
+    let losses: Vec<String> = outcome.losses().iter().map(|(fate, count)| format!("{} {count}", fate.name())).collect();
     format!(
-        "{}: served {:.1} % of {} pages, {times}; attack at the origin {:.0}/s (of {:.0} that came), visitors {:.0}/s{price}{paid}; protected \
+        "{}: served {:.1} % of {} pages (after 3 s {:.1} %), {times}; attack at the origin {:.0}/s (of {:.0} that came), visitors {:.0}/s{price}{paid}; protected \
          after {}{verifier}, lab {:.2} cores, solver {:.2} (late {:.0} ms){}{}{}",
         outcome.stand.name(),
         outcome.served_percent(|_| true),
         outcome.under_attack().count(),
+        outcome.served_percent(|page| outcome.is_settled(page)),
         outcome.rate(|reading| reading.attackers.served),
         outcome.rate(|reading| reading.attackers.arrived),
         outcome.rate(|reading| reading.visitors.served),
@@ -139,11 +140,11 @@ impl Report {
     fn table(&self) -> String {
         let classes: Vec<&str> = DEVICES.iter().map(|device| device.name).collect();
         let mut table = format!(
-            "*Served*: pages with all their parts, of those begun during the attack. *p95 by device*: {}. *Attack at the \
+            "*Served*: pages with all their parts, of those begun during the attack; *after 3 s*: of those begun later. *p95 by device*: {}. *Attack at the \
              origin*: credits/s of attackers that came there, and that were served. *Price*: for a full clearance, in seconds \
              of a slow phone, mean and highest. Times in seconds; CPU in cores; *lab* is everything but the verifier and the solvers.\n\n\
-             | scenario | | served | p50 | p95 | p95 by device | attack at the origin | price | protected after | verifier CPU | memory MiB | lab CPU |\n\
-             |---|---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|\n",
+             | scenario | | served | after 3 s | p50 | p95 | p95 by device | attack at the origin | price | protected after | verifier CPU | memory MiB | lab CPU |\n\
+             |---|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|\n",
             classes.join(" / "),
         );
         for played in &self.played {
@@ -168,7 +169,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
     let mut row = String::new();
     let _ = writeln!(
         row,
-        "| [{0}](#{0}) | {1} | {2:.1} %{3} | {4} | {5} | {6} | {7:.0}, {8:.0} | {9} | {10} | {11} | {12} | {13:.2}{14} |",
+        "| [{0}](#{0}) | {1} | {2:.1} %{3} | {15:.1} % | {4} | {5} | {6} | {7:.0}, {8:.0} | {9} | {10} | {11} | {12} | {13:.2}{14} |",
         scenario.name,
         outcome.stand.name(),
         outcome.served_percent(|_| true),
@@ -184,6 +185,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
         outcome.memory_mib().map_or_else(dash, |(first, most)| format!("{first:.0} → {most:.0}")),
         outcome.generator_cores,
         if is_bottleneck(outcome) { " **!**" } else { "" },
+        outcome.served_percent(|page| outcome.is_settled(page)),
     );
     row
 }

@@ -40,10 +40,12 @@ pub struct Timing {
     pub fresh: Duration,
     /// See `bare`.
     pub profiled: Duration,
-    /// What visitors who are still waiting get at most, while the attack goes on.
-    pub waiting: Duration,
+    /// What visitors who are still waiting get at most, while the attack goes on: without, installed, with a profile.
+    pub waiting: [Duration; 3],
     /// Whether a scenario's own times count.
     pub own_times: bool,
+    /// Whether every scenario is played in all its ways, or only with a profile.
+    pub all_stands: bool,
 }
 
 impl Timing {
@@ -51,21 +53,23 @@ impl Timing {
     pub const WHOLE: Self = Self {
         days: 21,
         calm: Duration::from_secs(4),
-        bare: Duration::from_secs(10),
-        fresh: Duration::from_secs(16),
-        profiled: Duration::from_secs(24),
-        waiting: Duration::from_secs(12),
+        bare: Duration::from_secs(8),
+        fresh: Duration::from_secs(12),
+        profiled: Duration::from_secs(18),
+        waiting: [Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(12)],
         own_times: true,
+        all_stands: true,
     };
     /// For a test: the machinery, not the performance.
     pub const SHORT: Self = Self {
         days: 2,
         calm: Duration::from_millis(300),
-        bare: Duration::from_millis(700),
-        fresh: Duration::from_millis(700),
+        bare: Duration::from_secs(2),
+        fresh: Duration::from_secs(2),
         profiled: Duration::from_secs(2),
-        waiting: Duration::from_secs(1),
+        waiting: [Duration::from_millis(500); 3],
         own_times: false,
+        all_stands: false,
     };
 }
 
@@ -112,7 +116,8 @@ impl Lab {
         let mut outcomes = Vec::new();
         // What is installed in the middle of an attack finds the site as the attack has left it.
         let mut swamped = None;
-        for stand in scenario.stands {
+        let stands = scenario.stands.iter().filter(|stand| self.timing.all_stands || **stand == Stand::Profiled);
+        for stand in stands {
             let origin = match swamped.take() {
                 Some(origin) if *stand == Stand::Fresh => origin,
                 _ => Arc::new(Origin::start().await.context("no origin")?),
@@ -136,6 +141,7 @@ impl Lab {
         let port = verifier.map_or(origin.address.port(), |verifier| verifier.port);
         let to = destination(port, HOST);
         let (calm, lasting, after) = self.times(scenario, stand);
+        let waiting = self.timing.waiting[stand as usize];
         let (tally, pages, readings) = (Tally::default(), Arc::new(Pages::default()), Arc::new(Readings::default()));
 
         let own_before = (ProcessState::own(), self.solver.figures());
@@ -150,10 +156,8 @@ impl Lab {
             begun: begun + calm,
             connections_max: if verifier.is_some() { CONNECTIONS_MAX } else { origin::CONNECTIONS_MAX },
         });
-        let watched = verifier.map(|verifier| Watched {
-            admin: destination(verifier.admin_port, "127.0.0.1"),
-            id: verifier.id(),
-        });
+        let watched = verifier
+            .map(|verifier| Watched { admin: destination(verifier.admin_port, "127.0.0.1"), id: verifier.id() });
         let watching = Running(
             tokio::spawn(watch::watch(watched, Arc::clone(origin), begun, Arc::clone(&readings))).abort_handle(),
         );
@@ -168,17 +172,16 @@ impl Lab {
         let visiting = Running(tokio::spawn(visitors::come(town, Arc::clone(&pages))).abort_handle());
 
         tokio::time::sleep_until((begun + calm).into()).await;
-        let attacking =
-            scenario.attack.map(|attack| Running(tokio::spawn(attack(Arc::clone(&arena))).abort_handle()));
+        let attacking = scenario.attack.map(|attack| Running(tokio::spawn(attack(Arc::clone(&arena))).abort_handle()));
         tokio::time::sleep_until(attack_ends.into()).await;
         if after.is_zero() {
             // Whoever waits goes on waiting, and the attack goes on.
-            wait_for_visitors(&pages, attack_ends + self.timing.waiting).await;
+            wait_for_visitors(&pages, attack_ends + waiting).await;
             drop(attacking);
         } else {
             drop(attacking);
             tokio::time::sleep_until((attack_ends + after).into()).await;
-            wait_for_visitors(&pages, attack_ends + after + self.timing.waiting).await;
+            wait_for_visitors(&pages, attack_ends + after + waiting).await;
         }
         drop(visiting);
         let lasted_s = begun.elapsed().as_secs_f64();

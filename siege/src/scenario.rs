@@ -108,12 +108,13 @@ pub fn scenarios() -> Vec<Scenario> {
         attack("plain-flood", "800 requests/s without a script from 100 networks.", attackers::plain),
         Scenario {
             capacity_told: false,
+            stands: PROFILED,
             ..attack("plain-flood-learned", "The same; nobody told what the site can do.", attackers::plain)
         },
         Scenario {
             stands: PROFILED,
-            seconds: Some((20, 85)),
-            ..attack("letting-go", "The plain flood ends after 20 s: when does the gate open?", attackers::plain)
+            seconds: Some((12, 78)),
+            ..attack("letting-go", "The plain flood ends after 12 s: when does the gate open?", attackers::plain)
         },
         attack(
             "challenge-pages",
@@ -136,7 +137,10 @@ pub fn scenarios() -> Vec<Scenario> {
                 attackers::bogus_solutions,
             )
         },
-        attack("shared-clearance", "600/s from 200 networks with one cookie at a time.", attackers::sharing),
+        Scenario {
+            stands: GATED,
+            ..attack("shared-clearance", "600/s from 200 networks with one cookie at a time.", attackers::sharing)
+        },
         attack("spent-clearance", "1,500/s from one address with one spent clearance.", attackers::spent),
         solvers("solvers-1", "Native solvers worth 4 slow phones, on one address.", attackers::one_address),
         solvers("solvers-50", "The same on 50 networks.", attackers::fifty_networks),
@@ -151,14 +155,25 @@ pub fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             capacity_told: false,
+            stands: PROFILED,
+            ..solvers("solvers-50-learned", "The same; nobody told what the site can do.", attackers::fifty_networks)
+        },
+        Scenario {
             stands: GATED,
             ..solvers(
-                "solvers-50-learned",
-                "The same; nobody told what the site can do.",
-                attackers::fifty_networks,
+                "solvers-500",
+                "The same on 500 networks, three requests/s from each at the most.",
+                attackers::five_hundred_networks,
             )
         },
-        solvers("solvers-500", "The same on 500 networks.", attackers::five_hundred_networks),
+        Scenario {
+            stands: PROFILED,
+            ..solvers(
+                "solvers-500-bursts",
+                "The same on 500 networks, each of which spends what it bought at once.",
+                attackers::five_hundred_in_bursts,
+            )
+        },
         Scenario {
             phones: Some(attackers::AT_THE_CEILING),
             ..attack(
@@ -188,18 +203,24 @@ pub fn scenarios() -> Vec<Scenario> {
             attackers::open_ended,
         ),
         attack("pulses", "800 requests/s, a second on and a second off.", attackers::pulses),
-        attack(
-            "quiet-site",
-            "3 s of flood, then few buyers who spend little, to raise the price of a quiet site.",
-            attackers::quiet_site,
-        ),
+        Scenario {
+            stands: PROFILED,
+            ..attack(
+                "quiet-site",
+                "3 s of flood, then few buyers who spend little, to raise the price of a quiet site.",
+                attackers::quiet_site,
+            )
+        },
         attack("trickled-bodies", "100 uploads at a byte a second against 50 workers.", attackers::trickle),
         attack(
             "silent-sockets",
             "2,100 silent sockets, more than the limit, from the carrier's own network.",
             attackers::silence,
         ),
-        attack("expensive-route", "40/s of a route of cost 20, from 40 networks.", attackers::search),
+        Scenario {
+            stands: GATED,
+            ..attack("expensive-route", "40/s of a route of cost 20, from 40 networks.", attackers::search)
+        },
         Scenario {
             settings: |settings| {
                 let settings = settings.rule("path = \"/feed/**\"\naction = \"allow\"");
@@ -218,11 +239,7 @@ pub fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             stands: GATED,
-            ..attack(
-                "failing-url",
-                "120/s of one URL that answers 500, from 60 networks.",
-                attackers::failing_url,
-            )
+            ..attack("failing-url", "120/s of one URL that answers 500, from 60 networks.", attackers::failing_url)
         },
         Scenario {
             stands: GATED,
@@ -250,11 +267,8 @@ pub fn settings(scenario: &Scenario, origin: &str) -> Settings {
         .rule("path = \"/broken/**\"\ncost = 0.1")
         .rule("path = \"/search/**\"\ncost = 20")
         .site("main", &[HOST], Some(origin));
-    let settings = if scenario.capacity_told {
-        settings.of_site("capacity_per_second", CAPACITY as i64)
-    } else {
-        settings
-    };
+    let settings =
+        if scenario.capacity_told { settings.of_site("capacity_per_second", CAPACITY as i64) } else { settings };
     (scenario.settings)(settings)
 }
 

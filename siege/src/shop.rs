@@ -77,12 +77,7 @@ pub fn submission(challenge: &Challenge, nonces: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// Where there is no answer.
-pub async fn redeem(
-    client: &mut Client,
-    target: &str,
-    challenge: &Challenge,
-    nonces: &[u8],
-) -> Result<Redeemed, Lost> {
+pub async fn redeem(client: &mut Client, target: &str, challenge: &Challenge, nonces: &[u8]) -> Result<Redeemed, Lost> {
     let ask = Ask::post_json(endpoint("verify", target), submission(challenge, nonces));
     let answer = client.ask(&ask, PATIENCE).await?;
     if let Some(cookie) = answer.clearance() {

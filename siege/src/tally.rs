@@ -44,7 +44,8 @@ impl Tally {
             Ok(answer) if answer.status < 400 || answer.is_from_origin() => self.note(&answer.status.to_string()),
             Ok(answer) => {
                 let code = code_of(answer);
-                let what = if code.is_empty() { answer.status.to_string() } else { format!("{} {code}", answer.status) };
+                let what =
+                    if code.is_empty() { answer.status.to_string() } else { format!("{} {code}", answer.status) };
                 self.note(&what);
             }
             Err(Lost::Unconnected) => self.note("not connected"),

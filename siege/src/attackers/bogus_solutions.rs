@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use tests::solver::Challenge;
 
 use super::Attacking;
-use super::solvers::{Buying, spend_all};
+use super::solvers::{BURSTS, Buying, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::{Ask, Destination};
 use crate::scale::SLOWEST_PHONE;
@@ -126,6 +126,6 @@ async fn use_up(arena: &Arc<Arena>, from: Ipv4Addr, challenge: Challenge) -> Opt
         _ => Buying::Failed,
     };
     let Buying::Bought(clearance) = buying else { return None };
-    spend_all(arena, from, Some(clearance.cookie), clearance.credits, 6).await;
+    spend_all(arena, from, Some(clearance.cookie), clearance.credits, BURSTS).await;
     Some((challenge, solution.nonces))
 }

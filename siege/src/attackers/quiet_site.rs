@@ -17,6 +17,6 @@ pub fn quiet_site(arena: Arc<Arena>) -> Attacking {
     Box::pin(async move {
         let flood = Flood::from(100, 800);
         let _ = tokio::time::timeout(OPENING, arena.flood(&flood, |number| Ask::get(page(number)))).await;
-        solvers::attack(&arena, addresses(10), PHONES).await;
+        solvers::attack(&arena, addresses(10), PHONES, solvers::STEADY).await;
     })
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -17,11 +17,23 @@ use crate::shop::{self, Clearance, Redeemed};
 pub const BELOW_THE_CEILING: f64 = 4.0;
 /// As much as three cores with SHA instructions: more than ten times the ceiling.
 pub const AT_THE_CEILING: f64 = 200.0;
-/// Clearances that are spent at the same time, and requests on each at once.
-const SPENDERS: usize = 150;
+/// How clearances are spent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spending {
+    /// So many at the same time,
+    clearances: usize,
+    /// with so many requests at once on each.
+    lanes: usize,
+    /// Each lane asks once in so long, or as soon as its answer is there.
+    every: Duration,
+}
+
+/// As fast as the site answers: some 90 credits of one network in a few seconds.
+pub(super) const BURSTS: Spending = Spending { clearances: 150, lanes: 6, every: Duration::ZERO };
+/// Three requests a second of each network, half a minute long: below a 64th of the site's capacity.
+pub(super) const STEADY: Spending = Spending { clearances: 500, lanes: 3, every: Duration::from_secs(1) };
 /// Challenges that the machines work at side by side: fetching and redeeming one costs none of their time.
 const BUYERS: usize = 4;
-const LANES: usize = 6;
 /// How long a request on a clearance may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the machine waits where nobody sells.
@@ -31,22 +43,27 @@ const UNPAID_REQUESTS: f64 = 20.0;
 
 /// Everything from one address.
 pub fn one_address(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(1), BELOW_THE_CEILING).await })
+    Box::pin(async move { attack(&arena, addresses(1), BELOW_THE_CEILING, BURSTS).await })
 }
 
 /// From fifty networks in turn.
 pub fn fifty_networks(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(50), BELOW_THE_CEILING).await })
+    Box::pin(async move { attack(&arena, addresses(50), BELOW_THE_CEILING, BURSTS).await })
 }
 
-/// From five hundred.
+/// From five hundred, none of which asks for more than its share of what is paid counts: the price sees all of it.
 pub fn five_hundred_networks(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), BELOW_THE_CEILING).await })
+    Box::pin(async move { attack(&arena, addresses(500), BELOW_THE_CEILING, STEADY).await })
+}
+
+/// From five hundred, each of which spends what it bought at once.
+pub fn five_hundred_in_bursts(arena: Arc<Arena>) -> Attacking {
+    Box::pin(async move { attack(&arena, addresses(500), BELOW_THE_CEILING, BURSTS).await })
 }
 
 /// From five hundred, with machines that the ceiling does not hold off.
 pub fn strong(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), AT_THE_CEILING).await })
+    Box::pin(async move { attack(&arena, addresses(500), AT_THE_CEILING, STEADY).await })
 }
 
 /// What there is to spend: a clearance, or none while nothing is asked.
@@ -57,16 +74,16 @@ struct Purse {
 }
 
 /// Buys and spends until dropped. `phones` is the rate of the machines together, in slowest phones.
-pub(super) async fn attack(arena: &Arc<Arena>, networks: Vec<Ipv4Addr>, phones: f64) {
-    let (purses, filled) = mpsc::channel(100_000);
+pub(super) async fn attack(arena: &Arc<Arena>, networks: Vec<Ipv4Addr>, phones: f64, spending: Spending) {
+    let (purses, filled) = mpsc::channel::<Purse>(100_000);
     let filled = Arc::new(Mutex::new(filled));
     let mut spenders = JoinSet::new();
-    for _ in 0..SPENDERS {
+    for _ in 0..spending.clearances {
         let (arena, filled) = (Arc::clone(arena), Arc::clone(&filled));
         spenders.spawn(async move {
             loop {
                 let Some(purse) = filled.lock().await.recv().await else { return };
-                spend(&arena, purse).await;
+                spend_all(&arena, purse.from, purse.cookie, purse.credits, spending).await;
             }
         });
     }
@@ -132,30 +149,28 @@ pub(super) async fn buy(arena: &Arena, from: Ipv4Addr, rate: f64) -> Buying {
     }
 }
 
-async fn spend(arena: &Arc<Arena>, purse: Purse) {
-    spend_all(arena, purse.from, purse.cookie, purse.credits, LANES).await;
-}
-
-/// Spends a clearance on pages, so many at once, until it is challenged.
+/// Spends a clearance on pages until it is challenged.
 pub(super) async fn spend_all(
     arena: &Arc<Arena>,
     from: Ipv4Addr,
     cookie: Option<String>,
     credits: f64,
-    at_once: usize,
+    spending: Spending,
 ) {
-    let each = (credits / at_once as f64).ceil() as u64;
+    let each = (credits / spending.lanes as f64).ceil() as u64;
     let mut lanes = JoinSet::new();
-    for lane in 0..at_once as u64 {
+    for lane in 0..spending.lanes as u64 {
         let (arena, cookie) = (Arc::clone(arena), cookie.clone());
         lanes.spawn(async move {
             let mut client: Client = arena.client(from);
             for number in 0..each {
+                let next = Instant::now() + spending.every;
                 let ask = Ask::get(page(lane * each + number)).paid_by(cookie.as_deref());
                 let answer = arena.send(&mut client, ask, PATIENCE).await;
                 if answer.is_ok_and(|answer| answer.status == 429) {
                     return;
                 }
+                tokio::time::sleep_until(next.into()).await;
             }
         });
     }

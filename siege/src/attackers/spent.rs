@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::Attacking;
-use super::solvers::{Buying, buy, spend_all};
+use super::solvers::{BURSTS, Buying, buy, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
 use crate::scale::SLOWEST_PHONE;
@@ -32,7 +32,7 @@ async fn once(arena: &Arc<Arena>, kept: &RwLock<Option<String>>) {
         tokio::time::sleep(Duration::from_millis(250)).await;
         if let Buying::Bought(clearance) = buy(arena, buyer, 4.0 * SLOWEST_PHONE).await {
             arena.tally.bought(&clearance, arena.elapsed_s());
-            spend_all(arena, buyer, Some(clearance.cookie.clone()), clearance.credits, 6).await;
+            spend_all(arena, buyer, Some(clearance.cookie.clone()), clearance.credits, BURSTS).await;
             *kept.write().unwrap_or_else(PoisonError::into_inner) = Some(clearance.cookie);
             return;
         }

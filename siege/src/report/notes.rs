@@ -125,9 +125,12 @@ fn gate(outcome: &Outcome) -> String {
 }
 
 fn heard(outcome: &Outcome) -> String {
-    let mut heard: Vec<_> =
-        outcome.heard.iter().filter(|(what, _)| !what.starts_with("callback")).collect();
+    let mut heard: Vec<_> = outcome.heard.iter().filter(|(what, _)| !what.starts_with("callback")).collect();
     heard.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let told: Vec<String> = heard.iter().take(HEARD_MAX).map(|(what, count)| format!("{what} × {count}")).collect();
-    format!("attackers sent {} and heard {}", outcome.sent, if told.is_empty() { "nothing".to_owned() } else { told.join(", ") })
+    format!(
+        "attackers sent {} and heard {}",
+        outcome.sent,
+        if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+    )
 }

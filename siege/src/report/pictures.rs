@@ -12,12 +12,18 @@ const THINNED: usize = 3;
 /// Names and contents.
 pub(super) fn all(report: &Report) -> Vec<(String, String)> {
     let mut pictures = vec![
-        ("served".to_owned(), overview(report, "Pages served during the attack", " %", Some(100.0), |outcome| {
-            Some(outcome.served_percent(|_| true))
-        })),
-        ("latency".to_owned(), overview(report, "95th percentile of a page's time, solving included", " s", None, |outcome| {
-            outcome.times(|_| true).map(|times| times.p95)
-        })),
+        (
+            "served".to_owned(),
+            overview(report, "Pages served during the attack", " %", Some(100.0), |outcome| {
+                Some(outcome.served_percent(|_| true))
+            }),
+        ),
+        (
+            "latency".to_owned(),
+            overview(report, "95th percentile of a page's time, solving included", " s", None, |outcome| {
+                outcome.times(|_| true).map(|times| times.p95)
+            }),
+        ),
     ];
     for played in &report.played {
         if let Some(outcome) = played.outcomes.iter().find(|outcome| outcome.stand == Stand::Profiled) {
@@ -65,7 +71,10 @@ fn over_time(name: &str, outcome: &Outcome) -> String {
     ];
     let price = [Line {
         name: "price".into(),
-        points: gate(|gate| gate.price).into_iter().map(|(at, price)| (at, outcome.scale.phone_seconds(price))).collect(),
+        points: gate(|gate| gate.price)
+            .into_iter()
+            .map(|(at, price)| (at, outcome.scale.phone_seconds(price)))
+            .collect(),
     }];
     let marks = [(outcome.attack_s.0, "attack"), (outcome.attack_s.1, "")];
     stacked(&[
