@@ -19,6 +19,7 @@ pub mod networks;
 pub mod origin;
 pub mod outcome;
 pub mod plot;
+pub mod priority;
 pub mod proc;
 pub mod report;
 pub mod run;

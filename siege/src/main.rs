@@ -24,6 +24,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Before there is any other thread: each begins with the priority of the one that starts it.
+    if !siege::priority::raise() {
+        eprintln!("    at ordinary priority: other programs may disturb the measurements");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.context("no runtime").and_then(|runtime| runtime.block_on(siege(Arguments::parse())));
     match done {

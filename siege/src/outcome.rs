@@ -10,8 +10,8 @@ use crate::visitor::Fate;
 use crate::visitors::{LEGITIMATE, Page};
 use crate::watch::Reading;
 
-/// Seconds of an attack before its price counts as settled: from the floor to the ceiling it doubles five times.
-const SETTLED_AFTER_S: f64 = 10.0;
+/// The part of an attack after which its price counts as settled.
+const SETTLED_AFTER_PART: f64 = 0.5;
 /// Seconds after which the gate is to be down, and one more.
 const PROTECTED_AFTER_S: f64 = 3.0;
 /// So long the origin has a worker to spare when it is protected.
@@ -170,7 +170,8 @@ impl Outcome {
     /// many sales that is the mean; `None` where there were none.
     #[must_use]
     pub fn paid_s(&self) -> Option<(f64, usize)> {
-        let sales: Vec<&Sale> = self.sales.iter().filter(|sale| sale.at_s >= SETTLED_AFTER_S).collect();
+        let settled_s = (self.attack_s.1 - self.attack_s.0) * SETTLED_AFTER_PART;
+        let sales: Vec<&Sale> = self.sales.iter().filter(|sale| sale.at_s >= settled_s).collect();
         let work: f64 = sales.iter().map(|sale| sale.work as f64).sum();
         let credits: f64 = sales.iter().map(|sale| sale.credits).sum();
         (credits > 0.0).then(|| (self.scale.phone_seconds(work) * 100.0 / credits, sales.len()))

@@ -63,7 +63,7 @@ impl Timing {
     /// For a test: the machinery, not the performance.
     pub const SHORT: Self = Self {
         days: 2,
-        calm: Duration::from_millis(300),
+        calm: Duration::from_secs(1),
         bare: Duration::from_secs(2),
         fresh: Duration::from_secs(2),
         profiled: Duration::from_secs(2),

@@ -160,6 +160,8 @@ pub fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             stands: GATED,
+            // The price takes its time from the floor to where it stays.
+            seconds: Some((45, 0)),
             ..solvers(
                 "solvers-500",
                 "The same on 500 networks, three requests/s from each at the most.",
