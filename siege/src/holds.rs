@@ -54,7 +54,7 @@ pub struct Timing {
 impl Timing {
     /// For the report.
     pub const WHOLE: Self =
-        Self { before: Duration::from_secs(10), flood: Duration::from_secs(60), after: Duration::from_secs(10) };
+        Self { before: Duration::from_secs(10), flood: Duration::from_mins(1), after: Duration::from_secs(10) };
     /// For a test.
     pub const SHORT: Self =
         Self { before: Duration::from_millis(500), flood: Duration::from_secs(1), after: Duration::from_millis(500) };

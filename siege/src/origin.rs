@@ -42,7 +42,7 @@ pub const BACKLOG_MAX: usize = 511;
 /// Connections that are served; further ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 2_048;
 /// How long a connection may take to a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a long poll lasts.
 const POLL: Duration = Duration::from_secs(10);
 

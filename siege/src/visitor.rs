@@ -235,9 +235,7 @@ fn verdict(answer: &Answer) -> Verdict {
         200 if answer.is_from_origin() => Verdict::Admitted,
         429 => Verdict::Challenged,
         // The page says so in words and sets `Refresh`; what is no page says so by its code.
-        503 if !answer.is_from_origin() => {
-            answer.retry_after().map_or(Verdict::Failed, |pause| Verdict::Overloaded(pause))
-        }
+        503 if !answer.is_from_origin() => answer.retry_after().map_or(Verdict::Failed, Verdict::Overloaded),
         _ => Verdict::Failed,
     }
 }

@@ -21,20 +21,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub fn open_ended(arena: Arc<Arena>) -> Attacking {
     Box::pin(async move {
         let from = addresses(NETWORKS);
-        let mut held = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for number in 0..SOCKETS {
             let head = "GET /socket HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-            held.spawn(keep(Arc::clone(&arena), from[number % from.len()], head, "socket"));
+            tasks.spawn(keep(Arc::clone(&arena), from[number % from.len()], head, "socket"));
         }
         for number in 0..STREAMS {
             let head = "GET /events HTTP/1.1\r\nAccept: text/event-stream\r\n";
-            held.spawn(keep(Arc::clone(&arena), from[number % from.len()], head, "event stream"));
+            tasks.spawn(keep(Arc::clone(&arena), from[number % from.len()], head, "event stream"));
         }
         for number in 0..POLLS {
-            held.spawn(poll(Arc::clone(&arena), from[number % from.len()]));
+            tasks.spawn(poll(Arc::clone(&arena), from[number % from.len()]));
         }
-        while held.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
     })
 }
 
