@@ -50,7 +50,7 @@ fn holds_together(scenario: &Scenario, outcome: &Outcome) {
     assert!(!outcome.broken, "{what}: the verifier broke");
     assert!(!outcome.pages.is_empty(), "{what}: nobody came");
     assert!(outcome.readings.iter().all(|reading| reading.at_s < LONGEST_S), "{what}: it takes too long");
-    assert_eq!(outcome.sent > 0, scenario.attack.is_some(), "{what}: {} requests of attackers", outcome.sent);
+    assert_eq!(outcome.sent > 0, scenario.attack.is_some(), "{what}: sent {}, {:?}", outcome.sent, outcome.heard);
     if outcome.stand == Stand::Bare {
         assert!(outcome.readings.iter().all(|reading| reading.gate.is_none()), "{what}");
     } else {

@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const FRAME_HEADERS: u8 = 1;
 const FRAME_RST_STREAM: u8 = 3;
 const FRAME_SETTINGS: u8 = 4;
+const FRAME_GOAWAY: u8 = 7;
+/// Of what the other side says, so much is looked at.
+const TOLD_BYTES_MAX: usize = 16 * 1024;
 const FRAME_CONTINUATION: u8 = 9;
 const END_STREAM_AND_HEADERS: u8 = 0x5;
 const CANCEL: [u8; 4] = 8_u32.to_be_bytes();
@@ -43,9 +46,17 @@ pub fn http2(arena: Arc<Arena>) -> Attacking {
 async fn again(arena: Arc<Arena>, from: Ipv4Addr, continuing: bool) {
     loop {
         if let Ok(mut stream) = connect(from, arena.to.address).await {
-            let _ =
-                if continuing { continuation(&arena, &mut stream).await } else { resets(&arena, &mut stream).await };
-            arena.tally.note(if continuing { "continuation: closed" } else { "resets: closed" });
+            let mut told = Vec::new();
+            let _ = if continuing {
+                continuation(&arena, &mut stream, &mut told).await
+            } else {
+                resets(&arena, &mut stream, &mut told).await
+            };
+            let what = if continuing { "continuation" } else { "resets" };
+            match goodbye(&told) {
+                Some(code) => arena.tally.note(&format!("{what}: GOAWAY {code}")),
+                None => arena.tally.note(&format!("{what}: closed")),
+            }
         } else {
             arena.tally.note("not connected");
         }
@@ -78,7 +89,7 @@ fn preface() -> Vec<u8> {
     bytes
 }
 
-async fn resets(arena: &Arena, stream: &mut TcpStream) -> std::io::Result<()> {
+async fn resets(arena: &Arena, stream: &mut TcpStream, told: &mut Vec<u8>) -> std::io::Result<()> {
     let head = head(&arena.to.host);
     stream.write_all(&preface()).await?;
     let (mut reading, mut writing) = stream.split();
@@ -98,11 +109,11 @@ async fn resets(arena: &Arena, stream: &mut TcpStream) -> std::io::Result<()> {
     };
     tokio::select! {
         ended = writes => ended,
-        () = drained(&mut reading) => Ok(()),
+        () = drained(&mut reading, told) => Ok(()),
     }
 }
 
-async fn continuation(arena: &Arena, stream: &mut TcpStream) -> std::io::Result<()> {
+async fn continuation(arena: &Arena, stream: &mut TcpStream, told: &mut Vec<u8>) -> std::io::Result<()> {
     stream.write_all(&preface()).await?;
     let (mut reading, mut writing) = stream.split();
     // A literal header without indexing: one name byte, an empty value.
@@ -122,12 +133,41 @@ async fn continuation(arena: &Arena, stream: &mut TcpStream) -> std::io::Result<
     };
     tokio::select! {
         ended = writes => ended,
-        () = drained(&mut reading) => Ok(()),
+        () = drained(&mut reading, told) => Ok(()),
     }
 }
 
-/// Reads until the other side closes.
-async fn drained(from: &mut (impl tokio::io::AsyncRead + Unpin)) {
+/// Reads until the other side closes, and keeps the begin of it.
+async fn drained(from: &mut (impl tokio::io::AsyncRead + Unpin), told: &mut Vec<u8>) {
     let mut bytes = [0; 8192];
-    while let Ok(1..) = from.read(&mut bytes).await {}
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let room = TOLD_BYTES_MAX.saturating_sub(told.len());
+        told.extend_from_slice(&bytes[..count.min(room)]);
+    }
+}
+
+/// The error code of a GOAWAY among these frames (RFC 9113 §7), if there is one.
+fn goodbye(mut frames: &[u8]) -> Option<u32> {
+    while let Some((head, rest)) = frames.split_first_chunk::<9>() {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let payload = rest.get(..length)?;
+        if head[3] == FRAME_GOAWAY {
+            return payload.get(4..8)?.try_into().ok().map(u32::from_be_bytes);
+        }
+        frames = &rest[length..];
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_goodbye_is_found_behind_other_frames() {
+        let last_stream_and_code = [0, 0, 0, 7, 0, 0, 0, 11];
+        let frames = [frame(FRAME_SETTINGS, 0, 0, &[]), frame(FRAME_GOAWAY, 0, 0, &last_stream_and_code)].concat();
+        assert_eq!(goodbye(&frames), Some(11));
+        assert_eq!(goodbye(&frames[..frames.len() - 1]), None);
+    }
 }
