@@ -77,17 +77,21 @@ fn over_time(name: &str, outcome: &Outcome) -> String {
             .collect(),
     }];
     let marks = [(outcome.attack_s.0, "attack"), (outcome.attack_s.1, "")];
-    stacked(&[
-        lines(&format!("{name}: demand, credits/s"), "/s", &demand, &marks),
-        lines(&format!("{name}: price, seconds of a slow phone"), " s", &price, &marks),
-    ])
+    stacked(
+        &format!("{name}: demand and price over time"),
+        &[
+            lines(&format!("{name}: demand, credits/s"), "/s", &demand, &marks),
+            lines(&format!("{name}: price, seconds of a slow phone"), " s", &price, &marks),
+        ],
+    )
 }
 
 /// Pictures one below the other.
-fn stacked(pictures: &[String]) -> String {
+fn stacked(title: &str, pictures: &[String]) -> String {
     const HEIGHT: f64 = 220.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {0}\" width=\"640\" height=\"{0}\">",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {0}\" width=\"640\" height=\"{0}\" \
+         role=\"img\" aria-label=\"{title}\"><title>{title}</title>",
         HEIGHT * pictures.len() as f64
     );
     for (index, picture) in pictures.iter().enumerate() {
