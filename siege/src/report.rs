@@ -180,7 +180,10 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
         outcome.rate(|reading| reading.attackers.arrived),
         outcome.rate(|reading| reading.attackers.served),
         outcome.price_s().map_or_else(dash, |(mean, most)| format!("{mean:.2}, {most:.2}")),
-        outcome.to_protect_s().map_or_else(|| "never".to_owned(), |seconds| format!("{seconds:.1}")),
+        match outcome.stand {
+            Stand::Bare => dash(),
+            _ => outcome.to_protect_s().map_or_else(|| "never".to_owned(), |seconds| format!("{seconds:.1}")),
+        },
         outcome.verifier_cores().map_or_else(dash, |cores| format!("{cores:.2}")),
         outcome.memory_mib().map_or_else(dash, |(first, most)| format!("{first:.0} → {most:.0}")),
         outcome.generator_cores,
@@ -195,7 +198,6 @@ fn verdict(scenario: &Scenario, outcome: &Outcome) -> &'static str {
     let met = match scenario.aim {
         Aim::Served(percent) => outcome.served_percent(|_| true) >= percent,
         Aim::Invisible => outcome.challenged() == 0 && outcome.served_percent(|_| true) >= 99.0,
-        Aim::Shown => return "",
     };
     if met { "" } else { " **not met**" }
 }

@@ -41,8 +41,6 @@ pub enum Aim {
     Served(f64),
     /// No visitor sees the challenge page.
     Invisible,
-    /// Nothing but that the figures are there.
-    Shown,
 }
 
 /// A scenario.
@@ -118,7 +116,7 @@ pub fn scenarios() -> Vec<Scenario> {
         },
         attack(
             "challenge-pages",
-            "800/s of challenge pages, challenges and scripts from 100 networks.",
+            "800/s of challenge pages, challenges and questions for `clearance` from 100 networks.",
             attackers::challenge_pages,
         ),
         Scenario {
@@ -216,7 +214,7 @@ pub fn scenarios() -> Vec<Scenario> {
         attack("trickled-bodies", "100 uploads at a byte a second against 50 workers.", attackers::trickle),
         attack(
             "silent-sockets",
-            "2,100 silent sockets, more than the limit, from the carrier's own network.",
+            "3,000 silent sockets, half as many again as the limit, from the carrier's own network.",
             attackers::silence,
         ),
         Scenario {

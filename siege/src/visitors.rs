@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::client::Destination;
 use crate::networks;
 use crate::origin::PAGES;
-use crate::scale::{DEVICES, Device, Scale};
+use crate::scale::{DEVICES, Scale};
 use crate::seeded::Seeded;
 use crate::solver::Solver;
 use crate::visitor::{Fate, Group, Visitor};
@@ -163,10 +163,4 @@ fn chosen<T: Copy>(numbers: &mut Seeded, of: &[(T, f64)]) -> T {
         }
     }
     of[of.len() - 1].0
-}
-
-/// A device by its name.
-#[must_use]
-pub fn device(name: &str) -> Option<Device> {
-    DEVICES.into_iter().find(|device| device.name == name)
 }

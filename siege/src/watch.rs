@@ -68,12 +68,6 @@ impl Readings {
         self.readings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last of them.
-    #[must_use]
-    pub fn last(&self) -> Option<Reading> {
-        self.readings.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
-    }
-
     fn push(&self, reading: Reading) {
         self.readings.lock().unwrap_or_else(PoisonError::into_inner).push(reading);
     }

@@ -14,11 +14,11 @@ use crate::networks;
 /// Whatever is closed is opened again, at most once in so long.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// As many as there may be, and a twentieth more.
+/// Half as many again as there may be.
 pub fn silence(arena: Arc<Arena>) -> Attacking {
     Box::pin(async move {
         let mut held = JoinSet::new();
-        for _ in 0..arena.connections_max + arena.connections_max / 20 {
+        for _ in 0..arena.connections_max + arena.connections_max / 2 {
             let arena = Arc::clone(&arena);
             held.spawn(async move {
                 loop {

@@ -95,7 +95,7 @@ fn served(scenario: &Scenario, outcome: &Outcome) -> String {
             format!("{text}, {:.1} points below the aim of {aim:.0} %", aim - served)
         }
         Aim::Invisible => format!("{text}; {} saw the challenge page", outcome.challenged()),
-        _ => text,
+        Aim::Served(_) => text,
     }
 }
 
