@@ -6,6 +6,7 @@ mod dependencies;
 mod licence;
 mod server;
 mod setup;
+mod siege;
 mod steps;
 mod test;
 
@@ -44,6 +45,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build, then attack: an origin of known capacity, honest visitors and every attacker, with and without the gate
+    Siege {
+        /// This scenario only; may be given several times
+        #[arg(long, value_name = "NAME", conflicts_with = "record")]
+        only: Vec<String>,
+        /// Write docs/SIEGE.md and docs/images/siege
+        #[arg(long)]
+        record: bool,
+    },
     /// Install what the tests need, then run every check there is
     Test,
 }
@@ -55,6 +65,7 @@ fn main() -> ExitCode {
         Task::Bench { record, parts } => bench::measure(record, &parts),
         Task::Build => server::build(),
         Task::Demo { arguments } => server::demo(&arguments),
+        Task::Siege { only, record } => siege::lay(&only, record),
         Task::Test => test::everything(),
     };
     match done {
