@@ -6,6 +6,7 @@ pub mod admission;
 mod clearance;
 pub mod entry;
 pub mod networks;
+mod overtime;
 mod payback;
 pub mod policy;
 pub mod price;
@@ -19,6 +20,7 @@ mod tags;
 pub mod target;
 
 pub use clearance::Worth;
+pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
 pub use redeem::{Redeemed, Submission};
