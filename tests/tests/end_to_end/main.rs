@@ -44,6 +44,8 @@ mod queue;
 mod redemption;
 mod restarts;
 mod sites;
+mod slow_transfers;
 mod startup;
+mod streams;
 mod table;
 mod transfers;

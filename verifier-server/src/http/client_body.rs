@@ -120,11 +120,7 @@ where
 
     /// Reads until the body has ended or [`READ_AHEAD_BYTES`] of it are here. `shares` says what a network weighs, where
     /// others have to make room.
-    pub(super) async fn read_ahead(
-        &mut self,
-        held: Held,
-        shares: impl Fn(ClientNetwork) -> u32,
-    ) -> Result<(), Broken> {
+    pub(super) async fn read_ahead(&mut self, held: Held, shares: impl Fn(ClientNetwork) -> u32) -> Result<(), Broken> {
         while self.end.is_none() && self.beginning.len() < READ_AHEAD_BYTES {
             let frame = tokio::select! {
                 biased;

@@ -1,9 +1,9 @@
 //! The way of a request: from the connection to the gate, and from there to the origin or to an answer of our own.
 
 use super::admission::{Admissions, Slot, Word};
-use super::client_body::{Broken, ClientBody};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
+use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};

@@ -81,7 +81,8 @@ impl Verifier {
         for site in &config.sites {
             let (closable, silent) = (at_origin(&slow, site), self.origin_heads.of(site).silent());
             let (_, queued) = self.admissions.of(site).fill();
-            let unanswered = silent.filter(|(_, since)| *since >= SILENT_CLOSES_TRANSFERS).map_or(0, |(count, _)| count);
+            let unanswered =
+                silent.filter(|(_, since)| *since >= SILENT_CLOSES_TRANSFERS).map_or(0, |(count, _)| count);
             let wanted = queued.max(unanswered);
             let closed = self.close_slowest(closable, wanted);
             let asked = self.gate.pricing(&config, site).price > 0;
@@ -152,4 +153,182 @@ fn site_of(config: &Config, mark: u16) -> Option<&Site> {
 
 fn at_origin<'a>(slow: &'a [Arc<Transfer>], site: &Site) -> Vec<&'a Arc<Transfer>> {
     slow.iter().filter(|transfer| transfer.is_of(site) && transfer.is_at_origin()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::activity::{Activity, Phase};
+    use super::super::admission::Word;
+    use super::super::transfers::Party;
+    use super::*;
+    use crate::config::Config;
+    use crate::gate::admission::{Class, Request};
+    use crate::gate::networks::Nested;
+    use crate::gate::table::Table;
+    use crate::gate::{Gate, Masters, Receipt};
+    use crate::http::activity::Admittance;
+    use crate::load::Amount;
+    use crate::telemetry::Metrics;
+    use puzzle::{ClearanceId, ClientNetwork, Credits, Master, UnixSeconds};
+    use std::path::Path;
+    use std::task::Waker;
+
+    fn verifier(mode: &str) -> (Arc<Verifier>, Site) {
+        let text = format!("mode = \"{mode}\"\n[[site]]\norigin = \"http://127.0.0.1:1\"\n");
+        let config = Config::parse(&text, Path::new("test.toml")).expect("a configuration");
+        let masters = Masters { signing: Master([1; 32]), old: None };
+        let now = UnixSeconds(1_800_000_000);
+        let gate = Gate::new(masters, Table::new(1), now, config.mode, now);
+        let site = config.sites[0].clone();
+        let metrics = Metrics::new().expect("metrics");
+        (Arc::new(Verifier::new(gate, Arc::new(config), metrics)), site)
+    }
+
+    fn network(third: u8) -> ClientNetwork {
+        ClientNetwork::of([203, 0, third, 9].into())
+    }
+
+    fn receipt() -> Receipt {
+        Receipt { clearance: ClearanceId([9; 16]), charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
+    }
+
+    /// A body at the origin of which nothing comes.
+    fn upload(verifier: &Verifier, site: &Site, third: u8, receipt: Option<Receipt>) -> Arc<Transfer> {
+        let connection = Arc::new(Activity::new(None));
+        let party = Party { site: site.mark, network: network(third), connection, shared_connection: false };
+        let transfer = verifier.transfers.begin(party);
+        transfer.admitted(receipt, None);
+        transfer.goes_to_origin();
+        assert!(!transfer.waits_for_body(Waker::noop()));
+        transfer
+    }
+
+    fn is_closed(transfer: &Transfer) -> bool {
+        transfer.waits_for_body(Waker::noop())
+    }
+
+    /// Lets a request hold the only slot and so many wait for it.
+    async fn queue(verifier: &Verifier, site: &Site, count: usize) -> Vec<tokio::task::JoinHandle<Word>> {
+        let queue = verifier.admissions.of(site);
+        queue.set(1, true);
+        let ask = |third| {
+            let (queue, network) = (Arc::clone(&queue), Nested::of(network(third)));
+            let (class, clearance, cost) = (Class::Cleared, ClearanceId([0; 16]), Amount::of(Credits::ONE));
+            tokio::spawn(async move {
+                queue.ask(Request { class, network, shares: [1; 3], clearance, cost }, || [1; 3]).await
+            })
+        };
+        let asked: Vec<_> = (0..).map(ask).take(count + 1).collect();
+        while queue.fill().1 < count {
+            tokio::task::yield_now().await;
+        }
+        asked
+    }
+
+    const SLOW: Duration = Duration::from_secs(11);
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_closed_while_nobody_waits() {
+        let (verifier, site) = verifier("auto");
+        let transfer = upload(&verifier, &site, 1, None);
+        tokio::time::advance(SLOW).await;
+        verifier.second_of_transfers();
+        assert!(!is_closed(&transfer));
+        assert_eq!(verifier.lasting(&verifier.config.load(), &site).slow, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_are_closed_as_wait_and_first_those_that_do_not_pay() {
+        let (verifier, site) = verifier("auto");
+        let paying = upload(&verifier, &site, 1, Some(receipt()));
+        let free: Vec<_> = (2..5).map(|third| upload(&verifier, &site, third, None)).collect();
+        tokio::time::advance(SLOW).await;
+        let _waiting = queue(&verifier, &site, 3).await;
+        verifier.second_of_transfers();
+        assert!(free.iter().all(|transfer| is_closed(transfer)) && !is_closed(&paying));
+        verifier.second_of_transfers();
+        assert!(is_closed(&paying), "then those that do");
+        assert_eq!(verifier.metrics.slow_closed.get(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_transfer_is_never_closed() {
+        let (verifier, site) = verifier("on");
+        let fast = upload(&verifier, &site, 1, None);
+        let _waiting = queue(&verifier, &site, 3).await;
+        for _ in 0..60 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            fast.client_sent(9 * 1024);
+            assert!(!fast.waits_for_body(Waker::noop()));
+            verifier.second_of_transfers();
+        }
+        assert!(!is_closed(&fast));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_read_ahead_holds_nothing_and_is_not_closed() {
+        let (verifier, site) = verifier("on");
+        let connection = Arc::new(Activity::new(None));
+        let party = Party { site: site.mark, network: network(1), connection, shared_connection: false };
+        let reading = verifier.transfers.begin(party);
+        assert!(!reading.waits_for_body(Waker::noop()));
+        tokio::time::advance(SLOW).await;
+        let _waiting = queue(&verifier, &site, 3).await;
+        verifier.second_of_transfers();
+        assert!(!is_closed(&reading));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_origin_is_a_shortage_also_where_nobody_queues() {
+        let (verifier, site) = verifier("auto");
+        let transfer = upload(&verifier, &site, 1, None);
+        tokio::time::advance(SLOW).await;
+        let heads = verifier.origin_heads.of(&site);
+        let _asked: Vec<_> = (5..8).map(|third| heads.asked(network(third))).collect();
+        verifier.second_of_transfers();
+        assert!(!is_closed(&transfer), "they have only just been sent");
+        tokio::time::advance(SILENT_CLOSES_TRANSFERS).await;
+        verifier.second_of_transfers();
+        assert!(is_closed(&transfer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_transfer_that_cannot_pay_protects_its_connection_no_more() {
+        let (verifier, site) = verifier("on");
+        let transfer = upload(&verifier, &site, 1, None);
+        let connection = &transfer.party.connection;
+        // Its clearance is in no table.
+        transfer.admitted(Some(receipt()), Some(Arc::new(Admittance::new(connection))));
+        assert_eq!(connection.phase(), Phase::Admitted);
+        tokio::time::advance(SLOW).await;
+        verifier.second_of_transfers();
+        assert!(!transfer.pays());
+        assert_ne!(connection.phase(), Phase::Admitted);
+        assert!(!is_closed(&transfer), "nobody waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_that_never_paid_are_cut_only_for_a_closed_gate_before_a_silent_origin() {
+        for (mode, cut) in [("auto", false), ("on", true)] {
+            let (verifier, site) = verifier(mode);
+            let stream = verifier.streams.open(site.mark, network(1), None, None).expect("open");
+            let heads = verifier.origin_heads.of(&site);
+            let _asked: Vec<_> = (5..8).map(|third| heads.asked(network(third))).collect();
+            tokio::time::advance(SILENT_CUTS_STREAMS).await;
+            verifier.second_of_transfers();
+            let ended = tokio::time::timeout(Duration::from_millis(1), stream.cut()).await.is_ok();
+            assert_eq!(ended, cut, "mode {mode}");
+        }
+    }
+
+    #[test]
+    fn a_site_has_places_for_a_quarter_of_its_capacity() {
+        let (verifier, mut site) = verifier("on");
+        let config = verifier.config.load();
+        assert_eq!(verifier.stream_places(&config, &site), STREAMS_UNKNOWN_CAPACITY_MAX);
+        site.capacity_per_second = Some(Credits::whole(200));
+        assert_eq!(verifier.stream_places(&config, &site), 50);
+        site.capacity_per_second = Some(Credits::ONE);
+        assert_eq!(verifier.stream_places(&config, &site), 1);
+    }
 }

@@ -95,7 +95,10 @@ impl Metrics {
                 "Connections turned away with every one in a request",
             )?,
             slow_closed: counter("slow_transfers_closed_total", "Slow transfers closed for requests that waited")?,
-            streams_refused: counter("streams_refused_total", "WebSockets and event streams for which no place was left")?,
+            streams_refused: counter(
+                "streams_refused_total",
+                "WebSockets and event streams for which no place was left",
+            )?,
             streams_cut: counter("streams_cut_total", "Streams that never paid, cut for requests that waited")?,
             connections: gauge("connections", "Open client connections")?,
             read_ahead_bytes: gauge("read_ahead_bytes", "Bytes of request bodies held before the origin has them")?,
