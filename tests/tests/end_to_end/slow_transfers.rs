@@ -175,7 +175,9 @@ fn readers_that_crawl_make_room_for_a_visitor() {
         })
         .collect();
     until_true(SLOW_WITHIN, "all are slow", || {
-        readers.iter_mut().for_each(|reader| reader.get_mut().read_exact(&mut [0; 16]).unwrap());
+        for reader in &mut readers {
+            reader.get_mut().read_exact(&mut [0; 16]).unwrap();
+        }
         slow(&verifier) == json!(SLOTS)
     });
     // Whatever room is left is taken until somebody has to wait.
@@ -200,4 +202,39 @@ fn readers_that_crawl_make_room_for_a_visitor() {
         u64::from(read.is_ok() && bytes.len() == MORE_THAN_WAS_UNDER_WAY)
     });
     assert_eq!(whole.sum::<u64>(), SLOTS as u64 - closed);
+}
+
+#[test]
+fn a_reader_at_twice_the_least_speed_is_not_slow() {
+    let (_origin, verifier) = gated();
+    let client = from(&verifier, "203.0.113.9");
+    let cookie = buy(&client);
+    let mut connection = client.connect().unwrap();
+    connection.get_mut().write_all(&client.request("GET", "/download?100000000").cookie(&cookie).bytes()).unwrap();
+    // A kibibyte at each look, and twenty looks a second.
+    stays(Duration::from_secs(35), || {
+        connection.get_mut().read_exact(&mut [0; 1024]).unwrap();
+        (slow(&verifier) != json!(0)).then(|| "a reader that takes its time is taken for slow".to_owned())
+    });
+    assert_eq!(credits(&client, &cookie, "/"), Some(99.0));
+}
+
+#[test]
+fn a_stream_of_http_2_that_crawls_makes_room_and_its_origin_is_free() {
+    let (_origin, verifier) = gated();
+    let (busy, visitor) = (from(&verifier, "198.51.100.7"), from(&verifier, "203.0.113.9"));
+    let (cookie, own) = (buy(&busy), buy(&visitor));
+    let transfer = Transfer { port: verifier.port, host: HOST.into(), cookie, version: Version::Two };
+    let from_busy = [("x-forwarded-proto", "http"), ("x-forwarded-for", "198.51.100.7")];
+    let crawling = transfer.crawl("/download?100000000", &from_busy, 1);
+    until_true(SLOW_WITHIN, "it is slow", || slow(&verifier) == json!(1));
+    let mut hangs = Vec::new();
+    until_true(SOON, "it makes room", || {
+        let mut connection = visitor.connect().unwrap();
+        connection.get_mut().write_all(&visitor.request("GET", "/hang").cookie(&own).bytes()).unwrap();
+        hangs.push(connection);
+        status(&verifier)["slow_transfers_closed"] == json!(1)
+    });
+    until_true(SOON, "it is gone", || slow(&verifier) == json!(0));
+    drop(crawling);
 }

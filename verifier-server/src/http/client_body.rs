@@ -145,7 +145,12 @@ where
         Ok(())
     }
 
-    /// Whether that has been done.
+    /// Whether nothing of it has to come any more.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end.is_some() || self.incoming.is_end_stream()
+    }
+
+    /// Whether the beginning has been read.
     pub(super) const fn is_read_ahead(&self) -> bool {
         self.held.is_some()
     }

@@ -34,12 +34,20 @@ pub(super) struct Asked {
 }
 
 impl OriginHeads {
-    /// A request goes to the origin.
+    /// A request goes to the origin, and nothing of it is to come any more: from now on the origin is waited for.
     pub(super) fn asked(self: &Arc<Self>, network: ClientNetwork) -> Asked {
         let mut waiting = self.lock();
         waiting.since.get_or_insert_with(Instant::now);
         *waiting.requests.entry(network).or_default() += 1;
         Asked { of: Arc::clone(self), network, heads: waiting.heads }
+    }
+
+    /// The head of an answer came: the origin works.
+    pub(super) fn answered(&self) {
+        let mut waiting = self.lock();
+        waiting.heads += 1;
+        waiting.requests.clear();
+        waiting.since = None;
     }
 
     /// How many requests wait, and for how long no head has come to them, where that tells that the origin is silent.
@@ -52,16 +60,6 @@ impl OriginHeads {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Asked {
-    /// The head of its answer came: the origin works.
-    pub(super) fn answered(self) {
-        let mut waiting = self.of.lock();
-        waiting.heads += 1;
-        waiting.requests.clear();
-        waiting.since = None;
     }
 }
 
@@ -100,9 +98,9 @@ mod tests {
         assert_eq!(heads.silent(), None, "two networks that wait tell nothing");
         let third = heads.asked(network(3));
         assert_eq!(heads.silent(), Some((52, Duration::from_secs(2))));
-        third.answered();
+        heads.answered();
         assert_eq!(heads.silent(), None);
-        drop((many, second));
+        drop((many, second, third));
         assert_eq!(heads.lock().requests.len(), 0);
     }
 

@@ -9,7 +9,7 @@ use super::origin_heads::OriginHeads;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::streams::OpenStream;
-use super::transfers::Party;
+use super::transfers::{Party, Transfer};
 use super::{forward, tunnel};
 use crate::clock;
 use crate::config::{Config, Limits, Origin, Site};
@@ -101,11 +101,8 @@ pub(super) async fn forward(
         return context.overloaded().map(|body| body.ending(in_progress));
     };
     let upgrade = asks_for_websocket(&request);
-    let stream = upgrade.then(|| verifier.open_stream(config, &destination, visitor));
-    if let Some(None) = stream {
-        if let Some(receipt) = &destination.receipt {
-            verifier.gate.give_back(destination.site, receipt, clock::now());
-        }
+    let stream = if upgrade { verifier.open_websocket(config, &destination, visitor) } else { None };
+    if upgrade && stream.is_none() {
         return context.overloaded().map(|body| body.ending(in_progress));
     }
     let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -121,11 +118,13 @@ pub(super) async fn forward(
     parts.version = Version::HTTP_11;
     forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
     let waiting = Waiting::begin(Arc::clone(&destination.load));
-    let asked_origin = destination.heads.asked(visitor.network());
+    // While an upload goes on nobody waits for the head of its answer.
+    let asked_origin = body.is_whole().then(|| destination.heads.asked(visitor.network()));
     let answered = verifier.origins.client.request(Request::from_parts(parts, body));
     let answered = within(config.limits.origin_timeout, &upload, answered).await;
+    drop(asked_origin);
     if matches!(answered, Some(Ok(_))) {
-        asked_origin.answered();
+        destination.heads.answered();
     }
     // What ends because of the client says nothing about the origin.
     if !matches!(answered, Some(Err(_)) if upload.stalled()) {
@@ -155,7 +154,7 @@ pub(super) async fn forward(
     };
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     forward::to_client(response.headers_mut(), switched);
-    match (client_side, stream.flatten()) {
+    match (client_side, stream) {
         (Some(client_side), Some(stream)) if switched => {
             let origin_side = hyper::upgrade::on(&mut response);
             // A tunnel lasts for hours and takes no worker meanwhile.
@@ -179,18 +178,8 @@ pub(super) async fn forward(
     if is_stream && stream.is_none() {
         return context.overloaded().map(|body| body.ending(in_progress));
     }
-    let transfer = known_transfer.unwrap_or_else(|| {
-        let party = Party {
-            site: destination.site.mark,
-            network: visitor.network(),
-            connection: Arc::clone(in_progress.connection()),
-            shared_connection,
-        };
-        let transfer = verifier.transfers.begin(party);
-        transfer.admitted(destination.receipt, in_progress.admittance().cloned());
-        transfer.goes_to_origin();
-        transfer
-    });
+    let transfer = known_transfer
+        .unwrap_or_else(|| verifier.begin_transfer(&destination, visitor, &in_progress, shared_connection));
     if let Some(stream) = &stream {
         stream.cut_by(&transfer);
     }
@@ -200,6 +189,30 @@ pub(super) async fn forward(
 }
 
 impl Verifier {
+    /// A download begins.
+    fn begin_transfer(
+        &self,
+        to: &Destination<'_>,
+        visitor: &Visitor,
+        in_progress: &InProgress,
+        shared_connection: bool,
+    ) -> Arc<Transfer> {
+        let (network, connection) = (visitor.network(), Arc::clone(in_progress.connection()));
+        let transfer = self.transfers.begin(Party { site: to.site.mark, network, connection, shared_connection });
+        transfer.admitted(to.receipt, in_progress.admittance().cloned());
+        transfer.goes_to_origin();
+        transfer
+    }
+
+    /// A stream for a WebSocket, before the origin is asked: for whom there is no place is paid back.
+    fn open_websocket(&self, config: &Config, to: &Destination<'_>, visitor: &Visitor) -> Option<OpenStream> {
+        let stream = self.open_stream(config, to, visitor);
+        if let Some(receipt) = to.receipt.as_ref().filter(|_| stream.is_none()) {
+            self.gate.give_back(to.site, receipt, clock::now());
+        }
+        stream
+    }
+
     /// A stream for an admitted request, if there is a place for it.
     fn open_stream(&self, config: &Config, to: &Destination<'_>, visitor: &Visitor) -> Option<OpenStream> {
         let asked = self.gate.pricing(config, to.site).price > 0;

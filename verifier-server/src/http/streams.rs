@@ -18,7 +18,7 @@ pub(super) const STREAMS_PER_CLEARANCE_MAX: usize = 4;
 /// Streams with a place at a site whose capacity nobody knows; else a quarter of its credits a second.
 pub(super) const STREAMS_UNKNOWN_CAPACITY_MAX: usize = 64;
 /// How often a stream pays.
-pub(super) const STREAM_PAYS_EVERY: Duration = Duration::from_secs(60);
+pub(super) const STREAM_PAYS_EVERY: Duration = Duration::from_mins(1);
 
 /// All open streams of a verifier.
 #[derive(Debug, Default)]
@@ -107,12 +107,16 @@ impl Streams {
         let inner = self.lock();
         let free = inner.open.values().filter(|stream| stream.site == site && stream.receipt.is_none());
         let free = most_crowded(free, count, |stream| (stream.network, stream.began), shares);
-        free.iter().for_each(|stream| stream.cut.notify_one());
-        let transfers: Vec<Arc<Transfer>> = free.iter().filter_map(|stream| stream.transfer.upgrade()).collect();
-        let count = free.len();
+        let (count, mut transfers) = (free.len(), Vec::new());
+        for stream in free {
+            stream.cut.notify_one();
+            transfers.extend(stream.transfer.upgrade());
+        }
         drop(inner);
         // With the lock released: a transfer that ends gives its stream back.
-        transfers.iter().for_each(|transfer| transfer.close());
+        for transfer in transfers {
+            transfer.close();
+        }
         count
     }
 

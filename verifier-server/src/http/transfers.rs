@@ -134,7 +134,7 @@ impl Transfer {
     /// Whether it is slow now.
     pub(super) fn is_slow(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        state.up.is_slow(now) | state.down.is_slow(now)
+        (state.up.is_slow(now) | state.down.is_slow(now)) && !state.closed
     }
 
     /// Whether the origin works for it.
