@@ -296,7 +296,9 @@ mod tests {
     async fn a_newcomer_whose_head_is_on_its_way_is_not_closed_for_the_next_one() {
         let connections = Connections::new();
         let idle: Vec<Arc<Place>> = (0..4).filter_map(|_| enter(&connections, 1, 5)).collect();
-        idle.iter().for_each(|place| drop(InProgress::begin(place)));
+        for place in &idle {
+            drop(InProgress::begin(place));
+        }
         let slow_line = enter(&connections, 1, 5).expect("a place");
         for _ in 0..3 {
             let newcomer = enter(&connections, 1, 5).expect("a place");

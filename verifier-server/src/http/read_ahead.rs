@@ -186,7 +186,7 @@ mod tests {
     async fn at_the_limit_who_trickles_for_long_makes_room_and_the_newcomer_stays() {
         let all = ReadAheads::new(LIMIT);
         let trickles: Vec<Held> = (0..8).map(|third| reading(&all, third, LIMIT / 8 - 1)).collect();
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         let newcomer = reading(&all, 99, LIMIT / 4);
         assert!(!is_ended(&newcomer), "though it holds more than any other network");
         assert!(trickles.iter().any(is_ended) && all.bytes() <= LIMIT);

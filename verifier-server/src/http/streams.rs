@@ -164,9 +164,9 @@ mod tests {
     use crate::load::Amount;
     use puzzle::Credits;
 
-    fn paid_by(clearance: u8) -> Option<Receipt> {
+    fn paid_by(clearance: u8) -> Receipt {
         let clearance = ClearanceId([clearance; 16]);
-        Some(Receipt { clearance, charged: Credits::ONE, kept: Amount::of(Credits::ONE) })
+        Receipt { clearance, charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
     }
 
     fn network(third: u8) -> ClientNetwork {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn open(streams: &Arc<Streams>, clearance: u8, places: usize) -> Option<OpenStream> {
-        streams.open(1, network(1), paid_by(clearance), Some(places))
+        streams.open(1, network(1), Some(paid_by(clearance)), Some(places))
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         assert!(open(&streams, 1, 6).is_none());
         let _second: Vec<OpenStream> = (0..2).filter_map(|_| open(&streams, 2, 6)).collect();
         assert!(open(&streams, 3, 6).is_none(), "the site is full");
-        assert!(streams.open(2, network(1), paid_by(1), Some(6)).is_some(), "another site is not");
+        assert!(streams.open(2, network(1), Some(paid_by(1)), Some(6)).is_some(), "another site is not");
         first.pop();
         assert!(open(&streams, 3, 6).is_some());
     }
@@ -215,7 +215,7 @@ mod tests {
             streams.second(begin + Duration::from_secs(second), &mut pay);
             assert_eq!(streams.count(1).with_place, 1, "after {second} s");
         }
-        streams.second(begin + Duration::from_secs(240), &mut pay);
+        streams.second(begin + Duration::from_mins(4), &mut pay);
         assert_eq!(streams.count(1), Count { open: 1, with_place: 0 });
         assert!(tokio::time::timeout(Duration::from_secs(1), stream.cut()).await.is_err(), "it goes on");
         assert!(open(&streams, 2, 1).is_some(), "its place is somebody else's");
