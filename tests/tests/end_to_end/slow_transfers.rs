@@ -25,8 +25,13 @@ const MORE_THAN_WAS_UNDER_WAY: usize = 16 << 20;
 const BEGUN: usize = 70 * 1024;
 
 fn gated() -> (Origin, Verifier) {
+    in_mode("on")
+}
+
+fn in_mode(mode: &str) -> (Origin, Verifier) {
     let origin = Origin::start("main");
     let settings = Settings::new()
+        .set("mode", mode)
         .set("beside", "proxy")
         .set("trusted_proxies", vec!["127.0.0.1/32"])
         .set("limits.body_timeout_seconds", 120)
@@ -64,11 +69,10 @@ fn trickle(connections: &mut [BufReader<TcpStream>]) {
     }
 }
 
-#[test]
-fn a_small_body_reaches_the_origin_when_it_is_whole_and_holds_no_slot_before() {
-    let (origin, verifier) = gated();
+fn a_trickle_reaches_the_origin_whole(mode: &str) {
+    let (origin, verifier) = in_mode(mode);
     let client = from(&verifier, "203.0.113.9");
-    let cookie = buy(&client);
+    let cookie = if mode == "on" { buy(&client) } else { String::new() };
     let mut connection = upload(&client, &cookie, 10_240, 5_000);
     until_true(SOON, "the beginning is held", || status(&verifier)["read_ahead_bytes"].as_u64() >= Some(5_000));
     let mut trickled = 0;
@@ -83,6 +87,16 @@ fn a_small_body_reaches_the_origin_when_it_is_whole_and_holds_no_slot_before() {
     let reply = Reply::read(&mut connection, false).unwrap();
     assert_eq!((reply.status, reply.text().as_str()), (200, "10240"));
     until_true(SOON, "nothing is held any more", || status(&verifier)["read_ahead_bytes"] == json!(0));
+}
+
+#[test]
+fn a_small_body_reaches_the_origin_when_it_is_whole_and_holds_no_slot_before() {
+    a_trickle_reaches_the_origin_whole("on");
+}
+
+#[test]
+fn neither_does_a_trickle_hold_a_worker_while_the_gate_is_open() {
+    a_trickle_reaches_the_origin_whole("auto");
 }
 
 #[test]

@@ -80,10 +80,11 @@ impl Verifier {
         }
         for site in &config.sites {
             let (closable, silent) = (at_origin(&slow, site), self.origin_heads.of(site).silent());
-            let (_, queued) = self.admissions.of(site).fill();
+            let (queued, queued_unpaid) = self.admissions.of(site).waiting();
             let unanswered =
                 silent.filter(|(_, since)| *since >= SILENT_CLOSES_TRANSFERS).map_or(0, |(count, _)| count);
-            let wanted = queued.max(unanswered);
+            // Nobody who pays is closed for those who do not.
+            let wanted = [queued, queued.saturating_sub(queued_unpaid)].map(|queued| queued.max(unanswered));
             let closed = self.close_slowest(closable, wanted);
             let asked = self.gate.pricing(&config, site).price > 0;
             if let Some((count, _)) = silent.filter(|(_, since)| asked && *since >= SILENT_CUTS_STREAMS) {
@@ -129,15 +130,16 @@ impl Verifier {
         slow
     }
 
-    /// Closes so many of them: first those that do not pay, and of the network that has most of them the oldest.
-    fn close_slowest(&self, slow: Vec<&Arc<Transfer>>, count: usize) -> usize {
-        if count == 0 {
-            return 0;
-        }
+    /// Closes so many of those that do not pay, and then, up to the second number in all, of those that do; of the network
+    /// that has most of them the oldest.
+    fn close_slowest(&self, slow: Vec<&Arc<Transfer>>, counts: [usize; 2]) -> usize {
         let of = |transfer: &&Arc<Transfer>| (transfer.party.network, transfer.began());
         let (paying, free): (Vec<_>, Vec<_>) = slow.into_iter().partition(|transfer| transfer.pays());
         let mut closed = 0;
-        for class in [free, paying] {
+        for (class, count) in [free, paying].into_iter().zip(counts) {
+            if count <= closed {
+                continue;
+            }
             let chosen = most_crowded(class.into_iter(), count - closed, of, |network| self.shares_of(network));
             closed += chosen.len();
             for transfer in chosen {
@@ -210,12 +212,12 @@ mod tests {
     }
 
     /// Lets a request hold the only slot and so many wait for it.
-    async fn queue(verifier: &Verifier, site: &Site, count: usize) -> Vec<tokio::task::JoinHandle<Word>> {
+    async fn queue(verifier: &Verifier, site: &Site, class: Class, count: usize) -> Vec<tokio::task::JoinHandle<Word>> {
         let queue = verifier.admissions.of(site);
         queue.set(1, true);
         let ask = |third| {
             let (queue, network) = (Arc::clone(&queue), Nested::of(network(third)));
-            let (class, clearance, cost) = (Class::Cleared, ClearanceId([0; 16]), Amount::of(Credits::ONE));
+            let (clearance, cost) = (ClearanceId([0; 16]), Amount::of(Credits::ONE));
             tokio::spawn(async move {
                 queue.ask(Request { class, network, shares: [1; 3], clearance, cost }, || [1; 3]).await
             })
@@ -245,7 +247,7 @@ mod tests {
         let paying = upload(&verifier, &site, 1, Some(receipt()));
         let free: Vec<_> = (2..5).map(|third| upload(&verifier, &site, third, None)).collect();
         tokio::time::advance(SLOW).await;
-        let _waiting = queue(&verifier, &site, 3).await;
+        let _waiting = queue(&verifier, &site, Class::Cleared, 3).await;
         verifier.second_of_transfers();
         assert!(free.iter().all(|transfer| is_closed(transfer)) && !is_closed(&paying));
         verifier.second_of_transfers();
@@ -254,10 +256,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nobody_who_pays_is_closed_for_those_who_do_not() {
+        let (verifier, site) = verifier("auto");
+        let (paying, free) = (upload(&verifier, &site, 1, Some(receipt())), upload(&verifier, &site, 2, None));
+        tokio::time::advance(SLOW).await;
+        let _waiting = queue(&verifier, &site, Class::Unpaid, 3).await;
+        verifier.second_of_transfers();
+        verifier.second_of_transfers();
+        assert!(is_closed(&free) && !is_closed(&paying));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_fast_transfer_is_never_closed() {
         let (verifier, site) = verifier("on");
         let fast = upload(&verifier, &site, 1, None);
-        let _waiting = queue(&verifier, &site, 3).await;
+        let _waiting = queue(&verifier, &site, Class::Cleared, 3).await;
         for _ in 0..60 {
             tokio::time::advance(Duration::from_secs(1)).await;
             fast.client_sent(9 * 1024);
@@ -275,7 +288,7 @@ mod tests {
         let reading = verifier.transfers.begin(party);
         assert!(!reading.waits_for_body(Waker::noop()));
         tokio::time::advance(SLOW).await;
-        let _waiting = queue(&verifier, &site, 3).await;
+        let _waiting = queue(&verifier, &site, Class::Cleared, 3).await;
         verifier.second_of_transfers();
         assert!(!is_closed(&reading));
     }
