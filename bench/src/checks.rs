@@ -27,14 +27,24 @@ struct Kind {
     now: UnixSeconds,
     /// Whether the price has risen since the challenge was issued.
     risen: bool,
+    /// Whether each comes from a network of its own, of which nothing is in a cache, instead of one for all.
+    spread: bool,
     expected: Result<(), Refusal>,
     aim: Option<f64>,
 }
 
-const GOOD: Kind =
-    Kind { name: "", spoil: |_, good| Ok(good.clone()), now: NOW, risen: false, expected: Ok(()), aim: None };
-const KINDS: [Kind; 9] = [
+const GOOD: Kind = Kind {
+    name: "",
+    spoil: |_, good| Ok(good.clone()),
+    now: NOW,
+    risen: false,
+    spread: false,
+    expected: Ok(()),
+    aim: None,
+};
+const KINDS: [Kind; 10] = [
     Kind { name: "valid, k = 8", aim: Some(700_000.0), ..GOOD },
+    Kind { name: "valid, k = 8, each from a network of its own", spread: true, ..GOOD },
     Kind { name: "valid, sent again", ..GOOD },
     Kind {
         name: "`malformed`: a nonce short",
@@ -81,14 +91,14 @@ const KINDS: [Kind; 9] = [
         ..GOOD
     },
 ];
-/// The kind that needs solutions nobody has redeemed yet, in every round.
-const FRESH: usize = 0;
+/// The first kinds need solutions that nobody has redeemed yet, in every round.
+const FRESH: usize = 2;
 
 /// Measures every kind.
 pub(crate) fn measure() -> anyhow::Result<Table> {
     let mut stand = Stand::new(DIFFICULTY)?;
     let beforehand = stand.solved(BEFOREHAND)?;
-    redeem_all(&stand, &GOOD, &beforehand)?;
+    redeem_all(&mut stand, &GOOD, &beforehand)?;
     let good = &beforehand[..PER_ROUND as usize];
     let mut batches = Vec::new();
     for kind in &KINDS {
@@ -98,10 +108,12 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
     let mut yardstick = Sample::default();
     let mut samples: [Sample; KINDS.len()] = Default::default();
     for round in 0..ROUNDS {
-        batches[FRESH] = stand.solved(PER_ROUND)?;
+        for batch in &mut batches[..FRESH] {
+            *batch = stand.solved(PER_ROUND)?;
+        }
         yardstick.add(digests());
         for ((kind, batch), sample) in KINDS.iter().zip(&batches).zip(&mut samples) {
-            sample.add(redeem_all(&stand, kind, batch)?);
+            sample.add(redeem_all(&mut stand, kind, batch)?);
         }
         eprintln!("    round {} of {ROUNDS}", round + 1);
     }
@@ -121,7 +133,8 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         title: "Checks of solutions, one core".to_owned(),
         method: format!(
             "`Gate::redeem` in one thread, from base64url text to the answer, by that thread's CPU time: {PER_ROUND} of \
-             each kind a round, into a table of the default size in which {BEFOREHAND} clearances were bought before. \
+             each kind a round, into a table of the default size in which {BEFOREHAND} clearances were bought before; \
+             all from one network unless said otherwise. \
              The ratio is how many digests of 44 bytes by the sha2 crate one check is worth."
         ),
         unit: "checks/s",
@@ -131,13 +144,14 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
 }
 
 /// Redeems all of them; checks a second.
-fn redeem_all(stand: &Stand, kind: &Kind, batch: &[Submitted]) -> anyhow::Result<f64> {
+fn redeem_all(stand: &mut Stand, kind: &Kind, batch: &[Submitted]) -> anyhow::Result<f64> {
+    let one = ClientNetwork::of(Stand::VISITOR);
+    let networks: Vec<_> = batch.iter().map(|_| if kind.spread { stand.next_network() } else { one }).collect();
     let config: &Config = if kind.risen { &stand.dear } else { &stand.config };
     let site = config.site_of(Stand::HOST).context("the site is configured")?;
-    let network = ClientNetwork::of(Stand::VISITOR);
     let mut others = 0_u32;
     let begun = thread_cpu();
-    for (submitted, first) in batch.iter().zip((0..=u8::MAX).cycle()) {
+    for ((submitted, network), first) in batch.iter().zip(networks).zip((0..=u8::MAX).cycle()) {
         let result = black_box(stand.gate.redeem(config, site, &submitted.as_submission(network), kind.now, first));
         let bought = result.map(|redeemed| matches!(redeemed, Redeemed::Clearance { .. }));
         others += u32::from(bought != kind.expected.map(|()| true));

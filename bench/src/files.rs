@@ -9,15 +9,28 @@ use std::thread;
 /// Longest request head that is read.
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
 
-/// What is served: the path, its content type and the content.
+/// What is served, by its path.
 #[derive(Default)]
 pub(crate) struct Files {
-    files: BTreeMap<String, (String, Vec<u8>)>,
+    files: BTreeMap<String, File>,
+}
+
+struct File {
+    content_type: String,
+    content: Vec<u8>,
+    gzip: bool,
 }
 
 impl Files {
     pub(crate) fn add(&mut self, path: &str, content_type: &str, content: impl Into<Vec<u8>>) {
-        self.files.insert(path.to_owned(), (content_type.to_owned(), content.into()));
+        let file = File { content_type: content_type.to_owned(), content: content.into(), gzip: false };
+        self.files.insert(path.to_owned(), file);
+    }
+
+    /// The same, compressed already.
+    pub(crate) fn add_gzip(&mut self, path: &str, content_type: &str, content: impl Into<Vec<u8>>) {
+        let file = File { content_type: content_type.to_owned(), content: content.into(), gzip: true };
+        self.files.insert(path.to_owned(), file);
     }
 
     /// Serves the files until the process ends, and gives the address.
@@ -46,15 +59,22 @@ impl Files {
         }
         let mut stream = reader.into_inner().into_inner();
         let path = first.split(' ').nth(1).unwrap_or_default();
-        let (status, content_type, content) = match self.files.get(path) {
-            Some((content_type, content)) => ("200 OK", content_type.as_str(), content.as_slice()),
-            None => ("404 Not Found", "text/plain", &b"not here"[..]),
+        let Some(File { content_type, content, gzip }) = self.files.get(path) else {
+            return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         };
+        // A worker's script is the page's own, which has just been loaded; of a module nothing has been.
+        let cache = if content_type.starts_with("text/javascript") {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-store"
+        };
+        let encoding = if *gzip { "Content-Encoding: gzip\r\n" } else { "" };
         let length = content.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-        )?;
-        stream.write_all(content)
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{encoding}\
+             Cache-Control: {cache}\r\nConnection: close\r\n\r\n"
+        );
+        // In one piece, so that none waits for the other to be acknowledged.
+        stream.write_all(&[head.as_bytes(), content].concat())
     }
 }

@@ -77,8 +77,8 @@ impl<'a> Page<'a> {
         files.add("/empty.js", JAVASCRIPT, include_str!("../page/empty.js"));
         files.add("/empty.wasm", WASM, EMPTY_MODULE);
         for asset in &assets {
-            let content = fs::read(built("www").join(&asset.served)).with_context(|| asset.served.clone())?;
-            files.add(&format!("/assets/{}", asset.served), &asset.content_type, content);
+            let content = read(&built("www").join(format!("{}.gz", asset.served)))?;
+            files.add_gzip(&format!("/assets/{}", asset.served), &asset.content_type, content);
         }
         files.add("/sha2.wasm", WASM, read(&built("bench/sha2.wasm"))?);
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node_modules");

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use puzzle::{Challenge, ClientNetwork, Master, SubPuzzle, UnixSeconds, encode, target};
 use verifier_server::config::{Config, Mode};
+use verifier_server::gate::networks::{HashKey, Memory, Profile};
 use verifier_server::gate::table::Table;
 use verifier_server::gate::{Gate, Masters, Quote, Submission};
 
@@ -29,6 +30,7 @@ pub struct Stand {
     /// The same under a price at which the work buys too little.
     pub dear: Config,
     issued: u128,
+    networks: u32,
 }
 
 /// What a client sends: challenge and solution as text.
@@ -86,7 +88,18 @@ impl Stand {
         let masters = Masters { signing: Master([7; 32]), old: None };
         let table_begins = UnixSeconds(NOW.0 - 86_400);
         let gate = Gate::new(masters, Table::new(config.table_mib), table_begins, Mode::On, NOW);
-        Ok(Self { gate, config, dear: config_at(difficulty * RISE)?, issued: 0 })
+        // As the verifier starts: what networks usually bring is asked of their memory.
+        let gate =
+            gate.with_memory(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, NOW));
+        Ok(Self { gate, config, dear: config_at(difficulty * RISE)?, issued: 0, networks: 0 })
+    }
+
+    /// A network that has not been seen before, anywhere among all of IPv4.
+    pub fn next_network(&mut self) -> ClientNetwork {
+        self.networks += 1;
+        // An odd factor leads through all of them, far from one to the next.
+        let bits = self.networks.wrapping_mul(0x009e_3779) << 8;
+        ClientNetwork::of(Ipv4Addr::from_bits(bits).into())
     }
 
     /// This many solved challenges, each for a clearance of its own.

@@ -14,10 +14,10 @@ const FEW: u64 = 100;
 const MANY: u64 = 300;
 
 // Instructions besides hashing.
-const ISSUE_MAX: u64 = 20_500;
-const REDEEM_MAX: u64 = 23_000;
-const REFUSE_MAX: u64 = 6_000;
-const ADMIT_MAX: u64 = 7_900;
+const ISSUE_MAX: u64 = 14_200;
+const REDEEM_MAX: u64 = 12_700;
+const REFUSE_MAX: u64 = 5_400;
+const ADMIT_MAX: u64 = 12_300;
 
 #[test]
 fn a_challenge_is_issued_and_solved_in_few_instructions() {

@@ -17,6 +17,27 @@ pub enum Purpose {
     Gate,
     /// A single-use token for a form. Wire value 1.
     Form,
+    /// Nothing: it is a [`crate::Ticket`], which waits instead of working. Wire value 2.
+    Ticket,
+}
+
+impl Purpose {
+    const fn from_wire(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Gate),
+            1 => Some(Self::Form),
+            2 => Some(Self::Ticket),
+            _ => None,
+        }
+    }
+
+    const fn wire(self) -> u8 {
+        match self {
+            Self::Gate => 0,
+            Self::Form => 1,
+            Self::Ticket => 2,
+        }
+    }
 }
 
 /// How much a challenge asks: `count` sub-puzzles of `difficulty` expected attempts each.
@@ -86,12 +107,14 @@ impl Challenge {
     /// [`Refusal::Malformed`] for a wrong length, an unknown version, algorithm or purpose (2, the ticket without
     /// script, is never redeemed), a count, difficulty or lifetime out of range, and flags beyond bit 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let challenge = Self::of_any_purpose(bytes)?;
+        if challenge.purpose == Purpose::Ticket { Err(Refusal::Malformed) } else { Ok(challenge) }
+    }
+
+    /// [`Challenge::parse`], tickets too.
+    pub(crate) fn of_any_purpose(bytes: &[u8]) -> Result<Self, Refusal> {
         let bytes: [u8; CHALLENGE_BYTES] = bytes.try_into().map_err(|_| Refusal::Malformed)?;
-        let purpose = match bytes[14] {
-            0 => Purpose::Gate,
-            1 => Purpose::Form,
-            _ => return Err(Refusal::Malformed),
-        };
+        let purpose = Purpose::from_wire(bytes[14]).ok_or(Refusal::Malformed)?;
         let [_, _, _, count, d0, d1, d2, d3, ..] = bytes;
         let in_range =
             bytes[0] == VERSION && (1..=Shape::COUNT_MAX).contains(&count) && bytes[15] & !FLAG_STANDING == 0;
@@ -115,10 +138,7 @@ impl Challenge {
         signed[4..8].copy_from_slice(&shape.difficulty.attempts().to_be_bytes());
         signed[8..12].copy_from_slice(&new.issued_at.0.to_be_bytes());
         signed[12..14].copy_from_slice(&new.lifetime_seconds.get().to_be_bytes());
-        signed[14] = match new.purpose {
-            Purpose::Gate => 0,
-            Purpose::Form => 1,
-        };
+        signed[14] = new.purpose.wire();
         signed[15] = if new.standing { FLAG_STANDING } else { 0 };
         signed[16..32].copy_from_slice(&new.random);
         signed[32..40].copy_from_slice(&new.binding);

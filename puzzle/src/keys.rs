@@ -1,10 +1,10 @@
 //! The keys of a day, derived from the masters (PROTOCOL §1).
 
 use crate::authentic::{Authentic, Expectations};
+use crate::prf::Prf;
 use crate::{Challenge, ClientNetwork, Day, NewChallenge, Refusal, UnixSeconds, challenge};
 use core::fmt::{self, Write};
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -53,32 +53,15 @@ impl fmt::Debug for ClearanceId {
     }
 }
 
-/// One PRF: HMAC-SHA-256 under the key of one use and one day.
-#[derive(Clone)]
-struct Prf(Hmac<Sha256>);
-
-impl Prf {
-    fn derive(master: &Master, use_name: &str, day: Day) -> Self {
-        let mut info = Info { bytes: [0; Info::LEN_MAX], len: 0 };
-        // The longest info, `portcullis/1/clearance/65535`, fits.
-        let _ = write!(info, "portcullis/1/{use_name}/{}", day.0);
-        let mut key = [0; 32];
-        // HKDF refuses only outputs beyond 255 blocks.
-        let _ = Hkdf::<Sha256>::new(None, &master.0).expand(&info.bytes[..info.len], &mut key);
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&key);
-        // RFC 2104 pads a short key with zeros to one block: the same key, and a constructor that cannot fail.
-        Self(Hmac::new(&block.into()))
-    }
-
-    fn of<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
-        let mut mac = self.0.clone();
-        for part in parts {
-            mac.update(part);
-        }
-        let full = mac.finalize().into_bytes();
-        core::array::from_fn(|i| full.get(i).copied().unwrap_or_default())
-    }
+/// The key of one use and one day.
+fn derive(master: &Master, use_name: &str, day: Day) -> Prf {
+    let mut info = Info { bytes: [0; Info::LEN_MAX], len: 0 };
+    // The longest info, `portcullis/1/clearance/65535`, fits.
+    let _ = write!(info, "portcullis/1/{use_name}/{}", day.0);
+    let mut key = [0; 32];
+    // HKDF refuses only outputs beyond 255 blocks.
+    let _ = Hkdf::<Sha256>::new(None, &master.0).expand(&info.bytes[..info.len], &mut key);
+    Prf::new(&key)
 }
 
 struct Info {
@@ -119,7 +102,7 @@ impl DayKeys {
     /// Derives the keys of `day`.
     #[must_use]
     pub fn derive(master: &Master, day: Day) -> Self {
-        let prf = |use_name| Prf::derive(master, use_name, day);
+        let prf = |use_name| derive(master, use_name, day);
         Self {
             place: 0,
             challenge: prf("challenge"),
@@ -164,7 +147,7 @@ impl DayKeys {
 
     /// The name of what `challenge` buys.
     pub(crate) fn clearance_id(&self, challenge: &Challenge) -> ClearanceId {
-        ClearanceId(self.clearance.of(&[challenge.bytes()]))
+        ClearanceId(self.clearance.of_64(challenge.bytes()))
     }
 
     pub(crate) fn signed(&self, challenge: &Challenge) -> bool {
@@ -172,7 +155,7 @@ impl DayKeys {
     }
 
     fn mac(&self, signed: &[u8; challenge::MACED_BYTES]) -> [u8; 16] {
-        self.challenge.of(&[signed])
+        self.challenge.of_48(signed)
     }
 }
 

@@ -14,9 +14,12 @@ mod base64url;
 mod challenge;
 mod keys;
 mod network;
+mod prf;
 pub mod price;
 mod refusal;
+mod sha256;
 mod solution;
+mod ticket;
 mod units;
 
 pub use algorithm::Algorithm;
@@ -27,4 +30,5 @@ pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag, TagSour
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
 pub use solution::{SOLUTION_BYTES_MAX, Solution, SubPuzzle, seed_of, target};
+pub use ticket::{NewTicket, Ticket, TicketRefusal};
 pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

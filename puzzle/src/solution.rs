@@ -1,14 +1,11 @@
 //! The solution and its check (PROTOCOL §2).
 
+use crate::sha256::{INITIAL_STATE, bytes_of, padding};
 use crate::{Algorithm, CHALLENGE_BYTES, Challenge, Difficulty, Refusal, Shape};
 use sha2::block_api::compress256;
 
 /// Length of the longest solution in bytes: 64 nonces.
 pub const SOLUTION_BYTES_MAX: usize = 8 * Shape::COUNT_MAX as usize;
-
-/// SHA-256 initial state (FIPS 180-4, §5.3.3).
-const INITIAL_STATE: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// A solution of the right length for its challenge.
 #[derive(Clone, Copy, Debug)]
@@ -39,16 +36,9 @@ pub const fn target(difficulty: Difficulty) -> u64 {
 /// The seed of a challenge's attempts: its SHA-256.
 #[must_use]
 pub fn seed_of(challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 32] {
-    let mut padding = [0; 64];
-    padding[0] = 0x80;
-    padding[56..].copy_from_slice(&(8 * CHALLENGE_BYTES as u64).to_be_bytes());
     let mut state = INITIAL_STATE;
-    compress256(&mut state, &[*challenge, padding]);
-    let mut seed = [0; 32];
-    for (bytes, word) in seed.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    seed
+    compress256(&mut state, &[*challenge, const { padding(CHALLENGE_BYTES) }]);
+    bytes_of(&state)
 }
 
 /// One sub-puzzle of a challenge, for whoever solves it without a kernel of its own.
@@ -68,39 +58,113 @@ impl SubPuzzle {
     /// The first eight bytes of the digest of `nonce`; at most [`target`] where it solves.
     #[must_use]
     pub fn attempt(&mut self, nonce: u64) -> u64 {
-        attempt(&mut self.block, self.index, nonce.to_be_bytes())
+        lay_out(&mut self.block, self.index, nonce.to_be_bytes());
+        leading(&self.block)
     }
 }
 
+/// Attempts that are laid out before the first of them is hashed. Hashed one by one out of the same block, each would wait
+/// for what was just written to it; so the processor begins the next while it still works on one.
+const BATCH: usize = 8;
+
 /// Whether every sub-puzzle is solved; `first` is checked first, then the others in turn.
 pub(crate) fn solves(challenge: &Challenge, solution: &Solution<'_>, first: u8) -> bool {
-    let shape = challenge.shape();
-    let target = target(shape.difficulty);
-    let mut block = attempt_block(&seed_of(challenge.bytes()));
-    (0..shape.count).all(|step| {
-        // Both terms are below 64.
-        let sub_puzzle = (first % shape.count + step) % shape.count;
-        let Some(nonce) = solution.nonce(sub_puzzle) else { return false };
-        match shape.algorithm {
-            Algorithm::Sha256 => attempt(&mut block, sub_puzzle, nonce) <= target,
+    let Shape { algorithm, count, difficulty } = challenge.shape();
+    let target = target(difficulty);
+    let mut blocks = [attempt_block(&seed_of(challenge.bytes())); BATCH];
+    let first = first % count;
+    // All below 64.
+    let mut order = (first..count).chain(0..first);
+    loop {
+        let mut laid_out = 0;
+        for (block, sub_puzzle) in blocks.iter_mut().zip(&mut order) {
+            let Some(nonce) = solution.nonce(sub_puzzle) else { return false };
+            match algorithm {
+                Algorithm::Sha256 => lay_out(block, sub_puzzle, nonce),
+            }
+            laid_out += 1;
         }
-    })
+        if laid_out == 0 {
+            return true;
+        }
+        if !blocks[..laid_out].iter().all(|block| leading(block) <= target) {
+            return false;
+        }
+    }
 }
 
-/// One padded block: seed, sub-puzzle, nonce, 352 bits of message.
+/// Seed, sub-puzzle and nonce: one padded block.
+const ATTEMPT_BYTES: usize = 32 + 4 + 8;
+
+/// The block of attempts that begin with `seed`.
 fn attempt_block(seed: &[u8; 32]) -> [u8; 64] {
-    let mut block = [0; 64];
+    let mut block = const { padding(ATTEMPT_BYTES) };
     block[..32].copy_from_slice(seed);
-    block[44] = 0x80;
-    block[56..].copy_from_slice(&352_u64.to_be_bytes());
     block
 }
 
-/// The first eight bytes of an attempt's digest.
-fn attempt(block: &mut [u8; 64], sub_puzzle: u8, nonce: [u8; 8]) -> u64 {
+/// Makes a block that of another attempt.
+fn lay_out(block: &mut [u8; 64], sub_puzzle: u8, nonce: [u8; 8]) {
     block[32..36].copy_from_slice(&u32::from(sub_puzzle).to_be_bytes());
     block[36..44].copy_from_slice(&nonce);
+}
+
+/// The first eight bytes of an attempt's digest.
+fn leading(block: &[u8; 64]) -> u64 {
     let mut state = INITIAL_STATE;
     compress256(&mut state, core::slice::from_ref(block));
     u64::from(state[0]) << 32 | u64::from(state[1])
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::{NewChallenge, Purpose, SiteTag, UnixSeconds};
+    use core::num::NonZeroU16;
+    use std::vec::Vec;
+
+    fn challenge(count: u8) -> Challenge {
+        let difficulty = Difficulty::new(8).expect("not 0");
+        let new = NewChallenge {
+            shape: Shape { algorithm: Algorithm::Sha256, count, difficulty },
+            issued_at: UnixSeconds(1_800_000_000),
+            lifetime_seconds: NonZeroU16::MIN,
+            purpose: Purpose::Gate,
+            standing: false,
+            random: [7; 16],
+            binding: [0; 8],
+            site: SiteTag([0; 8]),
+        };
+        Challenge::build(&new, |_| [0; 16])
+    }
+
+    /// The first nonce that solves a sub-puzzle, or that does not.
+    fn nonce(challenge: &Challenge, sub_puzzle: u8, solving: bool) -> [u8; 8] {
+        let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+        let target = target(challenge.shape().difficulty);
+        let nonce = (0..u64::MAX).find(|nonce| (puzzle.attempt(*nonce) <= target) == solving);
+        nonce.expect("one in eight solves").to_be_bytes()
+    }
+
+    #[test]
+    fn one_unsolved_sub_puzzle_is_found_wherever_it_is_and_whichever_comes_first() {
+        for count in [1, 7, 8, 9, 20, 64] {
+            let challenge = challenge(count);
+            let good: Vec<[u8; 8]> = (0..count).map(|index| nonce(&challenge, index, true)).collect();
+            let solves = |nonces: &[[u8; 8]], first| {
+                let solution = Solution::parse(nonces.as_flattened(), challenge.shape()).expect("of its length");
+                solves(&challenge, &solution, first)
+            };
+            assert!((0..=u8::MAX).all(|first| solves(&good, first)), "all {count} are solved");
+            for index in 0..count {
+                let mut spoiled = good.clone();
+                spoiled[usize::from(index)] = nonce(&challenge, index, false);
+                for first in [0, 1, count / 2, count - 1, u8::MAX] {
+                    assert!(!solves(&spoiled, first), "{index} of {count} is not, {first} first");
+                }
+            }
+        }
+    }
 }

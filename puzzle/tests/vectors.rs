@@ -3,7 +3,7 @@
 
 use puzzle::{
     Algorithm, Audience, Challenge, ClientNetwork, Credits, Difficulty, Expectations, KeyRing, Master, Multiplier,
-    Refusal, Solution, Solved, UnixSeconds, decode, encode, price, seed_of, target,
+    Refusal, Solution, Solved, Ticket, TicketRefusal, UnixSeconds, decode, encode, price, seed_of, target,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -39,12 +39,8 @@ fn redeem(vector: &Value, alter: impl Fn(&mut [u8])) -> Result<Solved, Refusal> 
     let bytes = decode(text(vector, "solution").as_bytes(), &mut solution_buffer).ok_or(Refusal::Malformed)?;
     let solution = Solution::parse(bytes, challenge.shape())?;
 
-    let masters: Vec<Master> = list(vector, "masters")
-        .iter()
-        .map(|master| Master(unhex(master.as_str().unwrap()).try_into().unwrap()))
-        .collect();
     let now = UnixSeconds(number(vector, "now").try_into().unwrap());
-    let keys = KeyRing::new(&masters[0], masters.get(1), now);
+    let keys = keys(vector, now);
     let audience = match vector["site_text"].as_str().and_then(|text| text.strip_prefix("key:")) {
         Some(key) => Audience::Key(key),
         None => Audience::Site(text(vector, "site")),
@@ -56,6 +52,15 @@ fn redeem(vector: &Value, alter: impl Fn(&mut [u8])) -> Result<Solved, Refusal> 
         table_begins: UnixSeconds(number(vector, "table_begins").try_into().unwrap()),
     };
     keys.authenticate(&challenge, &expected)?.solved_by(&solution, 3)
+}
+
+/// The keys of the vector's masters.
+fn keys(vector: &Value, now: UnixSeconds) -> KeyRing {
+    let masters: Vec<Master> = list(vector, "masters")
+        .iter()
+        .map(|master| Master(unhex(master.as_str().unwrap()).try_into().unwrap()))
+        .collect();
+    KeyRing::new(&masters[0], masters.get(1), now)
 }
 
 fn network(prefix: &str) -> ClientNetwork {
@@ -106,6 +111,29 @@ fn every_failing_vector_is_refused_with_its_code() {
         }
     }
     assert!(checked >= 552, "{checked}");
+}
+
+#[test]
+fn every_ticket_is_worth_what_its_vector_says() {
+    let vectors = vectors();
+    let mut checked = 0;
+    for vector in list(&vectors, "tickets") {
+        let now = UnixSeconds(number(vector, "now").try_into().unwrap());
+        let mut buffer = [0; 64];
+        let bytes = decode(text(vector, "ticket").as_bytes(), &mut buffer).ok_or(Refusal::Malformed);
+        let keys = keys(vector, now);
+        let verdict = bytes.and_then(Ticket::parse).map_err(TicketRefusal::Refused).and_then(|ticket| {
+            keys.admits(&ticket, now, &Audience::Site(text(vector, "site")), vector["network"].as_str().map(network))
+        });
+        let found = match verdict {
+            Ok(()) => "good",
+            Err(TicketRefusal::Early { .. }) => "early",
+            Err(TicketRefusal::Refused(refusal)) => refusal.code(),
+        };
+        assert_eq!(found, text(vector, "verdict"), "{}", vector["name"]);
+        checked += 1;
+    }
+    assert!(checked >= 25, "{checked}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ import json
 
 import arithmetic
 import portcullis_client as client
+import tickets
 
 LETTERS = {"m": "malformed", "f": "forged"}
 
@@ -68,6 +69,9 @@ def complaints(vectors):
             continue
         found = outcome(entry, entry["challenge"], entry["solution"])
         yield "fail", entry["name"], [] if found == entry["code"] else [f"{found} instead of {entry['code']}"]
+    for entry in vectors["tickets"]:
+        found = tickets.verdict(entry, entry["ticket"])
+        yield "tickets", entry["name"], [] if found == entry["verdict"] else [f"{found} instead of {entry['verdict']}"]
     for case in vectors["arithmetic"]:
         results = arithmetic.answer(case)
         yield "arithmetic", case["name"], [

@@ -13,6 +13,7 @@ import struct
 import arithmetic
 import check_vectors
 import portcullis_client as client
+import tickets
 
 ABOUT = [
     "Test vectors for Portcullis, wire protocol version 1 (docs/PROTOCOL.md, which says how to use them).",
@@ -20,6 +21,7 @@ ABOUT = [
     "masters: the lines of secret_file in order, hex. now: the verifier's clock, unix seconds. site_text: what PRF(`site`) is taken of, `site:` and the site's name or `key:` and the site key, whichever `site` is. network: null where the site has bind = \"network\"; else bind = \"strict\" and this is the client's network. table_begins: the second in which the verifier's table begins. challenge, solution: as they are sent.",
     "pass: redeemed. The other fields are intermediate values, hex but for `fields`.",
     "fail: refused with `code`. An entry with `flip_bits_of` stands for 512: the passing entry of that name with one bit of its 64 bytes altered; letter i of `codes` belongs to bit i, bit 0 being the most significant bit of byte 0: m = malformed, f = forged.",
+    "tickets: PROTOCOL §8. `ticket` is the cookie's value, `verdict` what it is worth at `now`: good, early, or the code for which it is refused.",
     "arithmetic: PROTOCOL §3 by `kind`. Amounts ending in _hundredths are hundredths of a credit; prices, work, ceilings and floors are attempts; multipliers and ratios are decimal strings.",
 ]
 MASTER = bytes(range(32))
@@ -540,9 +542,10 @@ def main():
     passing_list = list(passing_entries())
     failing_list = list(failing_entries(passing_list))
     cases = [case | arithmetic.answer(case) for case in arithmetic_cases()]
+    ticket_list = list(tickets.entries((MASTER, OTHER_MASTER), NOON, random_of))
     about = ",\n".join("    " + json.dumps(line, ensure_ascii=False) for line in ABOUT)
     print(f'{{\n  "about": [\n{about}\n  ],\n  "pass": [\n{lines(passing_list)}\n  ],\n'
-          f'  "fail": [\n{lines(failing_list)}\n  ],\n  "arithmetic": [\n{lines(cases)}\n  ]\n}}')
+          f'  "fail": [\n{lines(failing_list)}\n  ],\n  "tickets": [\n{lines(ticket_list)}\n  ],\n  "arithmetic": [\n{lines(cases)}\n  ]\n}}')
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ const WITNESS: &str = r"
 
 /// How a browser differs from an ordinary visitor's.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way of its own to be different, and they combine")]
 pub struct Traits {
     /// No wasm at all, and slow JavaScript.
     pub without_wasm: bool,
@@ -61,6 +62,8 @@ pub struct Traits {
     pub without_simd: bool,
     /// Cookies are refused.
     pub without_cookies: bool,
+    /// The person has switched JavaScript off.
+    pub without_script: bool,
 }
 
 /// A running browser.
@@ -224,8 +227,13 @@ impl Browser {
 
     /// A command of the `DevTools` protocol. Chromium only.
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
+        self.try_cdp(command, parameters).unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// The same where the browser may say no.
+    pub fn try_cdp(&self, command: &str, parameters: &Value) -> Result<Value, String> {
         let body = json!({"cmd": command, "params": parameters});
-        self.driver.command("POST", "/goog/cdp/execute", &body).unwrap_or_else(|error| panic!("{command}: {error}"))
+        self.driver.command("POST", "/goog/cdp/execute", &body)
     }
 
     /// Messages of the console since the last call, workers included. Chromium only.

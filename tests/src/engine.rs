@@ -126,14 +126,17 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
     if traits.without_simd {
         arguments.push("--js-flags=--no-enable-sse4-1".into());
     }
-    let cookies = if traits.without_cookies { 2 } else { 1 };
+    let [cookies, script] = [traits.without_cookies, traits.without_script].map(|off| if off { 2 } else { 1 });
     json!({
         "browserName": "chrome",
         "pageLoadStrategy": "normal",
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {
             "args": arguments,
-            "prefs": {"profile.default_content_setting_values.cookies": cookies},
+            "prefs": {
+                "profile.default_content_setting_values.cookies": cookies,
+                "profile.default_content_setting_values.javascript": script,
+            },
         },
     })
 }
@@ -147,6 +150,7 @@ fn firefox(traits: Traits) -> Value {
                 "network.dns.localDomains": HOSTS,
                 "network.cookie.cookieBehavior": if traits.without_cookies { 2 } else { 5 },
                 "javascript.options.wasm": !traits.without_wasm,
+                "javascript.enabled": !traits.without_script,
                 // Nothing but loopback.
                 "network.captive-portal-service.enabled": false,
                 "network.connectivity-service.enabled": false,

@@ -35,6 +35,11 @@ pub struct Stage {
 impl Stage {
     /// The site `main` under [`HOST`] behind this front.
     pub fn new(front: Front, settings: Settings) -> Self {
+        Self::with_site(front, settings, |settings| settings)
+    }
+
+    /// The same, where `site` sets further keys of the site.
+    pub fn with_site(front: Front, settings: Settings, site: impl FnOnce(Settings) -> Settings) -> Self {
         let origin = Origin::start("main");
         let lines = format!(
             "location / {{ proxy_pass {}; proxy_http_version 1.1; proxy_set_header Host $http_host; }}",
@@ -42,17 +47,23 @@ impl Stage {
         );
         match front {
             Front::Proxy => {
-                let verifier = Verifier::start(settings.site("main", &[HOST], Some(&origin.url())));
+                let verifier = Verifier::start(site(settings.site("main", &[HOST], Some(&origin.url()))));
                 let relay = Relay::start(verifier.port);
                 Self { origin, verifier, nginx: None, relay }
             }
-            Front::Nginx => Self::beside_nginx(settings, origin, &Site { lines, ..Site::default() }),
+            Front::Nginx => {
+                let verifier = Verifier::start(site(beside_nginx(settings).site("main", &[HOST], None)));
+                Self::behind_nginx(verifier, origin, &Site { lines, ..Site::default() })
+            }
         }
     }
 
     /// The site under [`HOST`] beside an nginx with these lines of its own.
     pub fn beside_nginx(settings: Settings, origin: Origin, site: &Site) -> Self {
-        let verifier = Verifier::start(beside_nginx(settings).site("main", &[HOST], None));
+        Self::behind_nginx(Verifier::start(beside_nginx(settings).site("main", &[HOST], None)), origin, site)
+    }
+
+    fn behind_nginx(verifier: Verifier, origin: Origin, site: &Site) -> Self {
         let nginx = Nginx::start(verifier.port, site);
         let relay = Relay::start(nginx.port);
         Self { origin, verifier, nginx: Some(nginx), relay }

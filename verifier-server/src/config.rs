@@ -13,7 +13,7 @@ pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
 use crate::gate::networks::KnownNetwork;
-use crate::gate::policy::Policy;
+use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::{Algorithm, Credits, Difficulty, Shape};
@@ -136,6 +136,20 @@ pub struct ClearanceTerms {
     pub bind: Bind,
 }
 
+/// `[ticket]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketTerms {
+    /// What a browser without script waits at the least; 0 where it is not let in.
+    pub wait_seconds: u16,
+}
+
+impl TicketTerms {
+    /// The wait where the configuration names none: about what the slowest supported phone works at the ceiling.
+    pub const WAIT_SECONDS_DEFAULT: u16 = 15;
+    /// The longest wait that may be configured.
+    pub const WAIT_SECONDS_MAX: u16 = 600;
+}
+
 /// The whole configuration, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -175,6 +189,8 @@ pub struct Config {
     pub challenge: ChallengeTerms,
     /// What clearances hold.
     pub clearance: ClearanceTerms,
+    /// What browsers without script meet.
+    pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
     /// Networks that the operator knows to be shared.
@@ -213,6 +229,12 @@ impl Config {
     pub fn capacity_of(&self, site: &Site) -> Option<f64> {
         let capacity = f64::from(site.capacity_per_second?.in_hundredths()) / 100.0;
         Some(capacity / f64::from(self.verifiers.get()))
+    }
+
+    /// What is kept for a rule in a second at this verifier, in credits.
+    #[must_use]
+    pub fn reserve_of(&self, reserve: Reserve) -> f64 {
+        f64::from(reserve.per_second.in_hundredths()) / 100.0 / f64::from(self.verifiers.get())
     }
 
     /// The site that `host` (without port, any case) belongs to: an exact name first, then the longest wildcard.

@@ -1,6 +1,7 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
 use crate::config::{Beside, Bind, Config, Mode, OnFailure, Site};
+use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::Action;
 use std::fmt::Write;
 
@@ -47,6 +48,7 @@ pub fn explain(config: &Config) -> String {
     });
     for site in &config.sites {
         say(format!("the load on `{}`: {}", site.name, load(config, site)));
+        say(format!("unpaid on `{}` while the gate is down: {}", site.name, unpaid(config, site)));
     }
     say(format!(
         "a challenge asks {} sub-puzzles of {} attempts at the floor and {ceiling} attempts at the most, within {} s",
@@ -63,7 +65,15 @@ pub fn explain(config: &Config) -> String {
     for (number, rule) in config.policy.rules().iter().enumerate() {
         let route = &rule.route;
         let acts = match route.action {
-            Action::Allow => "passes unpaid".to_owned(),
+            Action::Allow => route.reserve.map_or_else(
+                || "passes unpaid, within what all such rules share".to_owned(),
+                |reserve| {
+                    let credits = config.reserve_of(reserve);
+                    format!(
+                        "passes unpaid, with {credits} credits a second of its own beside what all such rules share"
+                    )
+                },
+            ),
             Action::Deny => "is refused".to_owned(),
             _ if route.asset => "is an asset and costs a tenth".to_owned(),
             Action::Price => format!("costs {}", f64::from(route.cost.in_hundredths()) / 100.0),
@@ -89,6 +99,30 @@ pub fn explain(config: &Config) -> String {
         say(format!("warning: {warning}"));
     }
     text
+}
+
+/// What passes unpaid while others pay: rules, preflights, browsers without script.
+fn unpaid(config: &Config, site: &Site) -> String {
+    let share = match (config.capacity_of(site), &site.origin) {
+        (Some(capacity), _) => format!(
+            "allow rules, preflights and browsers without JavaScript share {} credits a second",
+            (capacity * UNPAID_SHARE * 100.0).round() / 100.0
+        ),
+        (None, Some(_)) => {
+            "allow rules, preflights and browsers without JavaScript share a tenth of what it can do; until \
+                            that is learned, nothing bounds rules and preflights, and those browsers do not pass"
+                .to_owned()
+        }
+        (None, None) => {
+            return "nothing bounds allow rules and preflights, and browsers without JavaScript do not pass: \
+                                nothing tells what a tenth of its capacity is"
+                .to_owned();
+        }
+    };
+    match config.ticket.wait_seconds {
+        0 => format!("{share}; [ticket] keeps browsers without JavaScript out"),
+        seconds => format!("{share}; a browser without JavaScript waits {seconds} s or longer"),
+    }
 }
 
 /// What tells how much a site can do, and what else starts its gate.

@@ -5,6 +5,7 @@
 pub mod admission;
 mod clearance;
 pub mod entry;
+pub mod level;
 pub mod networks;
 mod overtime;
 mod payback;
@@ -18,6 +19,8 @@ mod sites;
 pub mod table;
 mod tags;
 pub mod target;
+mod ticket;
+mod unpaid;
 
 pub use clearance::Worth;
 pub use overtime::PaidAgain;
@@ -26,6 +29,8 @@ pub use pricing::{Pricing, Quote};
 pub use redeem::{Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
 pub use sites::{SiteGate, SiteReport};
+pub use ticket::{TICKET_SECONDS, TICKETS_MAX, TicketOffer};
+pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, Unpaid};
 
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
@@ -34,8 +39,8 @@ use entry::{Kind, NetworkMark, Payment};
 use networks::{HashKey, Memory, Nested, Profile};
 use policy::{Action, Route};
 use puzzle::{
-    Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose, Shape, TagSource,
-    UnixSeconds,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
+    Shape, TagSource, UnixSeconds,
 };
 use repeats::Repeats;
 use sites::Sites;
@@ -68,6 +73,8 @@ pub struct RequestFacts<'a> {
     pub network: ClientNetwork,
     /// The clearances it carries, at most [`CLEARANCES_MAX`].
     pub clearances: &'a [ClearanceId],
+    /// What it carries as tickets, at most [`TICKETS_MAX`].
+    pub tickets: &'a [[u8; CHALLENGE_BYTES]],
     /// Whether its method is safe (GET, HEAD, OPTIONS, TRACE).
     pub safe_method: bool,
     /// Whether a person goes to a page.
@@ -96,8 +103,12 @@ pub enum Decision {
     Free,
     /// It passes without paying while others pay.
     Unpaid,
+    /// The same, within a slice that a rule keeps for itself.
+    Reserved,
     /// It has been paid for and passes.
     Paid,
+    /// Nothing is asked of it, or it has been paid for, and there is no room for it now.
+    Busy,
     /// It needs work first.
     Challenged,
     /// A rule refuses it.
@@ -111,8 +122,18 @@ pub struct Met {
     pub decision: Decision,
     /// What it costs by its route, whether or not anything is asked now.
     pub cost: Credits,
+    /// Whether it is part of a page, by rule.
+    pub part: bool,
     /// What a clearance was charged for it; nothing where it did not pay, or an earlier charge covers it.
     pub receipt: Option<Receipt>,
+    /// How it asked to pass unpaid while others pay, if it did.
+    pub unpaid: Option<Unpaid>,
+}
+
+impl Met {
+    const fn new(decision: Decision) -> Self {
+        Self { decision, cost: Credits::ZERO, part: false, receipt: None, unpaid: None }
+    }
 }
 
 /// The gate: keys, table of live ids, mode. Configuration comes with each call, so that it can be swapped whole.
@@ -181,35 +202,43 @@ impl Gate {
         (self.table.used(), self.table.slots())
     }
 
-    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay.
+    /// Decides about a request, counts it as demand, and charges it to the first of its clearances that can pay. What a
+    /// receipt says was charged is told to [`Gate::goes_on`] or [`Gate::give_back`] when it is known what becomes of it.
     #[must_use]
     pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
         let route = config.policy.route(facts.target);
-        let cost = cost(&route);
+        let (cost, part) = (cost(&route), route.asset);
         if route.action == Action::Deny {
-            return Met { decision: Decision::Denied, cost, receipt: None };
+            return Met { cost, part, ..Met::new(Decision::Denied) };
         }
         self.count(facts, cost, now);
-        let (decision, receipt) = self.decide(config, facts, &route, now);
-        Met { decision, cost, receipt }
+        Met { cost, part, ..self.decide(config, facts, &route, now) }
     }
 
-    fn decide(
-        &self,
-        config: &Config,
-        facts: &RequestFacts<'_>,
-        route: &Route,
-        now: UnixSeconds,
-    ) -> (Decision, Option<Receipt>) {
+    fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Met {
         let pricing = self.pricing_for(config, facts.site, facts.network, now);
-        let quote = pricing.quote(route);
+        let mut quote = pricing.quote(route);
+        let mut unpaid = None;
         if quote.price == 0 || facts.preflight {
-            if route.action == Action::Price && !facts.preflight {
-                self.memory.observe(facts.network, cost(route));
+            if !pricing.others_pay() {
+                if route.action == Action::Price && !facts.preflight {
+                    self.memory.observe(facts.network, cost(route));
+                }
+                return Met::new(Decision::Free);
             }
-            return (if pricing.price == 0 { Decision::Free } else { Decision::Unpaid }, None);
+            let asked = self.passes_unpaid(facts, route, now);
+            unpaid = Some(asked);
+            if let (Right::Reserved, true) = (asked.right, asked.admitted) {
+                return Met { unpaid, ..Met::new(Decision::Reserved) };
+            }
+            if asked.admitted || facts.preflight {
+                return Met { unpaid, ..Met::new(if asked.admitted { Decision::Unpaid } else { Decision::Busy }) };
+            }
+            // The share is used up: as if no rule spoke of the path.
+            quote = pricing.quote_unallowed(route);
         }
         let kind = kind(facts, route);
+        let mut paid_by = None;
         let payment = facts.clearances.iter().find_map(|id| {
             let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
             let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
@@ -217,14 +246,26 @@ impl Gate {
                 return Some(None);
             }
             let receipt = self.pay(config, facts, *id, kind, route, quote, now)?;
-            if let Some(key) = key {
-                self.repeats.charged(key, now);
-            }
+            paid_by = key;
             Some(Some(receipt))
         });
-        let Some(receipt) = payment else { return (Decision::Challenged, None) };
+        let Some(receipt) = payment else {
+            unpaid = unpaid.or_else(|| self.passes_by_ticket(config, facts, route, &pricing, now));
+            let passes = unpaid.is_some_and(|unpaid| unpaid.admitted);
+            return Met { unpaid, ..Met::new(if passes { Decision::Unpaid } else { Decision::Challenged }) };
+        };
+        // Before an origin of ours there is a queue; a web server that asks us has none.
+        if let (Some(receipt), true) = (receipt, facts.repeat.is_some() && pricing.others_pay())
+            && !self.has_room_beside(facts, cost(route), now)
+        {
+            self.give_back(facts.site, &receipt, now);
+            return Met { unpaid, ..Met::new(Decision::Busy) };
+        }
+        if let Some(key) = paid_by {
+            self.repeats.charged(key, now);
+        }
         self.memory.observe(facts.network, cost(route));
-        (Decision::Paid, receipt)
+        Met { receipt, unpaid, ..Met::new(Decision::Paid) }
     }
 
     /// A fresh challenge at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
@@ -245,7 +286,7 @@ impl Gate {
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
-        let multiplier = self.memory.multiplier(network, now);
+        let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
         let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
@@ -270,16 +311,15 @@ impl Gate {
         quote: Quote,
         now: UnixSeconds,
     ) -> Option<Receipt> {
+        let secrets = self.secrets.load();
         let receipt = self.table.change(id, now, |entry| {
-            let network = self.network_mark(facts.network, entry.issued_day);
+            let network = secrets.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
             let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
-            paid.then_some(Receipt { clearance: id, charged, kept })
+            paid.then_some(Receipt { clearance: id, network: facts.network, charged, kept })
         });
-        let receipt = receipt.flatten()?;
-        self.was_paid(facts.site, &Nested::of(facts.network), receipt.kept, now);
-        Some(receipt)
+        receipt.flatten()
     }
 
     /// Counts a request as demand, once, however often a web server asks about it.
@@ -292,14 +332,6 @@ impl Gate {
             self.counted.charged(key, now);
         }
         self.asked(facts.site, &Nested::of(facts.network), Amount::of(cost), now);
-    }
-
-    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
-    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
-        let secrets = self.secrets.load();
-        let mut hashes = secrets.keys.of_day(day).map(|keys| keys.network_hash(network));
-        let hash = hashes.next().unwrap_or_default();
-        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 
@@ -314,6 +346,13 @@ impl Secrets {
     fn new(masters: Masters, now: UnixSeconds) -> Self {
         let keys = KeyRing::new(&masters.signing, masters.old.as_ref(), now);
         Self { masters, keys, tags: SiteTags::default() }
+    }
+
+    /// The hashes by which entries of `day` remember a network. A day whose keys are gone remembers nothing of it.
+    fn network_mark(&self, network: ClientNetwork, day: Day) -> NetworkMark {
+        let mut hashes = self.keys.of_day(day).map(|keys| keys.network_hash(network));
+        let hash = hashes.next().unwrap_or_default();
+        NetworkMark { v6: matches!(network, ClientNetwork::V6(_)), hash, old_hash: hashes.next() }
     }
 }
 

@@ -50,7 +50,7 @@ impl Reload {
         if new.mode != old.mode {
             self.verifier.gate.set_mode(new.mode);
         }
-        self.verifier.gate.memory().set_known(new.known_networks.clone());
+        self.verifier.gate.memory().set_known(&new.known_networks);
         let new = Arc::new(new);
         self.verifier.config.store(Arc::clone(&new));
         Ok(new)

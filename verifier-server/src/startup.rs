@@ -150,7 +150,7 @@ fn memory(config: &Config) -> Memory {
     let key = || random::bytes().map_or_else(|_| HashKey::of_process(), HashKey);
     let loaded = kept.is_some();
     let memory = Memory::new(key(), kept.unwrap_or_else(|| Profile::new(key())), loaded, clock::now());
-    memory.set_known(config.known_networks.clone());
+    memory.set_known(&config.known_networks);
     memory
 }
 

@@ -36,6 +36,7 @@ fn from(address: impl Into<IpAddr>) -> Request {
         shares: [1; 3],
         clearance: ClearanceId([0; 16]),
         cost: Amount::of(Credits::ONE),
+        part: false,
     }
 }
 

@@ -147,3 +147,45 @@ fn a_rule_that_no_clearance_could_pay_is_an_error() {
         .unwrap_err();
     assert!(told.contains("no clearance could ever pay"), "{told}");
 }
+
+#[test]
+fn a_reserve_is_for_what_passes_unpaid_and_leaves_something_to_the_others() {
+    let rule = |path: &str, rest: &str| format!("[[rule]]\npath = \"{path}\"\n{rest}\n");
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 20\n";
+    let allow = |reserve: &str| format!("action = \"allow\"\nreserve_per_second = {reserve}");
+    let good = parse(&format!("{site}{}{}", rule("/a", &allow("7.5")), rule("/b", &allow("2.5")))).unwrap();
+    let reserves: Vec<_> = good.policy.reserves().map(|reserve| (reserve.slice, reserve.per_second)).collect();
+    assert_eq!(reserves, [(0, Credits::hundredths(750)), (1, Credits::hundredths(250))]);
+    let told = explain(&good);
+    assert!(told.contains("rule 1: /a passes unpaid, with 7.5 credits a second of its own"), "{told}");
+    assert!(told.contains("share 2 credits a second"), "{told}");
+    assert!(told.contains("a browser without JavaScript waits 15 s or longer"), "{told}");
+
+    let told = parse(&format!("{site}{}{}", rule("/a", &allow("8")), rule("/b", &allow("2.01")))).unwrap_err();
+    let expected = ":7: `reserve_per_second` (lines 7, 11) keeps 10.01 credits a second, more than half of what the site \
+                    `main` can do";
+    assert!(told.contains(expected) && told.contains("keep 10 or less in all"), "{told}");
+    for action in ["", "action = \"challenge\"", "action = \"deny\"", "asset = true", "cost = 2"] {
+        let told = parse(&format!("{site}{}", rule("/a", &format!("{action}\nreserve_per_second = 1")))).unwrap_err();
+        assert!(told.contains(":7: `reserve_per_second` is for what passes unpaid"), "{action}: {told}");
+        assert!(told.contains("write action = \"allow\""), "{action}: {told}");
+    }
+    let seventeen: String = (0..17).map(|number| rule(&format!("/{number}"), &allow("0.01"))).collect();
+    let told = parse(&format!("{site}{seventeen}")).unwrap_err();
+    assert!(told.contains("more than 16 rules have a `reserve_per_second`"), "{told}");
+}
+
+#[test]
+fn where_no_capacity_is_known_that_is_said_plainly() {
+    let beside = "beside = \"nginx\"\n[[site]]\nname = \"main\"\n";
+    let config = parse(beside).unwrap();
+    let told = explain(&config);
+    assert!(told.contains("nothing bounds allow rules and preflights"), "{told}");
+    assert!(told.contains("warning: nothing tells how much the site `main` can do: while its gate is down"), "{told}");
+    let known = parse(&format!("{beside}capacity_per_second = 30\n")).unwrap();
+    assert_eq!(known.warnings, [""; 0]);
+    let silent = parse(&format!("{beside}capacity_per_second = 30\n[ticket]\nwait_seconds = 0\n")).unwrap();
+    assert!(explain(&silent).contains("keeps browsers without JavaScript out"));
+    let told = parse(&format!("{beside}[ticket]\nwait_seconds = 601\nwait_second = 1\n")).unwrap_err();
+    assert!(told.contains("from 0 to 600") && told.contains("did you mean `wait_seconds`?"), "{told}");
+}

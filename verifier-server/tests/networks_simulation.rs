@@ -44,13 +44,13 @@ impl Seeded {
 
 /// What a network pays more for its next clearance.
 fn m(memory: &Memory, network: ClientNetwork, now: UnixSeconds) -> f64 {
-    f64::from(memory.multiplier(network, now).in_hundredths()) / 100.0
+    f64::from(memory.multiplier(&memory.buyer(network), now).in_hundredths()) / 100.0
 }
 
 /// Buys a full clearance as an honest client does, and says what it cost in prices.
 fn buy(memory: &Memory, network: ClientNetwork, now: UnixSeconds) -> f64 {
     let paid = m(memory, network, now);
-    memory.bought(network, 1.0, now);
+    memory.bought(&memory.buyer(network), 1.0, now);
     paid
 }
 
@@ -58,7 +58,7 @@ fn buy(memory: &Memory, network: ClientNetwork, now: UnixSeconds) -> f64 {
 fn redeem_hoarded(memory: &Memory, network: ClientNetwork, now: UnixSeconds) -> f64 {
     let bought = (1.0 / m(memory, network, now)).min(1.0);
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
-    memory.bought(network, bought as f32, now);
+    memory.bought(&memory.buyer(network), bought as f32, now);
     bought
 }
 
@@ -83,7 +83,7 @@ fn a_hundred_thousand_attacking_networks_do_not_raise_a_newcomers_price() {
     let attackers: Vec<ClientNetwork> = (0..100_000).map(|_| v4(numbers.next())).collect();
     for round in 0..3 {
         for attacker in &attackers {
-            memory.bought(*attacker, 1.0, NOW.plus(round * 60));
+            memory.bought(&memory.buyer(*attacker), 1.0, NOW.plus(round * 60));
             for level in Nested::of(*attacker).levels() {
                 small.add(KEY.hash(*level), 1.0);
             }
@@ -125,7 +125,7 @@ fn hoarded_redemptions_raise_the_price_of_their_own_slash24_for_minutes_and_of_n
 fn sixty_four_redemptions_that_bought_little_count_little() {
     let memory = memory();
     for _ in 0..64 {
-        memory.bought(slash24(1), 0.05, NOW);
+        memory.bought(&memory.buyer(slash24(1)), 0.05, NOW);
     }
     assert!(m(&memory, slash24(1), NOW) < 2.1, "64 twentieths are three clearances");
 }
@@ -165,7 +165,7 @@ fn a_whole_slash16_of_buyers_pays_together() {
     let memory = memory();
     for third in 0..=255 {
         for _ in 0..4 {
-            memory.bought(slash24(third), 1.0, NOW);
+            memory.bought(&memory.buyer(slash24(third)), 1.0, NOW);
         }
     }
     assert!(m(&memory, slash24(0), NOW) > 7.9, "256 /24s with four each");
@@ -176,7 +176,7 @@ fn a_whole_slash16_of_buyers_pays_together() {
 fn a_carrier_that_the_operator_knows_pays_as_its_visitors_would_each() {
     let memory = memory();
     let network = "198.51.1.0/24".parse().unwrap();
-    memory.set_known(vec![KnownNetwork { network, visitors: 200 }]);
+    memory.set_known(&[KnownNetwork { network, visitors: 200 }]);
     // 2,000 visitors, each with a clearance for half an hour.
     let paid: Vec<f64> = (0..2_000_u32)
         .map(|visitor| {
@@ -310,7 +310,7 @@ fn many_strangers_do_not_blur_what_was_learned() {
 fn known_networks_count_by_hand_and_in_those_around_them() {
     let memory = memory();
     let known = |network: &str, visitors| KnownNetwork { network: network.parse().unwrap(), visitors };
-    memory.set_known(vec![known("203.0.113.64/26", 50), known("198.51.0.0/20", 80), known("2001:db8:7::/48", 30)]);
+    memory.set_known(&[known("203.0.113.64/26", 50), known("198.51.0.0/20", 80), known("2001:db8:7::/48", 30)]);
     let weights = |address: &str| -> Vec<u32> {
         let nested = Nested::of(ClientNetwork::of(address.parse().unwrap()));
         nested.levels().iter().map(|level| memory.weight(*level)).collect()
@@ -336,7 +336,7 @@ proptest! {
         for (third, amount, seconds) in purchases {
             now = now.plus(seconds);
             memory.tick(now, false);
-            memory.bought(slash24(third), amount, now);
+            memory.bought(&memory.buyer(slash24(third)), amount, now);
         }
         for third in 0..8 {
             let before = m(&memory, slash24(third), now);

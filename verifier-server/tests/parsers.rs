@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use puzzle::{Challenge, Solution, decode, encode};
+use puzzle::{Challenge, Solution, Ticket, decode, encode};
 use std::path::Path;
 use verifier_server::config::Config;
 use verifier_server::gate::policy::{Action, Policy, PolicyBuilder, Route};
@@ -60,6 +60,21 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_are_a_ticket_or_malformed_and_never_a_challenge_too(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..80),
+        well_formed in any::<bool>(),
+    ) {
+        if well_formed && bytes.len() >= 16 {
+            bytes.resize(64, 7);
+            (bytes[0], bytes[1], bytes[3], bytes[14], bytes[15]) = (1, 1, 1, 2, 0);
+        }
+        if let Ok(ticket) = Ticket::parse(&bytes) {
+            prop_assert_eq!(ticket.bytes().as_slice(), bytes.as_slice());
+            prop_assert!(Challenge::parse(&bytes).is_err());
+        }
+    }
+
+    #[test]
     fn base64url_has_one_form(bytes in prop::collection::vec(any::<u8>(), 0..512), text in "[A-Za-z0-9_=+/ -]{0,90}") {
         let encoded = encode(&bytes);
         let mut buffer = [0; 512];
@@ -76,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn any_value_of_any_key_is_taken_or_told(key in prop::sample::select(vec!["listen", "admin", "mode", "table_mib", "base_path", "verifiers", "trusted_proxies", "beside", "[challenge]\ncount", "[challenge]\ndifficulty", "[clearance]\ncredits", "[limits]\nmax_connections", "[[rule]]\ncost", "[[rule]]\npath", "[[rule]]\nmin_price", "[[site]]\nhosts"]), value in prop::sample::select(vec!["1", "-1", "0", "1.5", "1e400", "nan", "\"\"", "\"x\"", "[]", "[1]", "{}", "true", "99999999999999999999", "1979-05-27", "\"{\"", "0x10", "\"/**\"", "\"[\""])) {
+    fn any_value_of_any_key_is_taken_or_told(key in prop::sample::select(vec!["listen", "admin", "mode", "table_mib", "base_path", "verifiers", "trusted_proxies", "beside", "[challenge]\ncount", "[challenge]\ndifficulty", "[clearance]\ncredits", "[limits]\nmax_connections", "[[rule]]\ncost", "[[rule]]\npath", "[[rule]]\nmin_price", "[[rule]]\naction = \"allow\"\nreserve_per_second", "[ticket]\nwait_seconds", "[[site]]\nhosts"]), value in prop::sample::select(vec!["1", "-1", "0", "1.5", "1e400", "nan", "\"\"", "\"x\"", "[]", "[1]", "{}", "true", "99999999999999999999", "1979-05-27", "\"{\"", "0x10", "\"/**\"", "\"[\""])) {
         let text = format!("{key} = {value}\n[[site]]\norigin = \"http://h\"\n");
         if let Err(problems) = Config::parse(&text, Path::new("x.toml")) {
             prop_assert!(problems.count() > 0 && problems.to_string().contains("x.toml:"));

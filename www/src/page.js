@@ -1,7 +1,7 @@
 import { askClearance, readChallenge, requestChallenge, sendSolution } from './protocol.js';
 import { Pool } from './pool.js';
 import { Tabs } from './tabs.js';
-import { failureText, say } from './texts.js';
+import { failureText, say, sayTimeLeft } from './texts.js';
 import { View } from './view.js';
 
 /** @import { Answer, Challenge } from './protocol.js' */
@@ -221,10 +221,16 @@ class Visit {
     this.#newTurn();
     this.#challenge = undefined;
     this.#tabs.leave('gone', code);
-    this.#view.show('failed', { title: 'title_failed', lead: failureText(code), status: 'help', action: 'retry' }, code);
-    this.#view.announce(3, failureText(code));
+    const wait = code === 'no_progress' ? ticketSeconds() : 0;
+    const lead = wait ? 'waits' : failureText(code);
+    this.#view.show('failed', { title: 'title_failed', lead, status: 'help', action: 'retry' }, code);
+    this.#view.announce(3, lead);
     if (code !== 'cookies') {
       this.#leaveIfOpen();
+    }
+    if (wait) {
+      this.#view.status(sayTimeLeft(wait));
+      setTimeout(() => this.#view.state === 'failed' && location.reload(), 1000 * wait);
     }
   }
 
@@ -389,6 +395,16 @@ function codeOf({ status, code }) {
     return 'network';
   }
   return code ?? (status === 429 || status >= 500 ? 'busy' : 'unknown');
+}
+
+/**
+ * A browser that cannot calculate may wait as one without script does: the page brought it a ticket.
+ *
+ * @returns {number} seconds until it is good; 0 without one
+ */
+function ticketSeconds() {
+  const text = document.querySelector('noscript')?.textContent ?? '';
+  return Number(/refresh\D+(\d+)/.exec(text)?.[1] ?? 0);
 }
 
 /** @param {number} seconds */

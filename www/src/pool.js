@@ -12,6 +12,12 @@ import { LANES, MODULES, createSolver, download } from './worker.js';
  */
 
 /**
+ * Attempts between two readings of `performance.now()`.
+ *
+ * @typedef {{attempts: number, since: number, until: number}} Rate
+ */
+
+/**
  * @typedef {object} PoolEvents
  * @property {(lane: 'simd' | 'scalar' | 'javascript') => void} ready
  * @property {() => void} progressed
@@ -50,10 +56,14 @@ export class Pool {
   #attended = false;
   /** Less once memory has run out. */
   #sizeMax = WORKERS_MAX;
-  #attempts = 0;
-  /** Readings of `performance.now()`: `#attempts` were made between them. */
+  /**
+   * What each solver has made since its first report, which says when it began: the others come later than the first.
+   *
+   * @type {Map<Solver, Rate>}
+   */
+  #rates = new Map();
+  /** A reading of `performance.now()`: so long there have been these solvers. */
   #since = 0;
-  #until = 0;
   #events;
 
   /** @param {PoolEvents} events */
@@ -129,9 +139,13 @@ export class Pool {
   /** @returns {Progress} with the seconds that the rest takes on average; what is done of a sub-puzzle does not count */
   progress() {
     const { count = 0, difficulty = 0 } = this.#challenge ?? {};
-    const elapsed = this.#until - this.#since;
-    const left = (((count - this.#solved) * difficulty) / this.#attempts) * (elapsed / 1000);
-    return { solved: this.#solved, count, seconds: this.#attempts && elapsed > RATE_MS_MIN ? left : undefined };
+    let rate = 0;
+    for (const { attempts, since, until } of this.#rates.values()) {
+      rate += attempts / (until - since || 1);
+    }
+    const left = ((count - this.#solved) * difficulty) / rate / 1000;
+    const seconds = rate && performance.now() - this.#since > RATE_MS_MIN ? left : undefined;
+    return { solved: this.#solved, count, seconds };
   }
 
   /** @param {number} lane that all begin anew with */
@@ -156,8 +170,8 @@ export class Pool {
   }
 
   #restartRate() {
-    this.#attempts = 0;
-    this.#since = this.#until = performance.now();
+    this.#rates.clear();
+    this.#since = performance.now();
   }
 
   /** @returns {boolean} whether there can be more */
@@ -233,10 +247,11 @@ export class Pool {
       this.#events.assetMissing();
     } else if (report.exhausted) {
       this.#shed();
-    } else if (report.lane !== undefined) {
-      this.#begin(report.lane, report.module);
     } else {
-      this.#count(report);
+      if (report.lane !== undefined) {
+        this.#begin(report.lane, report.module);
+      }
+      this.#count(solver, report);
     }
   }
 
@@ -256,14 +271,23 @@ export class Pool {
     this.#events.ready(LANES[lane]);
   }
 
-  /** @param {Report} report */
-  #count({ attempts = 0, puzzle, high = 0, low = 0 }) {
-    this.#attempts += attempts;
-    this.#until = performance.now();
-    const elapsed = this.#until - this.#since;
-    if (elapsed > RATE_MS_MAX) {
-      this.#attempts /= 2;
-      this.#since += elapsed / 2;
+  /**
+   * @param {Solver} solver
+   * @param {Report} report
+   */
+  #count(solver, { attempts = 0, puzzle, high = 0, low = 0 }) {
+    const now = performance.now();
+    const rate = this.#rates.get(solver);
+    if (rate) {
+      rate.attempts += attempts;
+      rate.until = now;
+      const elapsed = now - rate.since;
+      if (elapsed > RATE_MS_MAX) {
+        rate.attempts /= 2;
+        rate.since += elapsed / 2;
+      }
+    } else {
+      this.#rates.set(solver, { attempts: 0, since: now, until: now });
     }
     if (puzzle === this.#solved) {
       this.#solution.setUint32(8 * puzzle, high);

@@ -44,6 +44,7 @@ const TEXTS = {
   failed_cross_site: 'Another website got in the way. Please open this page directly, by its address.',
   failed_network: 'The site could not be reached. Please check your internet connection, then try again.',
   failed_no_progress: 'Your browser could not do the calculation. Please try again, or use another browser or device.',
+  waits: 'Your browser could not do the calculation, so it waits instead. The page opens by itself.',
   failed_cookies: 'Your browser did not keep the cookie that opens the page. Please allow cookies for this site, then try again.',
   failed_unknown: 'Something unexpected happened. Please try again in a minute.',
 };

@@ -16,7 +16,7 @@ import { initSync, set_challenge_word, prepare, run, found_high, found_low } fro
  */
 
 /**
- * What a solver reports: the lane once it is ready, then attempts, now and then with a nonce that solves a sub-puzzle.
+ * What a solver reports: attempts, now and then with a nonce that solves a sub-puzzle; the first time also its lane.
  *
  * @typedef {object} Report
  * @property {number} [lane]
@@ -39,7 +39,8 @@ export const MODULES =
 /** A slice shorter or longer than this is doubled or halved: short enough for a page that shares its thread with it. */
 const SLICE_MS_MIN = 5;
 const SLICE_MS_MAX = 13;
-const FIRST_SLICE_ATTEMPTS = 128;
+/** Few, because they run before any compiler has made them fast, and the page waits for them. */
+const FIRST_SLICE_ATTEMPTS = 32;
 const SLICE_ATTEMPTS_MAX = 2 ** 22;
 /** Also what a rate that the page reckons after half a second may be wrong by: a fifth at most. */
 const REPORT_EVERY_MS = 100;
@@ -75,17 +76,16 @@ export function createSolver(send) {
   function turnTo(next) {
     puzzle = next;
     low = 0;
-    const wasIdle = idle;
     idle = puzzle >= count;
     if (!idle) {
       lane?.prepare(puzzle);
-      if (wasIdle) {
-        pulse.port2.postMessage(0);
-      }
     }
   }
 
-  pulse.port1.onmessage = () => {
+  pulse.port1.onmessage = () => solve();
+
+  /** @param {Report} [opened] what the first report says besides */
+  function solve(opened) {
     if (idle || !lane) {
       return;
     }
@@ -99,27 +99,27 @@ export function createSolver(send) {
     } else if (now - begun > SLICE_MS_MAX) {
       size = Math.ceil(size / 2);
     }
+    const due = opened || found || now - reportedAt > REPORT_EVERY_MS;
+    /** @type {Report} */
+    const report = { ...opened, attempts };
     if (found) {
-      const report = { attempts, puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 };
+      Object.assign(report, { puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 });
       // In the page the answer to a report comes at once, and must not find this solver a sub-puzzle behind.
       turnTo(puzzle + 1);
-      send(report);
     } else {
       low += slice;
       if (low >= 2 ** 32) {
         low = 0;
         high += BLOCKS;
       }
-      if (now - reportedAt > REPORT_EVERY_MS) {
-        send({ attempts });
-      }
     }
-    if (found || now - reportedAt > REPORT_EVERY_MS) {
+    if (due) {
       attempts = 0;
       reportedAt = now;
+      deliver(send, report);
     }
     pulse.port2.postMessage(0);
-  };
+  }
 
   return {
     /** @param {Order} order */
@@ -129,11 +129,14 @@ export function createSolver(send) {
         if (!opened) {
           return;
         }
-        order.words.forEach((word, index) => opened.setChallengeWord(index, word));
-        lane = opened;
+        const { report } = opened;
+        lane = opened.lane;
+        order.words.forEach((word, index) => opened.lane.setChallengeWord(index, word));
         count = order.words[0] & 255;
         high = order.block ?? 0;
         turnTo(Math.max(order.puzzle, puzzle));
+        // Not out of this promise, in which an error would reach nobody.
+        queueMicrotask(() => solve(report));
       } else if (order.puzzle > puzzle) {
         turnTo(order.puzzle);
       }
@@ -150,15 +153,15 @@ export function createSolver(send) {
  *
  * @param {Order} order
  * @param {(report: Report) => void} send
- * @returns {Promise<Lane | undefined>} nothing where memory has run out: fewer solvers may have enough
+ * @returns {Promise<{lane: Lane, report: Report} | undefined>} nothing where memory has run out: fewer solvers may have enough
  */
 async function openLane(order, send) {
   for (let index = order.lane ?? 0; index < MODULES.length; index++) {
     try {
       const module = order.module ?? (await WebAssembly.compile(order.bytes ?? (await download(index, send))));
       initSync({ module });
-      announce(send, { lane: index, module });
-      return { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
+      const lane = { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
+      return { lane, report: { lane: index, module } };
     } catch (error) {
       if (error instanceof RangeError || /out of memory/i.test(String(error))) {
         send({ exhausted: true });
@@ -167,20 +170,23 @@ async function openLane(order, send) {
       order.module = order.bytes = undefined;
     }
   }
-  send({ lane: LANES.length - 1 });
-  return createJavaScriptLane();
+  return { lane: createJavaScriptLane(), report: { lane: LANES.length - 1 } };
 }
 
 /**
  * @param {(report: Report) => void} send
- * @param {Report} report with a module, which not every browser lets pass
+ * @param {Report} report perhaps with a module, which not every browser lets pass
  */
-function announce(send, report) {
-  try {
-    send(report);
-  } catch {
-    send({ lane: report.lane });
+function deliver(send, { module, ...report }) {
+  if (module) {
+    try {
+      send({ ...report, module });
+      return;
+    } catch {
+      // The other workers compile it themselves.
+    }
   }
+  send(report);
 }
 
 /**

@@ -56,11 +56,13 @@ fn redeem(stand: &Stand, config: &Config, submission: &Submission<'_>) -> Option
 fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
     let config = Config::parse(
         &format!(
-            "mode = \"on\"\n[[site]]\nname = \"main\"\nhosts = [\"{}\"]\norigin = \"http://127.0.0.1:1\"\n[challenge]\ncount = 8\ndifficulty = {DIFFICULTY}\n[clearance]\ncredits = 1000000\n[[rule]]\npath = \"/static/**\"\nasset = true\n",
+            "mode = \"on\"\n[[site]]\nname = \"main\"\nhosts = [\"{}\"]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 1000\n[challenge]\ncount = 8\ndifficulty = {DIFFICULTY}\n[clearance]\ncredits = 1000000\n[[rule]]\npath = \"/static/**\"\nasset = true\n",
             Stand::HOST
         ),
         Path::new("counted.toml"),
     )?;
+    // With a capacity every network has a share of it that has to be looked up.
+    stand.gate.begin(&config);
     let network = ClientNetwork::of(Stand::VISITOR);
     let submitted = stand.submission(Stand::HOST, NOW, true)?;
     let id = redeem(stand, &config, &submitted.as_submission(network)).context("a good solution")?;
@@ -72,6 +74,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             site,
             target: &target,
             network,
+            tickets: &[],
             clearances: &clearances,
             safe_method: true,
             navigation: true,

@@ -159,7 +159,7 @@ fn an_idle_gate_is_invisible_and_says_which_signals_are_missing() {
     });
     assert_eq!((&status["state"], &status["price"], &status["overload"]), (&json!("calm"), &json!(0), &json!([])));
     let signals = &status["signals"];
-    for missing in ["queue_delay_seconds", "pressure_cpu_percent", "pressure_io_percent", "probe", "told_load"] {
+    for missing in ["pressure_cpu_percent", "pressure_io_percent", "probe", "told_load"] {
         assert_eq!(signals[missing], Value::Null, "{missing} in {signals}");
     }
 }

@@ -10,6 +10,7 @@ use tests::wait::SOON;
 
 through_both!(
     challenged_once_and_left_in_peace_for_twenty_clicks,
+    the_gate_takes_four_requests_before_it_has_a_solution,
     the_fragment_is_kept,
     a_second_browser_is_challenged_anew,
     three_tabs_at_once_buy_one_clearance,
@@ -53,6 +54,16 @@ fn challenged_once_and_left_in_peace_for_twenty_clicks(front: Front) {
         stage.relay.requests()
     );
     assert_eq!(stage.origin.count("/page/"), 21);
+}
+
+fn the_gate_takes_four_requests_before_it_has_a_solution(front: Front) {
+    let stage = stage(front, 20_000);
+    let browser = Browser::start();
+    browser.open(&stage.url("/page/0"));
+    browser.wait_for_origin(SOON);
+    let requests = stage.relay.requests();
+    let before: Vec<_> = requests.iter().take_while(|line| !line.starts_with("POST /.portcullis/verify")).collect();
+    assert_eq!(before.len(), 4, "page, style, script that is the worker's too, solver: {before:?}");
 }
 
 fn the_fragment_is_kept(front: Front) {

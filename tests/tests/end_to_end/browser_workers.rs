@@ -9,8 +9,12 @@ use tests::stage::{Front, Stage};
 use tests::wait::{SOON, stays};
 
 fn stage(difficulty: u32) -> Stage {
+    stage_of(8, difficulty)
+}
+
+fn stage_of(count: u32, difficulty: u32) -> Stage {
     let settings = Settings::new()
-        .set("challenge.count", 8)
+        .set("challenge.count", count)
         .set("challenge.difficulty", difficulty)
         .set("challenge.max_solve_seconds", 240);
     Stage::new(Front::Proxy, settings)
@@ -42,6 +46,37 @@ fn a_page_that_nobody_looks_at_keeps_one_worker_and_all_of_them_once_somebody_do
     browser.script("sessionStorage.removeItem('witness')");
     browser.cdp("Page.bringToFront", &json!({}));
     browser.wait(SOON, "all workers again", &noted(&all));
+}
+
+#[test]
+fn the_time_left_is_told_after_half_a_second_and_comes_true() {
+    // Many steps, so that luck has little part in it: an eighth is the standard deviation.
+    let stage = stage_of(64, 3_000_000);
+    let browser = Browser::start();
+    browser.cdp(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({"source": r"
+            let begun, told;
+            new MutationObserver(() => {
+              const now = performance.now();
+              const { lane, state } = document.documentElement?.dataset ?? {};
+              begun ??= lane && now;
+              const seconds = /about (\d+) seconds left/.exec(document.getElementById('status')?.textContent ?? '');
+              told ??= begun && seconds && { after: (now - begun) / 1000, seconds: Number(seconds[1]), at: now };
+              if (told && state === 'verifying' && !sessionStorage.getItem('told')) {
+                sessionStorage.setItem('told', JSON.stringify({ ...told, taken: (now - told.at) / 1000 }));
+              }
+            }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });"
+        }),
+    );
+    browser.open(&stage.url("/page/0"));
+    browser.wait_for_origin(6 * SOON);
+    let told = browser.script("return JSON.parse(sessionStorage.getItem('told'))");
+    let [after, seconds, taken] =
+        ["after", "seconds", "taken"].map(|name| told[name].as_f64().unwrap_or_else(|| panic!("no {name}: {told}")));
+    assert!((0.4..3.0).contains(&after), "first told after half a second of work: {told}");
+    // It is rounded up to five seconds, and the cores are shared with other tests.
+    assert!(seconds <= 2.5 * taken + 5.0 && taken <= 2.5 * seconds, "what was told came true: {told}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::document::{Document, Lined, Section};
 use super::{
-    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, networks,
-    rules,
+    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
+    networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -68,8 +68,9 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let limits = Limits::read(root.section("limits"));
     let challenge = challenge(root, &mut warnings);
     let clearance = clearance(root, verifiers);
+    let ticket = ticket(root);
     let sites = Site::read_all(root, beside.as_ref());
-    let policy = rules::read_all(root, &challenge, &clearance);
+    let policy = rules::read_all(root, &challenge, &clearance, &sites);
     let known_networks = networks::read_all(root);
     if mode == Mode::Auto {
         warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
@@ -80,6 +81,14 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
             )
         }));
     }
+    warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
+             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
+             capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
     Config {
         listen,
         admin: admin.unwrap_or_else(|| Listen::Tcp(([127, 0, 0, 1], 9090).into())),
@@ -99,6 +108,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         sites,
         challenge,
         clearance,
+        ticket,
         policy,
         known_networks,
         limits,
@@ -233,6 +243,14 @@ fn challenge(root: &mut Section<'_, '_>, warnings: &mut Vec<String>) -> Challeng
     }
     section.finish();
     terms
+}
+
+fn ticket(root: &mut Section<'_, '_>) -> TicketTerms {
+    let mut section = root.section("ticket");
+    let wait_seconds = section.integer("wait_seconds", 0..=u64::from(TicketTerms::WAIT_SECONDS_MAX));
+    section.finish();
+    let wait_seconds = wait_seconds.and_then(|found| u16::try_from(found.value).ok());
+    TicketTerms { wait_seconds: wait_seconds.unwrap_or(TicketTerms::WAIT_SECONDS_DEFAULT) }
 }
 
 fn clearance(root: &mut Section<'_, '_>, verifiers: NonZeroU32) -> ClearanceTerms {

@@ -10,7 +10,7 @@ mod tree;
 mod waits;
 
 pub use lane::{LANE_REQUESTS_MAX, LANE_REQUESTS_PER_SHARE, Token};
-pub use newness::{NEW_AGAIN_AFTER, NEW_CREDITS, Newness};
+pub use newness::{FINISHED_FIRST, NEW_AGAIN_AFTER, NEW_CREDITS, Newness, Standing};
 pub use queue::{QUEUE_REQUESTS_MAX, Queue, WAIT_MAX};
 
 use super::networks::Nested;
@@ -48,6 +48,8 @@ pub struct Request {
     pub clearance: ClearanceId,
     /// What it costs by its route.
     pub cost: Amount,
+    /// Whether it is part of a page, by rule.
+    pub part: bool,
 }
 
 /// What becomes of a request that asks for a slot.

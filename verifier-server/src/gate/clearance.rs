@@ -32,15 +32,14 @@ impl Gate {
         if route.action == Action::Deny {
             return Worth::Lacking;
         }
-        let pricing = self.pricing_for(config, facts.site, facts.network, now);
-        let quote = pricing.quote(&route);
+        let quote = self.quote(config, facts.site, facts.network, &route, now);
         if quote.price == 0 {
             return Worth::NotNeeded;
         }
         let kind = kind(facts, &route);
         let admitting = facts.clearances.iter().find_map(|id| {
             let entry = self.table.change(*id, now, |entry| *entry)?;
-            let network = self.network_mark(facts.network, entry.issued_day);
+            let network = self.secrets.load().network_mark(facts.network, entry.issued_day);
             let admits =
                 entry.site == facts.site.mark && entry.clone().pay(&payment(config, kind, &route, quote, network), now);
             admits.then_some(entry)
@@ -48,7 +47,7 @@ impl Gate {
         admitting.map_or(Worth::Lacking, |entry| Worth::Admits {
             credits: entry.credits_left(),
             expires_in: entry.expires_at.since(now),
-            price: pricing.price,
+            price: self.pricing(config, facts.site).price,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Client networks inside larger ones: what is fair is reckoned for each of them (DESIGN: nested shares).
 
+mod decaying;
 mod hash;
 mod memory;
 mod profile;
@@ -7,6 +8,7 @@ mod profile_file;
 mod purchases;
 mod sketch;
 
+pub use decaying::{DecayingSketch, Place, Shape};
 pub use hash::HashKey;
 pub use memory::{Memory, NetworksHealth};
 pub use profile::{
@@ -14,8 +16,8 @@ pub use profile::{
     SHARES_MAX,
 };
 pub use profile_file::ProfileFileError;
-pub use purchases::{HALF_LIFE_SECONDS, Purchases};
-pub use sketch::{CountMin, DecayingSketch, Shape};
+pub use purchases::{Buyer, HALF_LIFE_SECONDS, Purchases};
+pub use sketch::CountMin;
 
 use ipnet::IpNet;
 use puzzle::ClientNetwork;
@@ -70,24 +72,19 @@ impl Prefix {
         }
     }
 
-    /// Whether this network lies in `other` or is the same.
-    fn lies_in(self, other: &IpNet) -> bool {
-        other.prefix_len() <= self.length && self.shares_bits(other, other.prefix_len())
+    /// The network of this prefix, of which at most 64 bits count: no known one is narrower than what we tell apart by.
+    fn of_net(net: &IpNet) -> Self {
+        match net {
+            IpNet::V4(net) => Self::v4(net.addr(), net.prefix_len()),
+            IpNet::V6(net) => Self::v6(net.addr(), net.prefix_len().min(64)),
+        }
     }
 
-    /// Whether this network has `other` inside.
-    fn holds(self, other: &IpNet) -> bool {
-        other.prefix_len() > self.length && self.shares_bits(other, self.length)
-    }
-
-    fn shares_bits(self, other: &IpNet, length: u8) -> bool {
-        let theirs = match other {
-            IpNet::V4(net) if !self.v6 => Self::v4(net.addr(), length),
-            IpNet::V6(net) if self.v6 => Self::v6(net.addr(), length),
-            _ => return false,
-        };
-        // Both lengths are at least 16: shorter ones are no client network and not allowed as a known one.
-        (self.bits ^ theirs.bits) >> (64 - length) == 0
+    /// Whether one of the two networks lies in the other, or they are the same.
+    const fn overlaps(self, other: Self) -> bool {
+        let length = if self.length < other.length { self.length } else { other.length };
+        // Lengths are at least 16: shorter ones are no client network and not allowed as a known one.
+        self.v6 == other.v6 && (self.bits ^ other.bits) >> (64 - length) == 0
     }
 
     const fn v4(address: std::net::Ipv4Addr, length: u8) -> Self {
@@ -110,6 +107,9 @@ pub enum Nested {
 }
 
 impl Nested {
+    /// Levels of an IPv6 network; one of IPv4 has two.
+    pub const LEVELS_MAX: usize = 3;
+
     /// The networks that `network` lies in, itself first.
     #[must_use]
     pub fn of(network: ClientNetwork) -> Self {

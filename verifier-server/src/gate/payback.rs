@@ -2,10 +2,11 @@
 
 use super::Gate;
 use super::entry::Entry;
+use super::networks::Nested;
 use super::table::LiveIds;
 use crate::config::Site;
 use crate::load::Amount;
-use puzzle::{ClearanceId, Credits, UnixSeconds};
+use puzzle::{ClearanceId, ClientNetwork, Credits, UnixSeconds};
 
 /// Seconds in which one drop of an entry comes back whole; further ones come back by half, so that nobody asks for
 /// more than there is and pays only for what is served.
@@ -16,9 +17,11 @@ const WHOLE_ONCE_IN_SECONDS: u32 = 5;
 pub struct Receipt {
     /// The clearance that paid.
     pub clearance: ClearanceId,
+    /// Where the request came from.
+    pub network: ClientNetwork,
     /// What it was charged, without a toll.
     pub charged: Credits,
-    /// What of it counts as paid demand.
+    /// What of it is paid demand once the request goes on.
     pub kept: Amount,
 }
 
@@ -39,13 +42,24 @@ impl Entry {
 }
 
 impl Gate {
+    /// A request that was charged goes on: what it paid is demand. Counted here and not when it was charged, since a
+    /// network's demand counts up to a cap, and what is dropped and paid back must not use that up: in simulation a queue
+    /// full of requests that were dropped then held the price at the floor.
+    pub fn goes_on(&self, site: &Site, receipt: &Receipt, now: UnixSeconds) {
+        self.was_paid(site, &Nested::of(receipt.network), receipt.kept, now);
+    }
+
     /// Pays back a request that was charged and then dropped, once for each receipt: it did not get what it paid for.
+    /// What it does not get back is demand.
     pub fn give_back(&self, site: &Site, receipt: &Receipt, now: UnixSeconds) {
         let back = self.table.change(receipt.clearance, now, |entry| entry.give_back(receipt.charged, now));
-        // Of an entry that is gone nothing is given back, and nothing of it is demand any more.
-        let back = back.unwrap_or(receipt.charged);
-        let (part, whole) = (back.in_hundredths().into(), receipt.charged.in_hundredths().into());
-        self.load_of(site).demand.give_back(receipt.kept.times(part, whole));
+        let charged = receipt.charged.in_hundredths();
+        // Of an entry that is gone nothing is demand any more.
+        let lost = charged.saturating_sub(back.unwrap_or(receipt.charged).in_hundredths());
+        if lost > 0 {
+            let kept = receipt.kept.times(lost.into(), charged.into());
+            self.was_paid(site, &Nested::of(receipt.network), kept, now);
+        }
     }
 }
 

@@ -37,16 +37,39 @@ pub struct Route {
     pub asset: bool,
     /// The least price of the route, in attempts for a full clearance.
     pub min_price: u64,
+    /// What is kept for the rule alone, of what passes unpaid.
+    pub reserve: Option<Reserve>,
+}
+
+/// A slice of the capacity that no other rule can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// Which slice: below [`Reserve::SLICES_MAX`], and no two rules have the same.
+    pub slice: usize,
+    /// Credits a second, all verifiers together.
+    pub per_second: Credits,
+}
+
+impl Reserve {
+    /// Rules with a slice of their own at the most.
+    pub const SLICES_MAX: usize = 16;
 }
 
 impl Route {
     /// A path under no rule.
-    pub const DEFAULT: Self = Self { action: Action::Price, cost: Credits::ONE, asset: false, min_price: 0 };
+    pub const DEFAULT: Self =
+        Self { action: Action::Price, cost: Credits::ONE, asset: false, min_price: 0, reserve: None };
 
     /// Whether it asks for more than a path under no rule.
     #[must_use]
     pub fn is_strict(&self) -> bool {
         matches!(self.action, Action::Challenge | Action::Deny) || self.cost > Credits::ONE || self.min_price > 0
+    }
+
+    /// What is left of a rule that allows its path, once what passes unpaid has had its share.
+    #[must_use]
+    pub fn without_allowance(self) -> Self {
+        if self.action == Action::Allow { Self { action: Action::Price, reserve: None, ..self } } else { self }
     }
 
     /// The dearer of both in every respect, and never one that costs less than a path under no rule: what a path
@@ -57,6 +80,7 @@ impl Route {
             cost: self.cost.max(other.cost),
             asset: false,
             min_price: self.min_price.max(other.min_price),
+            reserve: None,
         }
     }
 }
@@ -87,6 +111,11 @@ impl Policy {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// What rules keep for themselves.
+    pub fn reserves(&self) -> impl Iterator<Item = Reserve> {
+        self.rules.iter().filter_map(|rule| rule.route.reserve)
     }
 
     fn first_match(&self, path: &str) -> Option<Route> {

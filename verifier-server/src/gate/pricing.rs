@@ -60,6 +60,12 @@ impl Pricing {
         }
     }
 
+    /// What a route asks of a request that cannot pass unpaid: where a rule allows it, what a path under no rule asks.
+    #[must_use]
+    pub fn quote_unallowed(&self, route: &Route) -> Quote {
+        self.quote(&route.without_allowance())
+    }
+
     /// What a standing challenge asks that is renewed for its own sake.
     #[must_use]
     pub fn standing(&self) -> Quote {

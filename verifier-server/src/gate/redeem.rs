@@ -1,8 +1,9 @@
 //! Redemption: a solution becomes a clearance, once. The checks run in the order of PROTOCOL §4.
 
-use super::Gate;
 use super::entry::{Entry, Networks};
+use super::networks::Buyer;
 use super::table::{Inserted, LiveIds};
+use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::price::{Sale, table_price};
 use puzzle::{
@@ -44,6 +45,16 @@ pub enum Redeemed {
     },
 }
 
+/// A sale that has been paid for with work.
+struct Order<'a> {
+    config: &'a Config,
+    site: &'a Site,
+    solved: &'a Solved,
+    /// What the site asks now.
+    price: u64,
+    network: ClientNetwork,
+}
+
 impl Gate {
     /// Redeems a solution. `first` is random and says which sub-puzzle is checked first.
     ///
@@ -63,7 +74,9 @@ impl Gate {
         let mut buffer = [0; SOLUTION_BYTES_MAX];
         let solution = decode(submission.solution.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let solution = Solution::parse(solution, challenge.shape())?;
-        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && self.pricing(config, site).price == 0);
+        // The price of this moment is the same for all that follows.
+        let pricing = self.pricing(config, site);
+        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && pricing.price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
@@ -75,29 +88,26 @@ impl Gate {
             table_begins: self.table_begins,
         };
         let solved = secrets.keys.authenticate(&challenge, &expected)?.solved_by(&solution, first)?;
-        self.sell(config, site, &solved, submission.network, now)
+        let order = Order { config, site, solved: &solved, price: pricing.price, network: submission.network };
+        self.sell(&order, &secrets, now)
     }
 
     /// The one place in which a clearance is minted: in the `Fresh` arm, from proof of work alone.
-    fn sell(
-        &self,
-        config: &Config,
-        site: &Site,
-        solved: &Solved,
-        network: ClientNetwork,
-        now: UnixSeconds,
-    ) -> Result<Redeemed, Refusal> {
-        let id = solved.clearance_id();
-        let price = self.pricing(config, site).price;
-        let inserted = self.table.insert_if_absent(id, now, || self.price(config, site, solved, network, now));
+    fn sell(&self, order: &Order<'_>, secrets: &Secrets, now: UnixSeconds) -> Result<Redeemed, Refusal> {
+        let id = order.solved.clearance_id();
+        let mut buyer = None;
+        let inserted = self.table.insert_if_absent(id, now, || {
+            self.price(order, secrets, buyer.insert(self.memory.buyer(order.network)), now)
+        });
         let (entry, fresh) = match inserted {
             Inserted::Fresh(entry) => {
                 // Only what was really sold counts, and once: neither a failure nor the same solution sent again.
-                let full = config.clearance.full;
-                self.memory.bought(network, entry.begun.ratio(full), now);
+                if let Some(buyer) = buyer {
+                    self.memory.bought(&buyer, entry.begun.ratio(order.config.clearance.full), now);
+                }
                 (entry, true)
             }
-            Inserted::Existing(entry) if entry.spent(price, now) => return Err(Refusal::Used),
+            Inserted::Existing(entry) if entry.spent(order.price, now) => return Err(Refusal::Used),
             Inserted::Existing(entry) => (entry, false),
             Inserted::Declined(refusal) => return Err(refusal),
             Inserted::Full => return Err(Refusal::Busy),
@@ -106,32 +116,24 @@ impl Gate {
             id,
             credits: entry.credits_left(),
             expires_in: entry.expires_at.since(now),
-            solved_in: fresh.then(|| now.since(solved.challenge().issued_at())),
+            solved_in: fresh.then(|| now.since(order.solved.challenge().issued_at())),
         })
     }
 
     /// What the work buys at this moment.
-    fn price(
-        &self,
-        config: &Config,
-        site: &Site,
-        solved: &Solved,
-        network: ClientNetwork,
-        now: UnixSeconds,
-    ) -> Result<Entry, Refusal> {
-        let challenge = solved.challenge();
+    fn price(&self, order: &Order<'_>, secrets: &Secrets, buyer: &Buyer, now: UnixSeconds) -> Result<Entry, Refusal> {
+        let (config, challenge) = (order.config, order.solved.challenge());
         let (used, slots) = (self.table.used(), self.table.slots());
         let crowded = used > slots / 4;
         if challenge.standing() && self.table.standing() >= slots / 4 {
             return Err(Refusal::Busy);
         }
-        let floor = config.challenge.floor();
         let sale = Sale {
             full: config.clearance.full,
-            price: self.pricing(config, site).price,
-            multiplier: self.memory.multiplier(network, now),
+            price: order.price,
+            multiplier: self.memory.multiplier(buyer, now),
             ceiling: config.challenge.ceiling(),
-            table_price: table_price(floor, used, slots),
+            table_price: table_price(config.challenge.floor(), used, slots),
             tenth_at_least: crowded,
         };
         let bought = sale.buy(challenge.shape().work(), challenge.standing()).ok_or(Refusal::Outpriced)?;
@@ -140,7 +142,7 @@ impl Gate {
         let expires_at = now.plus(lifetime);
         let keep = KEEP_SECONDS.max(challenge.expires_at().since(expires_at));
         let mut networks = Networks::default();
-        networks.visit(self.network_mark(network, challenge.day()));
+        networks.visit(secrets.network_mark(order.network, challenge.day()));
         Ok(Entry {
             begun: bought.credits,
             left: i32::try_from(bought.credits.in_hundredths()).unwrap_or(i32::MAX),
@@ -148,7 +150,7 @@ impl Gate {
             expires_at,
             keep_seconds: u16::try_from(keep).unwrap_or(u16::MAX),
             issued_day: challenge.day(),
-            site: site.mark,
+            site: order.site.mark,
             standing: challenge.standing(),
             networks,
             navigated_at: UnixSeconds(0),

@@ -3,10 +3,11 @@
 use super::admission::OPEN_SLOTS_MIN;
 use super::networks::Nested;
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
+use super::unpaid::Supplies;
 use super::{Gate, Pricing};
 use crate::config::{Config, Mode, Site};
 use crate::load::demand::{DemandBuckets, Unknown, Usual};
-use crate::load::{Measured, SiteLoad, Surroundings};
+use crate::load::{Capacity, Measured, SiteLoad, Surroundings};
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, UnixSeconds};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,6 +21,8 @@ const RESUMED_WITHIN_SECONDS: u32 = 86_400;
 pub struct SiteGate {
     /// What is measured.
     pub load: Arc<SiteLoad>,
+    /// What passes unpaid, and beside a web server paid, and how much of it.
+    pub(super) supplies: Supplies,
     controller: Mutex<Controller>,
     /// As the controller left it: attempts for a full clearance.
     price: AtomicU64,
@@ -35,6 +38,7 @@ impl SiteGate {
     fn new(mark: u16, buckets: Arc<DemandBuckets>) -> Self {
         Self {
             load: Arc::new(SiteLoad::new(mark, buckets)),
+            supplies: Supplies::default(),
             controller: Mutex::default(),
             price: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -76,22 +80,26 @@ impl Default for Sites {
 }
 
 impl Sites {
-    fn of(&self, site: &Site) -> Arc<SiteGate> {
-        let known = |sites: &[(u16, Arc<SiteGate>)]| {
-            sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, known)| Arc::clone(known))
-        };
-        if let Some(known) = known(&self.by_mark.load()) {
-            return known;
+    pub(super) fn of(&self, site: &Site) -> Arc<SiteGate> {
+        self.with(site, Arc::clone)
+    }
+
+    /// What `act` makes of a site, without taking a share in it: requests ask several times each.
+    pub(super) fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
+        let known = self.by_mark.load();
+        if let Some(state) = find(&known, site) {
+            return act(state);
         }
+        drop(known);
         let fresh = Arc::new(SiteGate::new(site.mark, Arc::clone(&self.buckets)));
         self.by_mark.rcu(|sites| {
             let mut sites = Vec::clone(sites);
-            if known(&sites).is_none() {
+            if find(&sites, site).is_none() {
                 sites.push((site.mark, Arc::clone(&fresh)));
             }
             sites
         });
-        known(&self.by_mark.load()).unwrap_or(fresh)
+        act(find(&self.by_mark.load(), site).unwrap_or(&fresh))
     }
 
     /// Whether any site is closed or overloaded.
@@ -106,6 +114,10 @@ impl Sites {
             self.by_mark.rcu(|sites| sites.iter().filter(|(mark, _)| configured(*mark)).cloned().collect::<Vec<_>>());
         }
     }
+}
+
+fn find<'a>(sites: &'a [(u16, Arc<SiteGate>)], site: &Site) -> Option<&'a Arc<SiteGate>> {
+    sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, state)| state)
 }
 
 /// What a site's gate does now, for status, metrics and log.
@@ -140,21 +152,25 @@ impl Gate {
     /// What things cost now at a site.
     #[must_use]
     pub fn pricing(&self, config: &Config, site: &Site) -> Pricing {
-        let state = self.sites.of(site);
-        let mode = self.mode();
-        let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
-        Pricing::of(config, mode, closed.then(|| state.price.load(Ordering::Relaxed)))
+        self.sites.with(site, |state| self.pricing_by(config, state))
     }
 
     /// What things cost now at a site for a client network: more than [`Gate::pricing`] while it is above its own cap.
     #[must_use]
     pub fn pricing_for(&self, config: &Config, site: &Site, network: ClientNetwork, now: UnixSeconds) -> Pricing {
-        let state = self.sites.of(site);
-        let pricing = self.pricing(config, site);
-        let above_cap = state.crowded.load(Ordering::Relaxed)
-            && pricing.price == 0
-            && state.load.demand.is_above_cap(&Nested::of(network), now);
-        if above_cap { pricing.above_cap() } else { pricing }
+        self.sites.with(site, |state| {
+            let pricing = self.pricing_by(config, state);
+            let above_cap = state.crowded.load(Ordering::Relaxed)
+                && pricing.price == 0
+                && state.load.demand.is_above_cap(&Nested::of(network), now);
+            if above_cap { pricing.above_cap() } else { pricing }
+        })
+    }
+
+    fn pricing_by(&self, config: &Config, state: &SiteGate) -> Pricing {
+        let mode = self.mode();
+        let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
+        Pricing::of(config, mode, closed.then(|| state.price.load(Ordering::Relaxed)))
     }
 
     /// How many requests may be at the origin of a site at once, and whether the gate is down for it.
@@ -190,6 +206,8 @@ impl Gate {
             let gated = before != State::Calm || self.mode() == Mode::On;
             let measured = state.load.step(config.capacity_of(site), gated, surroundings, elapsed, second);
             controller.step(self.mode(), terms, &measured, now, elapsed);
+            let capacity = measured.capacity.map(Capacity::credits_per_second);
+            state.supplies.step(config, capacity, elapsed.as_secs_f64());
             state.publish(&controller, now);
             if (before == State::Calm) != (controller.state() == State::Calm) {
                 changed.push(site.name.clone());
@@ -233,7 +251,9 @@ impl Gate {
     /// Takes what the configuration says of the capacities, before the first step.
     pub fn begin(&self, config: &Config) {
         for site in &config.sites {
-            self.sites.of(site).load.demand.set_capacity(config.capacity_of(site));
+            let state = self.sites.of(site);
+            state.load.demand.set_capacity(config.capacity_of(site));
+            state.supplies.step(config, config.capacity_of(site), 1.0);
         }
     }
 
@@ -264,11 +284,11 @@ impl Gate {
 
     /// Counts a request, whatever becomes of it.
     pub(super) fn asked(&self, site: &Site, network: &Nested, cost: crate::load::Amount, now: UnixSeconds) {
-        self.sites.of(site).load.demand.ask(network, cost, &***self.sites.usual.load(), now);
+        self.sites.with(site, |state| state.load.demand.ask(network, cost, &***self.sites.usual.load(), now));
     }
 
     /// Counts what a clearance was charged, at the price it was bought for.
     pub(super) fn was_paid(&self, site: &Site, network: &Nested, kept: crate::load::Amount, now: UnixSeconds) {
-        self.sites.of(site).load.demand.pay(network, kept, &***self.sites.usual.load(), now);
+        self.sites.with(site, |state| state.load.demand.pay(network, kept, &***self.sites.usual.load(), now));
     }
 }

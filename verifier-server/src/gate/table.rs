@@ -14,9 +14,16 @@ const BUCKET_SLOTS: usize = 8;
 /// Slots that are swept under one lock.
 const SWEEP_SLOTS_MAX: usize = 4096;
 
-/// A slot as words, so that an untouched table is memory that the system has not handed out yet.
-type Slot = [u64; SLOT_BYTES / 8];
-const EMPTY: Slot = [0; SLOT_BYTES / 8];
+const ID_WORDS: usize = 2;
+const ENTRY_WORDS: usize = ENTRY_BYTES / 8;
+/// Words of a bucket before its entries.
+const IDS_WORDS: usize = BUCKET_SLOTS * ID_WORDS;
+
+/// Words of a bucket: first the ids of its slots and then their entries. Whoever looks for an id, or for a slot without
+/// one, reads a quarter of the bucket and no more.
+const BUCKET_WORDS: usize = BUCKET_SLOTS * SLOT_BYTES / 8;
+/// The id of a slot that is empty. No clearance has it: ids are outputs of a PRF.
+const NO_ID: [u64; ID_WORDS] = [0; ID_WORDS];
 
 /// What an insertion found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +64,7 @@ pub trait LiveIds {
 
 /// The table in memory.
 pub struct Table {
-    shards: Vec<Mutex<Vec<Slot>>>,
+    shards: Vec<Mutex<Buckets>>,
     /// Known without a lock: whoever makes an entry asks for it while its shard is locked.
     slots: usize,
     used: AtomicUsize,
@@ -73,14 +80,14 @@ impl Table {
     #[must_use]
     pub fn new(mib: u32) -> Self {
         let slots = usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024) / SLOT_BYTES;
-        Self::with_slots_per_shard(slots / SHARDS / BUCKET_SLOTS * BUCKET_SLOTS)
+        Self::with_slots_per_shard(slots / SHARDS)
     }
 
     fn with_slots_per_shard(slots: usize) -> Self {
-        let slots = slots.max(BUCKET_SLOTS);
+        let buckets = (slots / BUCKET_SLOTS).clamp(1, BUCKETS_MAX);
         Self {
-            slots: slots * SHARDS,
-            shards: (0..SHARDS).map(|_| Mutex::new(vec![EMPTY; slots])).collect(),
+            slots: buckets * BUCKET_SLOTS * SHARDS,
+            shards: (0..SHARDS).map(|_| Mutex::new(Buckets::new(buckets))).collect(),
             used: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             next_sweep: AtomicUsize::new(0),
@@ -101,11 +108,11 @@ impl Table {
             left -= count;
             let start = self.next_sweep.fetch_add(count, Ordering::Relaxed) % self.slots;
             let (shard, first) = (start / per_shard, start % per_shard);
-            let mut slots = lock(&self.shards[shard]);
-            for slot in slots.iter_mut().skip(first).take(count).filter(|slot| **slot != EMPTY) {
-                if now >= forgotten_at(slot) {
-                    self.count_out(&unpack(slot).1);
-                    *slot = EMPTY;
+            let mut buckets = lock(&self.shards[shard]);
+            for place in (first..per_shard.min(first + count)).map(Place::of_slot) {
+                if buckets.id(place) != NO_ID && now >= buckets.forgotten_at(place) {
+                    self.count_out(&buckets.entry(place));
+                    buckets.set_id(place, NO_ID);
                 }
             }
         }
@@ -123,16 +130,17 @@ impl Table {
     /// Every entry that is still live, for saving; shard by shard, so that requests wait only for one of them.
     pub fn for_each_live(&self, now: UnixSeconds, mut visit: impl FnMut(ClearanceId, &Entry)) {
         for shard in &self.shards {
-            for slot in lock(shard).iter().filter(|slot| **slot != EMPTY) {
-                let (id, entry) = unpack(slot);
+            let buckets = lock(shard);
+            for place in (0..self.slots / SHARDS).map(Place::of_slot).filter(|place| buckets.id(*place) != NO_ID) {
+                let entry = buckets.entry(place);
                 if now < entry.forgotten_at() {
-                    visit(id, &entry);
+                    visit(id_of(buckets.id(place)), &entry);
                 }
             }
         }
     }
 
-    fn shard(&self, id: ClearanceId) -> MutexGuard<'_, Vec<Slot>> {
+    fn shard(&self, id: ClearanceId) -> MutexGuard<'_, Buckets> {
         lock(&self.shards[usize::from(id.0[0]) % SHARDS])
     }
 
@@ -158,12 +166,13 @@ impl LiveIds for Table {
         now: UnixSeconds,
         make: impl FnOnce() -> Result<Entry, E>,
     ) -> Inserted<E> {
-        let mut slots = self.shard(id);
+        let mut buckets = self.shard(id);
         if self.closed.load(Ordering::SeqCst) {
             return Inserted::Full;
         }
-        if let Some(position) = find(&slots, id) {
-            let (_, entry) = unpack(&slots[position]);
+        let found = buckets.find(id);
+        if let Some(place) = found {
+            let entry = buckets.entry(place);
             if now < entry.forgotten_at() {
                 return Inserted::Existing(entry);
             }
@@ -172,29 +181,30 @@ impl LiveIds for Table {
             Ok(entry) => entry,
             Err(error) => return Inserted::Declined(error),
         };
-        let Some(position) = free_position(&slots, id, now) else { return Inserted::Full };
-        if slots[position] != EMPTY {
-            self.count_out(&unpack(&slots[position]).1);
+        let Some(place) = found.or_else(|| buckets.free_place(id, now)) else { return Inserted::Full };
+        if buckets.id(place) != NO_ID {
+            self.count_out(&buckets.entry(place));
         }
-        slots[position] = pack(id, &entry);
+        buckets.set_id(place, id_words(id));
+        buckets.set_entry(place, &entry);
         self.count_in(&entry);
         Inserted::Fresh(entry)
     }
 
     fn change<R>(&self, id: ClearanceId, now: UnixSeconds, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
-        let mut slots = self.shard(id);
+        let mut buckets = self.shard(id);
         if self.closed.load(Ordering::SeqCst) {
             return None;
         }
-        let position = find(&slots, id)?;
-        let (_, mut entry) = unpack(&slots[position]);
+        let place = buckets.find(id)?;
+        let mut entry = buckets.entry(place);
         if now >= entry.forgotten_at() {
             return None;
         }
         let before = entry;
         let result = change(&mut entry);
         if entry != before {
-            slots[position] = pack(id, &entry);
+            buckets.set_entry(place, &entry);
         }
         Some(result)
     }
@@ -212,73 +222,129 @@ impl LiveIds for Table {
     }
 }
 
-/// A panic elsewhere cannot leave a slot half written: they are replaced whole.
-fn lock(shard: &Mutex<Vec<Slot>>) -> MutexGuard<'_, Vec<Slot>> {
+/// A panic elsewhere cannot leave a slot half written: what writes them cannot fail.
+fn lock(shard: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The positions at which `id` may stand. Ids are outputs of a keyed PRF: nobody can choose where theirs fall.
-fn positions(slots: &[Slot], id: ClearanceId) -> impl Iterator<Item = usize> + use<> {
-    let buckets = slots.len() / BUCKET_SLOTS;
-    let word = |start: usize| {
-        let bytes = [id.0[start], id.0[start + 1], id.0[start + 2], id.0[start + 3]];
-        usize::try_from(u32::from_be_bytes(bytes)).unwrap_or_default() % buckets * BUCKET_SLOTS
-    };
-    let (first, second) = (word(1), word(5));
-    (first..first + BUCKET_SLOTS).chain(second..second + BUCKET_SLOTS)
+/// A slot of a shard.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    bucket: usize,
+    slot: usize,
 }
 
-fn id_words(id: ClearanceId) -> [u64; 2] {
+impl Place {
+    /// The slot of this number, counted over a shard's buckets.
+    const fn of_slot(number: usize) -> Self {
+        Self { bucket: number / BUCKET_SLOTS, slot: number % BUCKET_SLOTS }
+    }
+}
+
+/// Buckets of a shard at the most, so that 32 bits choose one.
+const BUCKETS_MAX: usize = u32::MAX as usize;
+
+/// The buckets of one shard, at least one, as single words: zeroed ones come from the system unwritten, so that an
+/// untouched table is memory that it has not handed out yet. (Zeroed arrays of more than 16 words are written.)
+struct Buckets(Vec<u64>);
+
+impl Buckets {
+    fn new(buckets: usize) -> Self {
+        Self(vec![0; buckets * BUCKET_WORDS])
+    }
+
+    fn bucket(&self, index: usize) -> &[u64; BUCKET_WORDS] {
+        &self.0.as_chunks().0[index]
+    }
+
+    fn bucket_mut(&mut self, index: usize) -> &mut [u64; BUCKET_WORDS] {
+        &mut self.0.as_chunks_mut().0[index]
+    }
+
+    /// The two buckets in which `id` may stand. Ids are outputs of a keyed PRF: nobody can choose where theirs fall.
+    fn choices(&self, id: ClearanceId) -> [usize; 2] {
+        [1, 5].map(|start| {
+            let word = u32::from_be_bytes([id.0[start], id.0[start + 1], id.0[start + 2], id.0[start + 3]]);
+            // The word's part of 2^32, of the buckets: as even as a remainder, without the division.
+            usize::try_from((u64::from(word) * (self.0.len() / BUCKET_WORDS) as u64) >> 32).unwrap_or_default()
+        })
+    }
+
+    fn ids(&self, bucket: usize) -> &[[u64; ID_WORDS]] {
+        self.bucket(bucket)[..IDS_WORDS].as_chunks().0
+    }
+
+    fn find(&self, id: ClearanceId) -> Option<Place> {
+        let wanted = id_words(id);
+        let mut found = None;
+        // Whole words, all slots, no early exit on a partial match: the time tells nothing about stored ids.
+        for bucket in self.choices(id) {
+            for (slot, stored) in self.ids(bucket).iter().enumerate() {
+                if ((stored[0] ^ wanted[0]) | (stored[1] ^ wanted[1])) == 0 {
+                    found = Some(Place { bucket, slot });
+                }
+            }
+        }
+        found
+    }
+
+    /// A place for `id`: an empty slot in the emptier of its two buckets, or else one that may be forgotten.
+    fn free_place(&self, id: ClearanceId, now: UnixSeconds) -> Option<Place> {
+        let choices = self.choices(id);
+        let empty = |bucket: usize| self.ids(bucket).iter().filter(|stored| **stored == NO_ID).count();
+        let [first, second] = choices;
+        let emptier = if empty(first) >= empty(second) { first } else { second };
+        if let Some(slot) = self.ids(emptier).iter().position(|stored| *stored == NO_ID) {
+            return Some(Place { bucket: emptier, slot });
+        }
+        let places = choices.into_iter().flat_map(|bucket| (0..BUCKET_SLOTS).map(move |slot| Place { bucket, slot }));
+        places.into_iter().find(|place| now >= self.forgotten_at(*place))
+    }
+
+    fn id(&self, place: Place) -> [u64; ID_WORDS] {
+        self.ids(place.bucket)[place.slot]
+    }
+
+    fn set_id(&mut self, place: Place, id: [u64; ID_WORDS]) {
+        self.bucket_mut(place.bucket)[..IDS_WORDS].as_chunks_mut().0[place.slot] = id;
+    }
+
+    fn entry_words(&self, place: Place) -> &[u64; ENTRY_WORDS] {
+        &self.bucket(place.bucket)[IDS_WORDS..].as_chunks().0[place.slot]
+    }
+
+    fn entry(&self, place: Place) -> Entry {
+        let mut bytes = [0; ENTRY_BYTES];
+        for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.entry_words(place)) {
+            *chunk = word.to_be_bytes();
+        }
+        Entry::from_bytes(&bytes)
+    }
+
+    fn set_entry(&mut self, place: Place, entry: &Entry) {
+        let rest = &mut self.bucket_mut(place.bucket)[IDS_WORDS..];
+        let words: &mut [u64; ENTRY_WORDS] = &mut rest.as_chunks_mut().0[place.slot];
+        for (word, bytes) in words.iter_mut().zip(entry.to_bytes().as_chunks().0) {
+            *word = u64::from_be_bytes(*bytes);
+        }
+    }
+
+    /// [`Entry::forgotten_at`] of a slot, without unpacking the rest.
+    fn forgotten_at(&self, place: Place) -> UnixSeconds {
+        let words = self.entry_words(place);
+        let [.., e0, e1, e2, e3] = words[1].to_be_bytes();
+        let [k0, k1, ..] = words[2].to_be_bytes();
+        UnixSeconds(u32::from_be_bytes([e0, e1, e2, e3])).plus(u32::from(u16::from_be_bytes([k0, k1])))
+    }
+}
+
+fn id_words(id: ClearanceId) -> [u64; ID_WORDS] {
     let [high, low] = [id.0.first_chunk(), id.0.last_chunk()];
     [high, low].map(|half| half.copied().map_or(0, u64::from_be_bytes))
 }
 
-fn find(slots: &[Slot], id: ClearanceId) -> Option<usize> {
-    let wanted = id_words(id);
-    // Whole words, all positions, no early exit on a partial match: the time tells nothing about stored ids.
-    positions(slots, id)
-        .filter(|position| {
-            let slot = &slots[*position];
-            ((slot[0] ^ wanted[0]) | (slot[1] ^ wanted[1])) == 0
-        })
-        .last()
-}
-
-/// A free position in the emptier of the two buckets.
-fn free_position(slots: &[Slot], id: ClearanceId, now: UnixSeconds) -> Option<usize> {
-    let free = |position: &usize| {
-        let slot = &slots[*position];
-        *slot == EMPTY || now >= forgotten_at(slot)
-    };
-    let mut first = positions(slots, id).take(BUCKET_SLOTS).filter(free);
-    let mut second = positions(slots, id).skip(BUCKET_SLOTS).filter(free);
-    let (a, b) = (first.next(), second.next());
-    if first.count() >= second.count() { a.or(b) } else { b.or(a) }
-}
-
-/// [`Entry::forgotten_at`] of a slot, without unpacking the rest: a sale looks at all sixteen places.
-fn forgotten_at(slot: &Slot) -> UnixSeconds {
-    let [.., e0, e1, e2, e3] = slot[3].to_be_bytes();
-    let [k0, k1, ..] = slot[4].to_be_bytes();
-    UnixSeconds(u32::from_be_bytes([e0, e1, e2, e3])).plus(u32::from(u16::from_be_bytes([k0, k1])))
-}
-
-fn pack(id: ClearanceId, entry: &Entry) -> Slot {
-    let mut slot = EMPTY;
-    slot[..2].copy_from_slice(&id_words(id));
-    for (word, bytes) in slot[2..].iter_mut().zip(entry.to_bytes().as_chunks().0) {
-        *word = u64::from_be_bytes(*bytes);
-    }
-    slot
-}
-
-fn unpack(slot: &Slot) -> (ClearanceId, Entry) {
-    let id = u128::from(slot[0]) << 64 | u128::from(slot[1]);
-    let mut bytes = [0; ENTRY_BYTES];
-    for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(&slot[2..]) {
-        *chunk = word.to_be_bytes();
-    }
-    (ClearanceId(id.to_be_bytes()), Entry::from_bytes(&bytes))
+fn id_of(words: [u64; ID_WORDS]) -> ClearanceId {
+    ClearanceId((u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes())
 }
 
 #[cfg(test)]
@@ -368,12 +434,15 @@ mod tests {
     fn the_short_way_to_an_entrys_end_is_the_long_one() {
         for (expires, keep) in [(0, 0), (1_800_000_000, 600), (u32::MAX, u16::MAX), (1 << 24, 1 << 8)] {
             let entry = Entry { expires_at: UnixSeconds(expires), keep_seconds: keep, ..entry(7) };
-            assert_eq!(forgotten_at(&pack(id(1), &entry)), entry.forgotten_at());
+            let (mut buckets, place) = (Buckets::new(1), Place::of_slot(7));
+            buckets.set_entry(place, &entry);
+            assert_eq!(buckets.forgotten_at(place), entry.forgotten_at());
+            assert_eq!(buckets.entry(place), entry);
         }
     }
 
     #[test]
     fn a_slot_has_at_most_64_bytes() {
-        assert_eq!(size_of::<Slot>(), 64);
+        assert_eq!(BUCKET_WORDS * size_of::<u64>(), BUCKET_SLOTS * 64);
     }
 }

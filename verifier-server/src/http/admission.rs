@@ -187,7 +187,7 @@ mod tests {
     fn request(class: Class) -> Request {
         let network = Nested::of(ClientNetwork::of([203, 0, 113, 9].into()));
         let clearance = ClearanceId([0; 16]);
-        Request { class, network, shares: [1; 3], clearance, cost: Amount::of(Credits::ONE) }
+        Request { class, network, shares: [1; 3], clearance, cost: Amount::of(Credits::ONE), part: false }
     }
 
     fn queue_of_one() -> Arc<SiteQueue> {

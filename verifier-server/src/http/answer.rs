@@ -2,14 +2,17 @@
 
 use super::body::AnswerBody;
 use super::client_body::Broken;
+use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
 use super::service::{Verifier, is_navigation};
+use super::tickets;
 use crate::config::{Config, Limits, Site};
-use crate::gate::Quote;
-use crate::gate::target::Target;
+use crate::gate::{Quote, RequestFacts, TicketOffer};
 use crate::{clock, random};
-use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, VARY};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
+};
 use hyper::{Method, Response, StatusCode};
 use puzzle::{Algorithm, Challenge, ClientNetwork, UnixSeconds};
 use serde_json::{Map, Value, json};
@@ -58,12 +61,12 @@ impl<'a> Context<'a> {
 
     /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
     /// operating system gives no randomness for a challenge.
-    pub(super) fn challenged(&self, site: &Site, target: &Target<'_>) -> Option<Response<AnswerBody>> {
+    pub(super) fn challenged(&self, facts: &RequestFacts<'_>) -> Option<Response<AnswerBody>> {
         let (gate, network) = (&self.verifier.gate, self.visitor.network());
-        let pricing = gate.pricing_for(self.config, site, network, clock::now());
-        let quote = pricing.quote(&self.config.policy.route(target));
-        let challenge = issue(self.verifier, self.config, site, network, quote)?;
-        let mut response = if self.navigation { self.page(&challenge) } else { self.problem_with(&challenge) };
+        let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
+        let quote = pricing.quote_unallowed(&self.config.policy.route(facts.target));
+        let challenge = issue(self.verifier, self.config, facts.site, network, quote)?;
+        let mut response = if self.navigation { self.page(&challenge, facts) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));
         challenge_header(headers, &challenge);
@@ -94,9 +97,22 @@ impl<'a> Context<'a> {
         let (least, most) = OVERLOADED_RETRY_SECONDS;
         let jitter = u32::from(random::bytes::<1>().unwrap_or_default()[0]);
         let seconds = least + jitter % (most - least + 1);
-        let text = "There is no room right now. The page tries again by itself; nothing you have is lost.";
+        // A page can be fetched again; a form is sent by whoever wrote it, and by nobody else.
+        let (text, refresh) = if matches!(self.method, "GET" | "HEAD") {
+            (
+                "The site is serving as many visitors as it can. This page tries again by itself in a few seconds. There is \
+              nothing for you to do, and nothing of yours is lost.",
+                Some(seconds),
+            )
+        } else {
+            (
+                "The site is serving as many visitors as it can. Please go back to your form, wait a few seconds and send it \
+              again. What you typed should still be there.",
+                None,
+            )
+        };
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, Some(seconds));
+        let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, refresh);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         response
     }
@@ -130,7 +146,10 @@ impl<'a> Context<'a> {
         self.page_or_problem(status, code, "This page cannot be reached right now", text, None)
     }
 
-    fn page(&self, challenge: &Challenge) -> Response<AnswerBody> {
+    fn page(&self, challenge: &Challenge, facts: &RequestFacts<'_>) -> Response<AnswerBody> {
+        let offer = random::bytes()
+            .ok()
+            .and_then(|random| self.verifier.gate.offer_ticket(self.config, facts, clock::now(), random));
         let small = self.verifier.page_rates.is_crowded(self.visitor.network(), clock::now());
         let page = GatePage {
             base: &self.config.base_path,
@@ -139,9 +158,15 @@ impl<'a> Context<'a> {
             method: self.method,
             host: self.visitor.host(),
             request_id: self.request_id,
+            noscript: NoScript::new(offer.as_ref(), self.method == "GET", random::bytes().unwrap_or_default()),
             small,
         };
-        html(StatusCode::TOO_MANY_REQUESTS, GATE_POLICY, page.render())
+        let mut response = html(StatusCode::TOO_MANY_REQUESTS, GATE_POLICY, page.render());
+        if let Some(TicketOffer::New { ticket, wait_seconds }) = &offer {
+            let cookie = tickets::set_cookie(ticket, *wait_seconds, self.visitor.scheme);
+            response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+        }
+        response
     }
 
     fn problem_with(&self, challenge: &Challenge) -> Response<AnswerBody> {

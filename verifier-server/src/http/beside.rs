@@ -4,7 +4,7 @@ use super::answer::{Context, bare};
 use super::body::AnswerBody;
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::{Verifier, is_navigation, is_preflight, is_safe};
-use super::{clearances, cors};
+use super::{clearances, cors, tickets};
 use crate::clock;
 use crate::config::Config;
 use crate::gate::target::Target;
@@ -18,6 +18,9 @@ pub(super) const BASE_PATH: &str = "/.portcullis-beside/";
 const REQUEST_ID_CHARS_MAX: usize = 64;
 /// What tells the web server that the gate said no, and not the site itself.
 const GATE_HEADER: &str = "portcullis-gate";
+
+/// What it says where there was no room for a request that was paid for.
+const GATE_BUSY: &str = "busy";
 
 /// Answers `check` and `gate`.
 pub(super) fn answer<B>(
@@ -51,22 +54,25 @@ fn check<B>(
     request: &Request<B>,
 ) -> Response<AnswerBody> {
     let decision = with_facts(config, visitor, asked, request, |facts| {
-        let decision = verifier.gate.meet(config, facts, clock::now()).decision;
-        verifier.metrics.decided(decision);
-        decision
+        let met = verifier.gate.meet(config, facts, clock::now());
+        if let Some(receipt) = &met.receipt {
+            verifier.gate.goes_on(facts.site, receipt, clock::now());
+        }
+        verifier.metrics.met(&met);
+        met.decision
     });
-    match decision {
-        Some(Decision::Free | Decision::Unpaid | Decision::Paid) => {
+    let refused = match decision {
+        Some(Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid) => {
             let mut response = Response::new(AnswerBody::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
-            response
+            return response;
         }
-        None | Some(Decision::Challenged | Decision::Denied) => {
-            let mut response = bare(StatusCode::UNAUTHORIZED);
-            response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static("closed"));
-            response
-        }
-    }
+        Some(Decision::Busy) => GATE_BUSY,
+        None | Some(Decision::Challenged | Decision::Denied) => "closed",
+    };
+    let mut response = bare(StatusCode::UNAUTHORIZED);
+    response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(refused));
+    response
 }
 
 /// What the visitor sees instead of the site. Never charges and never says 204.
@@ -80,7 +86,7 @@ fn gate<B>(
     let headers = request.headers();
     let request_id = asked.request_id.get(..REQUEST_ID_CHARS_MAX).unwrap_or(asked.request_id);
     let context = Context::of_asked(verifier, config, visitor, request_id, headers, asked.method);
-    if headers.get("x-portcullis-gate").is_some_and(|value| value == "busy") {
+    if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
     let answer = with_facts(config, visitor, asked, request, |facts| {
@@ -89,7 +95,7 @@ fn gate<B>(
         }
         match verifier.gate.worth(config, facts, clock::now()) {
             Worth::NotNeeded | Worth::Admits { .. } => context.again(),
-            Worth::Lacking => context.challenged(facts.site, facts.target).unwrap_or_else(|| context.overloaded()),
+            Worth::Lacking => context.challenged(facts).unwrap_or_else(|| context.overloaded()),
         }
     });
     let mut answer = answer.unwrap_or_else(|| context.unknown_host());
@@ -112,11 +118,13 @@ fn with_facts<B, R>(
     let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
     let target = Target::parse(asked.target);
     let ids = clearances::of(request.headers(), &method, visitor.scheme);
+    let tickets = tickets::of(request.headers(), visitor.scheme);
     Some(act(&RequestFacts {
         site,
         target: &target,
         network: visitor.network(),
         clearances: &ids,
+        tickets: &tickets,
         safe_method: is_safe(&method),
         navigation: is_navigation(request.headers()),
         preflight: is_preflight(&method, request.headers()),

@@ -11,8 +11,11 @@ static CLEARANCE_HEADER: HeaderName = HeaderName::from_static("portcullis-cleara
 const PLAIN_COOKIE: &str = "portcullis";
 const HOST_COOKIE: &str = "__Host-portcullis";
 const RETURN_COOKIE: &str = "__Host-portcullis-return";
+pub(super) const PLAIN_TICKET_COOKIE: &str = "portcullis-ticket";
+pub(super) const HOST_TICKET_COOKIE: &str = "__Host-portcullis-ticket";
 /// Every cookie that is ours and never reaches the origin.
-const OUR_COOKIES: [&str; 5] = [PLAIN_COOKIE, HOST_COOKIE, "__Secure-portcullis", RETURN_COOKIE, "portcullis-ticket"];
+const OUR_COOKIES: [&str; 6] =
+    [PLAIN_COOKIE, HOST_COOKIE, "__Secure-portcullis", RETURN_COOKIE, PLAIN_TICKET_COOKIE, HOST_TICKET_COOKIE];
 
 /// The clearances in `headers`, at most [`CLEARANCES_MAX`]: the API header's first, then the cookies in order.
 pub(super) fn of(headers: &HeaderMap, method: &Method, scheme: Scheme) -> Vec<ClearanceId> {
@@ -77,7 +80,8 @@ fn name_of(pair: &[u8]) -> &[u8] {
     pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// Names and values of all cookies.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let lines = headers.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes);
     lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
         let position = pair.iter().position(|byte| *byte == b'=')?;
@@ -132,7 +136,10 @@ mod tests {
 
     #[test]
     fn our_cookies_are_stripped_and_the_others_stay() {
-        let mut headers = carrying(&["a=1; portcullis=x; b=2", "__Host-portcullis=y; c=3"]);
+        let mut headers = carrying(&[
+            "a=1; portcullis=x; b=2",
+            "__Host-portcullis=y; c=3; portcullis-ticket=z; __Host-portcullis-ticket=z",
+        ]);
         strip(&mut headers);
         assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
         let mut only_ours = carrying(&["portcullis=x"]);

@@ -32,8 +32,7 @@ impl Call<'_> {
     /// What the wanted route asks now.
     pub(super) fn quote(&self) -> Quote {
         let route = self.wanted.map_or(Route::DEFAULT, |wanted| self.config.policy.route(&Target::parse(wanted)));
-        let pricing = self.verifier.gate.pricing_for(self.config, self.site, self.visitor.network(), clock::now());
-        pricing.quote(&route)
+        self.verifier.gate.quote(self.config, self.site, self.visitor.network(), &route, clock::now())
     }
 
     /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing.
@@ -131,6 +130,8 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
         target: &target,
         network: call.visitor.network(),
         clearances: &ids,
+        // A ticket is no clearance.
+        tickets: &[],
         safe_method: true,
         navigation: true,
         preflight: false,

@@ -1,6 +1,7 @@
 //! The pages that the gate answers with: own words, own styles, no inline code.
 
 use super::assets::{GATE_SMALL_TEMPLATE, GATE_TEMPLATE, MESSAGE_TEMPLATE};
+use super::noscript::NoScript;
 use puzzle::Challenge;
 
 /// Policy of the challenge page: nothing but our own files, nothing inline, Trusted Types on. A frame of another site
@@ -21,6 +22,8 @@ pub(super) struct GatePage<'a> {
     pub(super) method: &'a str,
     pub(super) host: &'a str,
     pub(super) request_id: &'a str,
+    /// What it is where no script runs.
+    pub(super) noscript: NoScript,
     /// For a network that fetches many pages: at most 640 bytes.
     pub(super) small: bool,
 }
@@ -38,6 +41,8 @@ impl GatePage<'_> {
             "method" => Some(escaped(self.method)),
             "host" => Some(escaped(self.host)),
             "request_id" => Some(escaped(self.request_id)),
+            "noscript_refresh" => Some(self.noscript.refresh()),
+            "noscript" => Some(if self.small { self.noscript.short_text() } else { self.noscript.text() }),
             _ => None,
         })
     }
@@ -105,6 +110,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::TicketOffer;
     use puzzle::{Algorithm, Audience, DayKeys, Difficulty, Master, NewChallenge, Purpose, Shape, UnixSeconds};
     use std::num::NonZeroU16;
 
@@ -131,6 +137,7 @@ mod tests {
             method: "GET",
             host: LONGEST_HOST,
             request_id: REQUEST_ID,
+            noscript: NoScript::new(Some(&TicketOffer::Wait { seconds: 3_600 }), true, [0]),
             small,
         }
         .render()

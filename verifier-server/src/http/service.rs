@@ -11,7 +11,7 @@ use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
 use super::transfers::{Party, Transfers};
-use super::{beside, clearances, cors, endpoints, proxy};
+use super::{beside, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
@@ -142,11 +142,13 @@ impl Verifier {
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
+        let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
             target: &target,
             network: visitor.network(),
             clearances: &ids,
+            tickets: &tickets,
             safe_method: is_safe(request.method()),
             navigation: is_navigation(request.headers()),
             preflight: is_preflight(request.method(), request.headers()),
@@ -178,11 +180,12 @@ impl Verifier {
     ) -> Result<Admitted, Response<AnswerBody>> {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
-            let Met { decision, cost, receipt } = self.gate.meet(config, facts, clock::now());
-            self.metrics.decided(decision);
+            let met = self.gate.meet(config, facts, clock::now());
+            self.metrics.met(&met);
+            let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),
-                Decision::Challenged => match context.challenged(facts.site, facts.target) {
+                Decision::Challenged => match context.challenged(facts) {
                     // Without randomness there is no challenge: what happens then is the operator's choice.
                     None if config.on_failure == OnFailure::Open => Class::Unpaid,
                     None => return Err(context.overloaded()),
@@ -190,12 +193,14 @@ impl Verifier {
                 },
                 Decision::Free => Class::Free,
                 Decision::Unpaid => Class::Unpaid,
+                Decision::Reserved => Class::Reserved,
+                Decision::Busy => return Err(context.overloaded()),
                 Decision::Paid => Class::Cleared,
             };
             if decision == Decision::Paid {
                 in_progress.admit();
             }
-            let cost = Amount::of(cost);
+            let cost = Amount::of(met.cost);
             if let Some(transfer) = body.transfer() {
                 transfer.admitted(receipt, in_progress.admittance().cloned());
             }
@@ -205,11 +210,16 @@ impl Verifier {
             // A body that trickles must hold no slot. Of a second time there is nothing left to read.
             self.read_ahead(body, facts).await.map_err(|broken| context.body_broken(&broken))?;
             let word = tokio::select! {
-                word = self.wait_for_slot(class, facts, receipt.as_ref(), cost) => word,
+                word = self.wait_for_slot(class, facts, &met) => word,
                 () = body.loses_its_room() => Word::Dropped,
             };
             match word {
-                Word::Go(slot) => return Ok(Admitted { slot: Some(slot), cost, receipt }),
+                Word::Go(slot) => {
+                    if let Some(receipt) = &receipt {
+                        self.gate.goes_on(facts.site, receipt, clock::now());
+                    }
+                    return Ok(Admitted { slot: Some(slot), cost, receipt });
+                }
                 Word::AskAgain => {}
                 Word::Dropped => {
                     if let Some(receipt) = &receipt {
@@ -236,16 +246,11 @@ impl Verifier {
         Nested::of(network).levels().first().map_or(1, |narrow| self.gate.memory().weight(*narrow))
     }
 
-    async fn wait_for_slot(
-        &self,
-        class: Class,
-        facts: &RequestFacts<'_>,
-        receipt: Option<&Receipt>,
-        cost: Amount,
-    ) -> Word {
+    async fn wait_for_slot(&self, class: Class, facts: &RequestFacts<'_>, met: &Met) -> Word {
         let network = Nested::of(facts.network);
-        let clearance = receipt.map_or(ClearanceId([0; 16]), |receipt| receipt.clearance);
-        let request = admission::Request { class, network, shares: [1; 3], clearance, cost };
+        let clearance = met.receipt.map_or(ClearanceId([0; 16]), |receipt| receipt.clearance);
+        let (cost, part) = (Amount::of(met.cost), met.part);
+        let request = admission::Request { class, network, shares: [1; 3], clearance, cost, part };
         let shares = || {
             let mut shares = [1; 3];
             for (shares, level) in shares.iter_mut().zip(network.levels()) {

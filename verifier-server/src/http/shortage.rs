@@ -193,7 +193,12 @@ mod tests {
     }
 
     fn receipt() -> Receipt {
-        Receipt { clearance: ClearanceId([9; 16]), charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
+        Receipt {
+            clearance: ClearanceId([9; 16]),
+            network: network(9),
+            charged: Credits::ONE,
+            kept: Amount::of(Credits::ONE),
+        }
     }
 
     /// A body at the origin of which nothing comes.
@@ -219,7 +224,7 @@ mod tests {
             let (queue, network) = (Arc::clone(&queue), Nested::of(network(third)));
             let (clearance, cost) = (ClearanceId([0; 16]), Amount::of(Credits::ONE));
             tokio::spawn(async move {
-                queue.ask(Request { class, network, shares: [1; 3], clearance, cost }, || [1; 3]).await
+                queue.ask(Request { class, network, shares: [1; 3], clearance, cost, part: false }, || [1; 3]).await
             })
         };
         let asked: Vec<_> = (0..).map(ask).take(count + 1).collect();

@@ -1,8 +1,10 @@
 //! What `GET /status` says: the mode, the sites, and every signal, present or missing.
 
 use super::service::Verifier;
-use crate::gate::SiteReport;
+use crate::config::Config;
+use crate::gate::level::LevelReport;
 use crate::gate::networks::NetworksHealth;
+use crate::gate::{SiteReport, SuppliesReport};
 use crate::load::limit::Learning;
 use crate::load::{Capacity, Measured};
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 pub(super) fn status(verifier: &Verifier) -> Value {
     let config = verifier.config.load();
     let (used, slots) = verifier.gate.table_fill();
-    let [unpaid, paid, challenged, denied] = verifier.metrics.decisions();
+    let [unpaid, paid, challenged, denied, busy] = verifier.metrics.decisions();
     let dropped = verifier.metrics.dropped.get();
     let prices = config.sites.iter().map(|site| verifier.gate.pricing(&config, site).price);
     let sites: Vec<Value> = config
@@ -39,6 +41,9 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                     "places": lasting.stream_places,
                 },
                 "demand": demand(&report.measured),
+                "unpaid": unpaid_share(&config, &verifier.gate.supplies(site)),
+                "cleared_beside": config.beside.as_ref().filter(|_| site.origin.is_none())
+                    .map(|_| supply(&verifier.gate.supplies(site).cleared)),
                 "signals": signals(&report),
             })
         })
@@ -54,7 +59,9 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "read_ahead_bytes": verifier.read_aheads.bytes(),
         "slow_transfers_closed": verifier.metrics.slow_closed.get(),
         "table": { "used": used, "slots": slots },
-        "requests": { "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "dropped": dropped },
+        "requests": {
+            "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "busy": busy, "dropped": dropped,
+        },
         "networks": networks(&verifier.gate.memory().health()),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
@@ -97,6 +104,30 @@ fn demand(measured: &Measured) -> Value {
         "raw_credits_per_second": rounded(demand.raw),
         "offered_credits_per_second": rounded(demand.offered),
         "paid_credits_per_second": rounded(demand.paid),
+    })
+}
+
+/// The share of what passes unpaid, and what rules keep for themselves, by the number of the rule.
+fn unpaid_share(config: &Config, supplies: &SuppliesReport) -> Value {
+    let rules = config.policy.rules().iter().enumerate();
+    let reserves = rules.filter_map(|(number, rule)| {
+        let mut slice = supply(supplies.slices.get(rule.route.reserve?.slice)?);
+        slice["rule"] = json!(number + 1);
+        Some(slice)
+    });
+    let mut share = supply(&supplies.unpaid);
+    share["reserves"] = Value::Array(reserves.collect());
+    share
+}
+
+/// A supply and who shares it. Without one nothing is bounded, and it is `null`.
+fn supply(report: &LevelReport) -> Value {
+    json!({
+        "supply_credits_per_second": report.supply.map(rounded),
+        "demand_credits_per_second": rounded(report.demand),
+        "level_credits_per_second_and_share": report.level.map(rounded),
+        "admitted": report.admitted,
+        "refused": report.refused,
     })
 }
 

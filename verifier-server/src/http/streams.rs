@@ -166,7 +166,7 @@ mod tests {
 
     fn paid_by(clearance: u8) -> Receipt {
         let clearance = ClearanceId([clearance; 16]);
-        Receipt { clearance, charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
+        Receipt { clearance, network: network(1), charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
     }
 
     fn network(third: u8) -> ClientNetwork {

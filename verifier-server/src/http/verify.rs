@@ -5,6 +5,7 @@ use super::body::AnswerBody;
 use super::clearances::set_cookies;
 use super::cors::{self, Source};
 use super::endpoints::Call;
+use super::tickets;
 use crate::config::{Limits, Mode};
 use crate::gate::{Quote, Redeemed, Submission};
 use crate::{clock, random};
@@ -56,6 +57,10 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
             let mut response =
                 json_answer(StatusCode::OK, &json!({ "ok": true, "expires_in": expires_in, "credits": credits }));
             for cookie in set_cookies(id, expires_in, call.visitor.scheme) {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+            // Who works does not wait, and leaves the share of what passes unpaid to those who cannot.
+            if let Some(cookie) = tickets::take_back(headers, call.visitor.scheme) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             response

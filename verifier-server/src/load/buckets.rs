@@ -4,9 +4,8 @@
 //! whose cells they share, and a newcomer is taken for somebody else only where both are taken.
 
 use super::amount::{Amount, float};
-use crate::gate::networks::Prefix;
+use crate::gate::networks::{HashKey, Prefix};
 use puzzle::UnixSeconds;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Cells of a row, for all sites together: 768 KiB.
@@ -30,7 +29,7 @@ pub(super) struct Cap {
 /// The buckets of all networks.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    hasher: RandomState,
+    key: HashKey,
     rows: [Row; 2],
 }
 
@@ -47,7 +46,7 @@ impl Default for Buckets {
             levels: (0..CELLS).map(|_| AtomicU64::new(0)).collect(),
             above: (0..CELLS).map(|_| AtomicU32::new(0)).collect(),
         };
-        Self { hasher: RandomState::new(), rows: [row(), row()] }
+        Self { key: HashKey::of_process(), rows: [row(), row()] }
     }
 }
 
@@ -80,7 +79,7 @@ impl Buckets {
     }
 
     fn cells(&self, site: u16, network: Prefix) -> [(&Row, usize); 2] {
-        let hash = self.hasher.hash_one((site, network));
+        let hash = self.key.hash_at(site, network);
         let index = |part: u64| usize::try_from(part).unwrap_or_default() % CELLS;
         let [first, second] = &self.rows;
         [(first, index(hash & 0xffff_ffff)), (second, index(hash >> 32))]

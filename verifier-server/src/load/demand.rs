@@ -71,7 +71,6 @@ pub struct Demand {
     raw: Tally,
     offered: Tally,
     paid: Tally,
-    given_back: Tally,
 }
 
 impl Demand {
@@ -85,7 +84,6 @@ impl Demand {
             raw: Tally::default(),
             offered: Tally::default(),
             paid: Tally::default(),
-            given_back: Tally::default(),
         }
     }
 
@@ -113,11 +111,6 @@ impl Demand {
         self.paid.add(counted.millionths());
     }
 
-    /// Part of what [`Demand::pay`] counted was given back to its clearance: the request was dropped.
-    pub fn give_back(&self, amount: Amount) {
-        self.given_back.add(amount.millionths());
-    }
-
     /// Whether a network, or one around it, asked for more than its own cap a moment ago.
     #[must_use]
     pub fn is_above_cap(&self, network: &Nested, now: UnixSeconds) -> bool {
@@ -133,7 +126,6 @@ impl Demand {
     pub fn take(&self, elapsed_seconds: f64, capacity: Option<f64>) -> Demanded {
         let rate = |tally: &Tally| Amount::of_millionths(tally.take()).credits() / elapsed_seconds;
         let (raw, offered, paid) = (rate(&self.raw), rate(&self.offered), rate(&self.paid));
-        let paid = (paid - rate(&self.given_back)).max(0.0);
         let had_one = self.set_capacity(capacity);
         // What was counted without shares must not be compared with a capacity that has just become known.
         if capacity.is_some() && !had_one {
@@ -279,15 +271,6 @@ mod tests {
         assert!(demand.is_above_cap(&loud, NOW.plus(4)));
         assert!(!demand.is_above_cap(&quiet, NOW.plus(4)));
         assert!(!demand.is_above_cap(&loud, NOW.plus(60)));
-    }
-
-    #[test]
-    fn what_was_given_back_was_not_paid() {
-        let demand = demand();
-        demand.pay(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW);
-        demand.pay(&v4(52, 100), Amount::of(Credits::ONE), &Unknown, NOW);
-        demand.give_back(Amount::of(Credits::hundredths(50)));
-        near(demand.take(1.0, Some(CAPACITY)).paid, 1.5);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::site_metrics::SiteMetrics;
 use crate::gate::networks::NetworksHealth;
-use crate::gate::{Decision, SiteReport};
+use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 
@@ -13,6 +13,9 @@ pub struct Metrics {
     paid: IntCounter,
     challenged: IntCounter,
     denied: IntCounter,
+    busy: IntCounter,
+    /// What asked to pass unpaid while others pay, by its right; the first had room, the second not.
+    unpaid_rights: [IntCounterVec; 2],
     refusals: IntCounterVec,
     /// Challenges issued, on pages and by `GET challenge`.
     pub challenges_issued: IntCounter,
@@ -57,6 +60,18 @@ impl Metrics {
         let registry = Registry::new_custom(Some("portcullis".to_owned()), None)?;
         let requests =
             IntCounterVec::new(Opts::new("requests_total", "Requests by what the gate decided"), &["decision"])?;
+        let rights = |name: &str, help: &str| -> Result<IntCounterVec, prometheus::Error> {
+            let rights = IntCounterVec::new(Opts::new(name, help), &["right"])?;
+            registry.register(Box::new(rights.clone()))?;
+            for right in Right::ALL {
+                rights.with_label_values(&[right.name()]);
+            }
+            Ok(rights)
+        };
+        let unpaid_rights = [
+            rights("unpaid_admitted_total", "Requests that passed unpaid while others paid, by their right")?,
+            rights("unpaid_over_share_total", "Requests for which what passes unpaid had no room, by their right")?,
+        ];
         let refusals = IntCounterVec::new(Opts::new("refusals_total", "Solutions refused, by code"), &["code"])?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(refusals.clone()))?;
@@ -83,6 +98,8 @@ impl Metrics {
             paid: requests.with_label_values(&["paid"]),
             challenged: requests.with_label_values(&["challenged"]),
             denied: requests.with_label_values(&["denied"]),
+            busy: requests.with_label_values(&["busy"]),
+            unpaid_rights,
             refusals,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
@@ -131,11 +148,20 @@ impl Metrics {
         self.profile_observed_seconds.set(i64::try_from(health.profile_observed_seconds).unwrap_or(i64::MAX));
     }
 
-    /// Counts a decision.
-    pub fn decided(&self, decision: Decision) {
+    /// Counts a request that met the gate.
+    pub fn met(&self, met: &Met) {
+        self.decided(met.decision);
+        if let Some(Unpaid { right, admitted }) = met.unpaid {
+            let [had_room, had_none] = &self.unpaid_rights;
+            (if admitted { had_room } else { had_none }).with_label_values(&[right.name()]).inc();
+        }
+    }
+
+    fn decided(&self, decision: Decision) {
         match decision {
-            Decision::Free | Decision::Unpaid => &self.unpaid,
+            Decision::Free | Decision::Unpaid | Decision::Reserved => &self.unpaid,
             Decision::Paid => &self.paid,
+            Decision::Busy => &self.busy,
             Decision::Challenged => &self.challenged,
             Decision::Denied => &self.denied,
         }
@@ -147,10 +173,10 @@ impl Metrics {
         self.refusals.with_label_values(&[refusal.code()]).inc();
     }
 
-    /// What was decided so far: unpaid, paid, challenged, denied.
+    /// What was decided so far: unpaid, paid, challenged, denied, busy.
     #[must_use]
-    pub fn decisions(&self) -> [u64; 4] {
-        [&self.unpaid, &self.paid, &self.challenged, &self.denied].map(IntCounter::get)
+    pub fn decisions(&self) -> [u64; 5] {
+        [&self.unpaid, &self.paid, &self.challenged, &self.denied, &self.busy].map(IntCounter::get)
     }
 
     /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.
@@ -190,15 +216,21 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use puzzle::Credits;
 
     #[test]
     fn the_text_names_every_decision_and_code() {
         let metrics = Metrics::new().expect("metrics");
         metrics.decided(Decision::Paid);
+        let unpaid = Some(Unpaid { right: Right::Ticket, admitted: false });
+        metrics.met(&Met { decision: Decision::Busy, cost: Credits::ONE, part: false, receipt: None, unpaid });
         metrics.refused(Refusal::Used);
         let text = String::from_utf8(metrics.text(3, 0, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
         assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
+        assert!(text.contains("portcullis_requests_total{decision=\"busy\"} 1"));
+        assert!(text.contains("portcullis_unpaid_over_share_total{right=\"ticket\"} 1"));
+        assert!(text.contains("portcullis_unpaid_admitted_total{right=\"ticket\"} 0"));
         assert!(text.contains("portcullis_connections 3"));
         for refusal in Refusal::ALL {
             assert!(text.contains(&format!("code=\"{}\"", refusal.code())));

@@ -1,4 +1,5 @@
 //! A gate without sockets: one call a claim.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
 use std::path::Path;
@@ -8,7 +9,8 @@ use verifier_server::gate::networks::Nested;
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
-    Decision, Gate, Masters, PaidAgain, Receipt, Redeemed, RequestFacts, SavedTable, Submission, TableFileError, Worth,
+    Decision, Gate, Masters, Met, PaidAgain, Receipt, Redeemed, Repeat, RequestFacts, SavedTable, Submission,
+    SuppliesReport, TableFileError, TicketOffer, Worth,
 };
 use verifier_server::load::Surroundings;
 
@@ -24,7 +26,7 @@ pub(crate) fn network(third: u8) -> u8 {
     third
 }
 
-fn client_network(third: u8) -> ClientNetwork {
+pub(crate) fn client_network(third: u8) -> ClientNetwork {
     ClientNetwork::of([198, 51, third, 7].into())
 }
 
@@ -47,6 +49,11 @@ impl Paid {
         changed
     }
 
+    /// The same solution for other bytes.
+    pub(crate) fn with_challenge(&self, challenge: [u8; 64]) -> Self {
+        Self { challenge, ..self.clone() }
+    }
+
     /// The same with a last nonce that does not solve.
     pub(crate) fn unsolved(&self) -> Self {
         let challenge = Challenge::parse(&self.challenge).unwrap();
@@ -56,6 +63,26 @@ impl Paid {
         let target = target(challenge.shape().difficulty);
         *changed.nonces.last_mut().unwrap() = (0..u64::MAX).find(|nonce| puzzle.attempt(*nonce) > target).unwrap();
         changed
+    }
+}
+
+/// A request: `GET /` at the site, from [`HOME`], unless it says otherwise.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) network: ClientNetwork,
+    pub(crate) ids: &'a [ClearanceId],
+    pub(crate) tickets: &'a [[u8; 64]],
+    pub(crate) preflight: bool,
+    /// The number under which a web server asks about it.
+    pub(crate) repeat: Option<u32>,
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        let network = client_network(HOME);
+        Self { host: "main.test", path: "/", network, ids: &[], tickets: &[], preflight: false, repeat: None }
     }
 }
 
@@ -160,7 +187,13 @@ impl Stage {
     }
 
     pub(crate) fn get_at(&self, host: &str, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Decision {
-        self.with_facts(host, path, from, ids, |facts| self.gate.meet(&self.config, facts, now).decision)
+        self.with_facts(host, path, from, ids, |facts| {
+            let met = self.gate.meet(&self.config, facts, now);
+            if let Some(receipt) = &met.receipt {
+                self.gate.goes_on(facts.site, receipt, now);
+            }
+            met.decision
+        })
     }
 
     /// What a request to `path` was charged.
@@ -186,16 +219,40 @@ impl Stage {
         ids: &[ClearanceId],
         act: impl FnOnce(&RequestFacts<'_>) -> R,
     ) -> R {
-        let target = Target::parse(path);
+        let asked = Asked { host, path, network: client_network(from), ids, ..Asked::default() };
+        self.with_asked(&asked, act)
+    }
+
+    /// What becomes of a request.
+    pub(crate) fn meet(&self, asked: &Asked<'_>, now: UnixSeconds) -> Met {
+        self.with_asked(asked, |facts| self.gate.meet(&self.config, facts, now))
+    }
+
+    /// What the page that answers a request offers a browser without script.
+    pub(crate) fn offer(&self, asked: &Asked<'_>, now: UnixSeconds) -> Option<TicketOffer> {
+        let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let random = u128::from(number).to_be_bytes();
+        self.with_asked(asked, |facts| self.gate.offer_ticket(&self.config, facts, now, random))
+    }
+
+    /// What the supplies of the site do.
+    pub(crate) fn supplies(&self) -> SuppliesReport {
+        self.gate.supplies(self.site("main.test"))
+    }
+
+    fn with_asked<R>(&self, asked: &Asked<'_>, act: impl FnOnce(&RequestFacts<'_>) -> R) -> R {
+        let target = Target::parse(asked.path);
+        let request_id = asked.repeat.map(|number| number.to_string());
         act(&RequestFacts {
-            site: self.site(host),
+            site: self.site(asked.host),
             target: &target,
-            network: client_network(from),
-            clearances: ids,
+            network: asked.network,
+            clearances: asked.ids,
+            tickets: asked.tickets,
             safe_method: true,
             navigation: true,
-            preflight: false,
-            repeat: None,
+            preflight: asked.preflight,
+            repeat: request_id.as_deref().map(|request_id| Repeat { request_id, method: "GET", target: asked.path }),
         })
     }
 

@@ -18,6 +18,9 @@ const FIRST_VISIT: [&str; 4] = ["gate.html", "gate.js", "gate.css", "solver-simd
 /// Any challenge: 64 bytes that do not compress.
 const CHALLENGE: &str = "AQErAgAAEABrA0nAASwAAIZfMpR5Cjihp18-7LDgfP9TaXtEMhWDwYiFc5_LDeSbxvBeZyPjsY5F4QGLX5glVg";
 
+/// The most that the verifier writes between the tags of the small page. The other one has room.
+const NOSCRIPT: &str = "<meta http-equiv=refresh content=3600>Please wait.";
+
 /// Fills a page in as the verifier does, with a challenge of full length and ordinary values.
 pub(crate) fn filled(template: &str) -> String {
     let values = [
@@ -28,6 +31,8 @@ pub(crate) fn filled(template: &str) -> String {
         ("expires_in", "300"),
         ("host", "www.example.org"),
         ("method", "GET"),
+        ("noscript", NOSCRIPT),
+        ("noscript_refresh", "<noscript><meta http-equiv=refresh content=3600></noscript>"),
         ("request_id", "0123456789abcdef0123456789abcdef"),
     ];
     values.iter().fold(template.to_owned(), |page, (name, value)| page.replace(&format!("{{{{{name}}}}}"), value))

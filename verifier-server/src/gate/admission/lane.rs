@@ -10,7 +10,9 @@ pub const LANE_REQUESTS_MAX: usize = 128;
 /// and for each further one.
 pub const LANE_REQUESTS_PER_SHARE: usize = 16;
 /// Clearances of a network share so many sub-buckets, by a keyed hash.
-const BUCKETS: usize = 8;
+const CLEARANCES: usize = 8;
+/// They have one for the parts of pages that they were given, which go first, and one for all else.
+const BUCKETS: usize = 2 * CLEARANCES;
 
 /// Whoever waits for a slot.
 pub trait Token {
@@ -28,13 +30,15 @@ pub(super) struct Waiter<T> {
     pub(super) cost: u64,
     /// Nothing was asked of it.
     pub(super) free: bool,
+    /// It is part of a page: the page is worth little without it.
+    pub(super) part: bool,
 }
 
 /// One network's requests.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
     buckets: [VecDeque<Waiter<T>>; BUCKETS],
-    /// The bucket whose turn it is.
+    /// The clearance whose turn it is.
     turn: usize,
     len: usize,
 }
@@ -55,8 +59,8 @@ impl<T: Token> Lane<T> {
         self.len
     }
 
-    /// Lets a request wait behind those of its clearance. At `most` the last one of the longest bucket makes room:
-    /// one bad neighbour must not starve the office.
+    /// Lets a request wait behind those of its clearance. At `most` the last one of the longest bucket makes room, and
+    /// of pages before their parts: one bad neighbour must not starve the office.
     pub(super) fn push(
         &mut self,
         hasher: &RandomState,
@@ -64,15 +68,18 @@ impl<T: Token> Lane<T> {
         waiter: Waiter<T>,
         most: usize,
     ) -> Option<T> {
-        let bucket = usize::try_from(hasher.hash_one(clearance.0)).unwrap_or_default() % BUCKETS;
+        let own = usize::try_from(hasher.hash_one(clearance.0)).unwrap_or_default() % CLEARANCES;
+        let bucket = if waiter.part { own } else { CLEARANCES + own };
         self.buckets[bucket].push_back(waiter);
         self.len += 1;
         (self.len > most).then(|| self.drop_last_of_longest()).flatten()
     }
 
-    /// Takes the last request of the longest bucket.
+    /// Takes the last request of the longest bucket: of pages, where there are any.
     pub(super) fn drop_last_of_longest(&mut self) -> Option<T> {
-        let longest = self.buckets.iter_mut().max_by_key(|bucket| bucket.len())?;
+        let (parts, pages) = self.buckets.split_at_mut(CLEARANCES);
+        let buckets = if pages.iter().any(|bucket| !bucket.is_empty()) { pages } else { parts };
+        let longest = buckets.iter_mut().max_by_key(|bucket| bucket.len())?;
         let last = longest.pop_back()?;
         self.len -= 1;
         Some(last.token)
@@ -106,19 +113,16 @@ impl<T: Token> Lane<T> {
         }
     }
 
-    /// The cost of the request that is next, in millionths of a credit.
-    pub(super) fn next_cost(&mut self) -> Option<u64> {
-        let next =
-            (0..BUCKETS).map(|step| (self.turn + step) % BUCKETS).find(|next| !self.buckets[*next].is_empty())?;
-        self.turn = next;
-        self.buckets[next].front().map(|waiter| waiter.cost)
+    fn next_bucket(&self) -> Option<usize> {
+        let in_turn = |first: usize| (0..CLEARANCES).map(move |step| first + (self.turn + step) % CLEARANCES);
+        in_turn(0).chain(in_turn(CLEARANCES)).find(|next| !self.buckets[*next].is_empty())
     }
 
     /// Takes the request that is next; the turn goes to the next clearance.
     pub(super) fn pop(&mut self) -> Option<Waiter<T>> {
-        self.next_cost()?;
-        let waiter = self.buckets[self.turn].pop_front()?;
-        self.turn = (self.turn + 1) % BUCKETS;
+        let next = self.next_bucket()?;
+        let waiter = self.buckets[next].pop_front()?;
+        self.turn = (next + 1) % CLEARANCES;
         self.len -= 1;
         Some(waiter)
     }
@@ -150,7 +154,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(100);
 
     fn waiter(token: u32, came: Duration) -> Waiter<u32> {
-        Waiter { token, came, cost: 1_000_000, free: false }
+        Waiter { token, came, cost: 1_000_000, free: false, part: false }
     }
 
     /// Two clearances in different buckets.
@@ -195,15 +199,28 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_page_go_before_other_pages_and_are_dropped_after_them() {
+        let hasher = RandomState::new();
+        let [one, other] = two(&hasher);
+        let mut lane = Lane::default();
+        lane.push(&hasher, one, waiter(1, NOW), 3);
+        lane.push(&hasher, other, Waiter { part: true, ..waiter(2, NOW) }, 3);
+        lane.push(&hasher, other, Waiter { part: true, ..waiter(3, NOW) }, 3);
+        assert_eq!(lane.push(&hasher, other, Waiter { part: true, ..waiter(4, NOW) }, 3), Some(1));
+        assert_eq!(lane.push(&hasher, one, waiter(5, NOW), 4), None);
+        assert_eq!(served(&mut lane), [2, 3, 4, 5]);
+    }
+
+    #[test]
     fn who_waited_too_long_is_dropped_and_who_has_gone_is_forgotten() {
         let hasher = RandomState::new();
         let [one, _] = two(&hasher);
         let mut lane = Lane::default();
         for (token, age) in [(1, 9), (u32::MAX, 8), (2, 7), (3, 1)] {
-            lane.push(&hasher, one, waiter(token, NOW - Duration::from_secs(age)), 10);
+            lane.push(&hasher, one, waiter(token, NOW.saturating_sub(Duration::from_secs(age))), 10);
         }
         let mut dropped = Vec::new();
-        lane.drop_stale(NOW - Duration::from_secs(5), |token| dropped.push(token));
+        lane.drop_stale(NOW.saturating_sub(Duration::from_secs(5)), |token| dropped.push(token));
         assert_eq!(dropped, [1, 2]);
         assert_eq!(served(&mut lane), [3]);
     }

@@ -1,10 +1,11 @@
 //! The queue before an origin: classes one before the other, and in each of them networks that take turns.
 
 use super::lane::{Token, Waiter};
-use super::newness::Newness;
+use super::newness::{Newness, Standing};
 use super::tree::Tree;
 use super::waits::{Waits, speaker};
 use super::{Class, Request, Turn};
+use crate::load::Amount;
 use std::hash::RandomState;
 use std::time::Duration;
 
@@ -14,21 +15,38 @@ pub const QUEUE_REQUESTS_MAX: usize = 8_192;
 pub const WAIT_MAX: Duration = Duration::from_secs(6);
 
 /// Which tree a request waits in, the first served before all others.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Rank {
     Reserved,
-    /// Paid for, or free, from a network that is new.
+    /// Paid for, or free, from a network that is new and has been served something: a page is finished before others
+    /// are begun.
+    Begun,
+    /// The same from a network that is new.
     New,
-    /// The same from one that was served of late.
+    /// The same from one that has had its page.
     Served,
     Unpaid,
+}
+
+impl Rank {
+    const ALL: [Self; 5] = [Self::Reserved, Self::Begun, Self::New, Self::Served, Self::Unpaid];
+    /// Those of requests that are paid for, or free.
+    const CLEARED: [Self; 3] = [Self::Begun, Self::New, Self::Served];
+
+    const fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::New => Self::New,
+            Standing::Begun => Self::Begun,
+            Standing::Served => Self::Served,
+        }
+    }
 }
 
 /// Requests that wait for a slot.
 #[derive(Debug)]
 pub struct Queue<T> {
     /// By [`Rank`].
-    trees: [Tree<T>; 4],
+    trees: [Tree<T>; 5],
     newness: Newness,
     waits: Waits,
     hasher: RandomState,
@@ -66,7 +84,7 @@ impl<T: Token> Queue<T> {
 
     /// A request went on without waiting.
     pub fn passed(&mut self, request: &Request, now: Duration) {
-        self.newness.served(&request.network, request.cost, now);
+        self.newness.served(&request.network, request.shares, request.cost, now);
         if matches!(request.class, Class::Cleared | Class::Free) {
             self.waits.note(speaker(&request.network), Duration::ZERO);
         }
@@ -84,7 +102,8 @@ impl<T: Token> Queue<T> {
             }
         }
         let free = request.class == Class::Free;
-        let waiter = Waiter { token, came: now, cost: request.cost.millionths(), free };
+        let (cost, part) = (request.cost.millionths(), request.part);
+        let waiter = Waiter { token, came: now, cost, free, part };
         let dropped = self.trees[rank as usize].push(request, &self.hasher, waiter, now);
         turns.extend(dropped.map(Turn::Dropped));
         Ok(())
@@ -93,24 +112,38 @@ impl<T: Token> Queue<T> {
     /// Whoever is next. `turns` gets those who waited too long for it.
     pub fn pop(&mut self, now: Duration, turns: &mut Vec<Turn<T>>) -> Option<T> {
         let stale_before = now.saturating_sub(WAIT_MAX);
-        for rank in [Rank::Reserved, Rank::New, Rank::Served, Rank::Unpaid] {
-            loop {
-                let mut dropped = |token| turns.push(Turn::Dropped(token));
-                let Some(index) = self.trees[rank as usize].turn(stale_before, &mut dropped) else { break };
-                if matches!(rank, Rank::New) && !self.is_still_new(index, now) {
-                    let client = self.trees[rank as usize].take(index)?;
-                    self.trees[Rank::Served as usize].adopt(client, now);
-                    continue;
-                }
+        loop {
+            let mut dropped = |token| turns.push(Turn::Dropped(token));
+            let mut turn = |rank: Rank| Some((rank, self.trees[rank as usize].turn(stale_before, &mut dropped)?));
+            let (rank, index) = Rank::ALL.into_iter().find_map(&mut turn)?;
+            if !self.moves_on(rank, index, now) {
                 let served = self.trees[rank as usize].serve(index, now)?;
-                self.newness.served(&served.network, crate::load::Amount::of_millionths(served.waiter.cost), now);
-                if matches!(rank, Rank::New | Rank::Served) {
+                let cost = Amount::of_millionths(served.waiter.cost);
+                self.newness.served(&served.network, served.shares, cost, now);
+                if Rank::CLEARED.contains(&rank) {
                     self.waits.note(speaker(&served.network), served.waited);
+                    // What else of it waits is in its new place when the next slot is free.
+                    self.moves_on(rank, index, now);
                 }
                 return Some(served.waiter.token);
             }
         }
-        None
+    }
+
+    /// Takes the network at `index` to where it belongs by what it was served, if it has gone beyond `rank`.
+    fn moves_on(&mut self, rank: Rank, index: usize, now: Duration) -> bool {
+        if !matches!(rank, Rank::New | Rank::Begun) {
+            return false;
+        }
+        let Some(client) = self.trees[rank as usize].at(index) else { return false };
+        let standing = self.newness.standing(&client.network, client.shares, now);
+        let moved = Rank::of(standing);
+        if moved == rank {
+            return false;
+        }
+        let Some(client) = self.trees[rank as usize].take(index) else { return false };
+        self.trees[moved as usize].adopt(client, now);
+        true
     }
 
     /// Drops everywhere who waited too long.
@@ -123,7 +156,7 @@ impl<T: Token> Queue<T> {
 
     /// Takes away the requests of which nothing was asked.
     pub fn take_free(&mut self, mut taken: impl FnMut(T)) {
-        for rank in [Rank::New, Rank::Served] {
+        for rank in Rank::CLEARED {
             self.trees[rank as usize].take_free(&mut taken);
         }
     }
@@ -131,7 +164,7 @@ impl<T: Token> Queue<T> {
     /// How long cleared requests waited for others than their own network, or wait still, in the median over networks.
     /// Begins a new second.
     pub fn waits(&mut self, now: Duration) -> Duration {
-        for rank in [Rank::New, Rank::Served] {
+        for rank in Rank::CLEARED {
             self.trees[rank as usize].waits(now, |around, wait| self.waits.note(around, wait));
         }
         self.waits.take()
@@ -141,13 +174,7 @@ impl<T: Token> Queue<T> {
         match request.class {
             Class::Reserved => Rank::Reserved,
             Class::Unpaid => Rank::Unpaid,
-            Class::Cleared | Class::Free if self.newness.is_new(&request.network, request.shares, now) => Rank::New,
-            Class::Cleared | Class::Free => Rank::Served,
+            Class::Cleared | Class::Free => Rank::of(self.newness.standing(&request.network, request.shares, now)),
         }
-    }
-
-    fn is_still_new(&self, index: usize, now: Duration) -> bool {
-        let client = self.trees[Rank::New as usize].at(index);
-        client.is_some_and(|client| self.newness.is_new(&client.network, client.shares, now))
     }
 }

@@ -1,20 +1,26 @@
-//! Deficit round robin over nested networks: a /24 in a /16, a /56 in a /48 in a /32.
+//! Fair shares between nested networks: a /24 in a /16, a /56 in a /48 in a /32.
 //!
-//! At its turn a network may spend a credit for each of its shares, and what it does not spend it keeps while it waits.
-//! A network around others has as many shares as those of them that wait, up to a limit of its own.
+//! Shares are kept by virtual time: a network's own clock goes on by what it is served, divided by its shares, and the
+//! network whose clock is furthest behind is served next (start-time fair queueing; Goyal, Vin and Cheng, 1996). In the
+//! long run that is what deficit round robin gives. In the short run a network that asks for less than its share waits
+//! for nobody's turn: an office of fifty shares among a thousand networks would wait for a whole round before each
+//! asset, which is longer than a page may take. A network around others has as many shares as those of them that wait,
+//! up to a limit of its own.
 
 use super::Request;
 use super::lane::{Lane, Token, Waiter};
 use super::waits::speaker;
 use crate::gate::networks::{Nested, Prefix};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::RandomState;
 use std::time::Duration;
 
-/// What a share may spend at its turn, in millionths of a credit.
-const QUANTUM: u64 = 1_000_000;
-/// The most that a request counts for here, in millionths of a credit: a hundred turns of one share.
-const COST_MAX: u64 = 100 * QUANTUM;
+/// The most that a request counts for here, in millionths of a credit: a hundred credits.
+const COST_MAX: u64 = 100_000_000;
+/// What a network's clock goes on by for a millionth of a credit and one share.
+const TICKS: u64 = 4_096;
+/// Networks that wait for nothing and whose clocks are remembered: they are ahead of the others.
+const REMEMBERED_MAX: usize = 8_192;
 /// Lanes that are looked at to find one that makes room for another.
 const LOOKED_AT: usize = 32;
 /// A prime, so that a look goes all over the tree.
@@ -28,11 +34,24 @@ pub(super) struct Tree<T> {
     nodes: Vec<Option<Node<T>>>,
     unused: Vec<Index>,
     by_prefix: HashMap<Prefix, Index>,
-    /// The outermost networks, the one whose turn it is first.
-    ring: VecDeque<Index>,
+    /// The outermost networks.
+    ring: Ring,
     len: usize,
     /// Where the next look for a lane that makes room begins.
     hand: usize,
+}
+
+/// Networks side by side, by their clocks.
+#[derive(Debug, Default)]
+struct Ring {
+    /// Those that wait, the one that is served next first. Of equal clocks the one that came first.
+    waiting: BTreeSet<(u64, u64, Index)>,
+    /// Those that wait for nothing and are ahead.
+    ahead: BTreeSet<(u64, Index)>,
+    /// The clock of the one that was served last, when it was: nobody begins behind it.
+    now: u64,
+    /// Numbers those that come.
+    arrivals: u64,
 }
 
 #[derive(Debug)]
@@ -43,9 +62,9 @@ struct Node<T> {
     shares: u64,
     /// and those of the networks in it that wait; of a client network both are the same.
     inside: u64,
-    /// What it may spend, in millionths of a credit.
-    deficit: u64,
-    in_turn: bool,
+    clock: u64,
+    /// Its number among those that came; nothing while it waits for nothing.
+    waits_as: Option<u64>,
     /// When it was served last, or began to wait.
     since: Duration,
     content: Content<T>,
@@ -53,8 +72,8 @@ struct Node<T> {
 
 #[derive(Debug)]
 enum Content<T> {
-    /// Networks, the one whose turn it is first.
-    Ring(VecDeque<Index>),
+    /// The networks in it.
+    Ring(Ring),
     /// The requests of a client network.
     Lane(Box<Client<T>>),
 }
@@ -72,6 +91,7 @@ pub(super) struct Client<T> {
 pub(super) struct Served<T> {
     pub(super) waiter: Waiter<T>,
     pub(super) network: Nested,
+    pub(super) shares: [u32; 3],
     /// How long it waited for others than its own network.
     pub(super) waited: Duration,
 }
@@ -82,7 +102,7 @@ impl<T> Default for Tree<T> {
             nodes: Vec::new(),
             unused: Vec::new(),
             by_prefix: HashMap::new(),
-            ring: VecDeque::new(),
+            ring: Ring::default(),
             len: 0,
             hand: 0,
         }
@@ -109,22 +129,30 @@ impl<T: Token> Tree<T> {
         now: Duration,
     ) -> Option<T> {
         waiter.cost = waiter.cost.min(COST_MAX);
-        let client = self.client(request.network, request.shares, now);
+        let (index, client) = self.client(request.network, request.shares, now);
         let most = Lane::<T>::most(client.shares[0]);
         let dropped = client.lane.push(hasher, request.clearance, waiter, most);
         self.len += usize::from(dropped.is_none());
+        self.begins_to_wait(index, now);
         dropped
     }
 
     /// Takes over a network that waited in another tree.
     pub(super) fn adopt(&mut self, client: Client<T>, now: Duration) {
         self.len += client.lane.len();
-        self.client(client.network, client.shares, now).lane.append(client.lane);
+        let (index, place) = self.client(client.network, client.shares, now);
+        place.lane.append(client.lane);
+        self.begins_to_wait(index, now);
     }
 
-    /// The network whose turn it is; requests that came before `stale_before` are dropped where its turn passes.
+    /// The network that is next; requests that came before `stale_before` are dropped where their turn comes.
     pub(super) fn turn(&mut self, stale_before: Duration, dropped: &mut impl FnMut(T)) -> Option<Index> {
-        self.select(None, stale_before, dropped).map(|(client, _)| client)
+        if self.len == 0 {
+            // Nobody waits for anybody: there is nothing to be remembered.
+            *self = Self::default();
+            return None;
+        }
+        self.select(None, stale_before, dropped)
     }
 
     /// The client network at `index`, which [`Tree::turn`] returned.
@@ -138,28 +166,39 @@ impl<T: Token> Tree<T> {
     /// Serves the next request of the network at `index`, whose turn it is.
     pub(super) fn serve(&mut self, index: Index, now: Duration) -> Option<Served<T>> {
         let client = self.client_at(index)?;
-        let (network, waiter) = (client.network, client.lane.pop()?);
+        let (network, shares, waiter) = (client.network, client.shares, client.lane.pop()?);
         let emptied = client.lane.len() == 0;
         self.len -= 1;
         let (mut next, mut outermost_since) = (Some(index), now);
-        while let Some(node) = next.and_then(|next| self.nodes[next].as_mut()) {
-            node.deficit = node.deficit.saturating_sub(waiter.cost);
+        while let Some(at) = next {
+            let node = self.nodes[at].as_mut()?;
             outermost_since = std::mem::replace(&mut node.since, now);
-            next = node.around;
+            let (before, around) = (node.clock, node.around);
+            node.clock += waiter.cost * TICKS / node.effective();
+            let (after, arrival) = (node.clock, node.waits_as);
+            let ring = self.ring(around)?;
+            ring.now = ring.now.max(before);
+            if let Some(arrival) = arrival
+                && ring.waiting.remove(&(before, arrival, at))
+            {
+                ring.waiting.insert((after, arrival, at));
+            }
+            next = around;
         }
         if emptied {
-            self.remove(index);
+            self.waits_no_more(index);
         }
-        let waited = now.saturating_sub(waiter.came.max(outermost_since));
-        Some(Served { waiter, network, waited })
+        let others_since = waiter.came.max(outermost_since);
+        Some(Served { waiter, network, shares, waited: now.saturating_sub(others_since) })
     }
 
     /// Takes the whole network at `index` out of the tree.
     pub(super) fn take(&mut self, index: Index) -> Option<Client<T>> {
-        let node = self.remove(index)?;
-        let Content::Lane(client) = node.content else { return None };
-        self.len -= client.lane.len();
-        Some(*client)
+        let client = self.client_at(index)?;
+        let taken = Client { lane: std::mem::take(&mut client.lane), ..*client };
+        self.len -= taken.lane.len();
+        self.waits_no_more(index);
+        Some(taken)
     }
 
     /// Takes away the last request of a network that waits with more of them for each of its shares than others.
@@ -213,7 +252,7 @@ impl<T: Token> Tree<T> {
     }
 
     /// The outermost ring, or that of a network around others.
-    fn ring(&mut self, of: Option<Index>) -> Option<&mut VecDeque<Index>> {
+    fn ring(&mut self, of: Option<Index>) -> Option<&mut Ring> {
         let Some(of) = of else { return Some(&mut self.ring) };
         match &mut self.nodes[of].as_mut()?.content {
             Content::Ring(ring) => Some(ring),
@@ -221,46 +260,32 @@ impl<T: Token> Tree<T> {
         }
     }
 
-    /// The client network whose turn it is in a ring, and what its next request costs; the ring is left with it in
-    /// front. Networks without requests are removed on the way.
-    fn select(
-        &mut self,
-        of: Option<Index>,
-        stale_before: Duration,
-        dropped: &mut impl FnMut(T),
-    ) -> Option<(Index, u64)> {
+    /// The client network that is next in a ring. Networks without requests wait no more from here on.
+    fn select(&mut self, of: Option<Index>, stale_before: Duration, dropped: &mut impl FnMut(T)) -> Option<Index> {
         loop {
-            let first = *self.ring(of)?.front()?;
+            let (_, _, first) = *self.ring(of)?.waiting.first()?;
             let is_client = matches!(self.nodes[first].as_ref()?.content, Content::Lane(_));
-            let candidate = if is_client {
-                self.next_of_client(first, stale_before, dropped).map(|cost| (first, cost))
+            let found = if is_client {
+                self.has_fresh(first, stale_before, dropped).then_some(first)
             } else {
                 self.select(Some(first), stale_before, dropped)
             };
-            let Some((client, cost)) = candidate else {
-                self.remove(first);
-                continue;
-            };
-            let node = self.nodes[first].as_mut()?;
-            if !node.in_turn {
-                node.in_turn = true;
-                node.deficit = node.deficit.saturating_add(QUANTUM * node.effective());
+            if found.is_some() {
+                return found;
             }
-            if node.deficit >= cost {
-                return Some((client, cost));
+            if self.nodes[first].as_ref().is_some_and(|node| node.waits_as.is_some()) {
+                self.waits_no_more(first);
             }
-            node.in_turn = false;
-            self.ring(of)?.rotate_left(1);
         }
     }
 
-    fn next_of_client(&mut self, index: Index, stale_before: Duration, dropped: &mut impl FnMut(T)) -> Option<u64> {
-        let lane = &mut self.client_at(index)?.lane;
-        let before = lane.len();
-        lane.drop_stale(stale_before, dropped);
-        let (after, cost) = (lane.len(), lane.next_cost());
+    fn has_fresh(&mut self, index: Index, stale_before: Duration, dropped: &mut impl FnMut(T)) -> bool {
+        let Some(client) = self.client_at(index) else { return false };
+        let before = client.lane.len();
+        client.lane.drop_stale(stale_before, dropped);
+        let after = client.lane.len();
         self.len -= before - after;
-        cost
+        after > 0
     }
 
     fn client_at(&mut self, index: Index) -> Option<&mut Client<T>> {
@@ -271,35 +296,26 @@ impl<T: Token> Tree<T> {
     }
 
     /// The place of a client network in the tree, made with those around it where they are not there yet.
-    fn client(&mut self, network: Nested, shares: [u32; 3], now: Duration) -> &mut Client<T> {
-        let narrow = network.levels()[0];
-        let index = match self.by_prefix.get(&narrow) {
-            Some(index) => *index,
-            None => self.add_client(network, shares, now),
-        };
-        match &mut self.nodes[index].as_mut().expect("what a prefix leads to is there").content {
-            Content::Lane(client) => client,
-            Content::Ring(_) => unreachable!("the narrowest prefix is that of a client network"),
-        }
-    }
-
-    fn add_client(&mut self, network: Nested, shares: [u32; 3], now: Duration) -> Index {
+    fn client(&mut self, network: Nested, shares: [u32; 3], now: Duration) -> (Index, &mut Client<T>) {
         let levels = network.levels();
         let mut around = None;
         for (prefix, shares) in levels.iter().zip(shares).skip(1).rev() {
-            around = Some(match self.by_prefix.get(prefix) {
-                Some(index) => *index,
-                None => {
-                    let most = u64::from(shares).max(assumed(*prefix));
-                    self.add(around, *prefix, most, 0, Content::Ring(VecDeque::new()), now)
-                }
-            });
+            let known = self.by_prefix.get(prefix).copied();
+            around = Some(known.unwrap_or_else(|| {
+                let most = u64::from(shares).max(assumed(*prefix));
+                self.add(around, *prefix, most, 0, Content::Ring(Ring::default()), now)
+            }));
         }
-        let own = u64::from(shares[0].max(1));
-        let client = Client { network, shares, lane: Lane::default() };
-        let index = self.add(around, levels[0], own, own, Content::Lane(Box::new(client)), now);
-        self.change_inside(around, 0, own);
-        index
+        let known = self.by_prefix.get(&levels[0]).copied();
+        let index = known.unwrap_or_else(|| {
+            let own = u64::from(shares[0].max(1));
+            let client = Client { network, shares, lane: Lane::default() };
+            self.add(around, levels[0], own, own, Content::Lane(Box::new(client)), now)
+        });
+        match &mut self.nodes[index].as_mut().expect("what a prefix leads to is there").content {
+            Content::Lane(client) => (index, client),
+            Content::Ring(_) => unreachable!("the narrowest prefix is that of a client network"),
+        }
     }
 
     fn add(
@@ -311,40 +327,83 @@ impl<T: Token> Tree<T> {
         content: Content<T>,
         now: Duration,
     ) -> Index {
-        let node = Some(Node { prefix, around, shares, inside, deficit: 0, in_turn: false, since: now, content });
-        let index = match self.unused.pop() {
-            Some(index) => {
-                self.nodes[index] = node;
-                index
-            }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() - 1
-            }
-        };
-        self.by_prefix.insert(prefix, index);
-        if let Some(ring) = self.ring(around) {
-            ring.push_back(index);
+        let node = Some(Node { prefix, around, shares, inside, clock: 0, waits_as: None, since: now, content });
+        let index = self.unused.pop().unwrap_or(self.nodes.len());
+        if index < self.nodes.len() {
+            self.nodes[index] = node;
+        } else {
+            self.nodes.push(node);
         }
+        self.by_prefix.insert(prefix, index);
         index
     }
 
-    /// Removes a network from its ring, and those around it that have none left.
+    /// A network has something to wait for, and so have those around it: it begins where the others are, or ahead of
+    /// them if it was served more of late.
+    fn begins_to_wait(&mut self, index: Index, now: Duration) {
+        let mut next = Some(index);
+        while let Some(at) = next {
+            let Some(node) = self.nodes[at].as_ref() else { return };
+            if node.waits_as.is_some() {
+                return;
+            }
+            let (around, had) = (node.around, node.clock);
+            let Some(ring) = self.ring(around) else { return };
+            ring.ahead.remove(&(had, at));
+            let (clock, arrival) = (had.max(ring.now), ring.arrivals);
+            ring.arrivals += 1;
+            ring.waiting.insert((clock, arrival, at));
+            let Some(node) = self.nodes[at].as_mut() else { return };
+            (node.clock, node.waits_as, node.since) = (clock, Some(arrival), now);
+            let has = node.inside.min(node.shares);
+            if matches!(node.content, Content::Lane(_)) {
+                self.change_inside(around, 0, has);
+            }
+            next = around;
+        }
+    }
+
+    /// A network waits for nothing any more, nor do those around it where it was the last in them.
+    fn waits_no_more(&mut self, index: Index) {
+        let mut next = Some(index);
+        while let Some(at) = next {
+            let Some(node) = self.nodes[at].as_mut() else { return };
+            let Some(arrival) = node.waits_as.take() else { return };
+            let (around, clock, has) = (node.around, node.clock, node.inside.min(node.shares));
+            let is_client = matches!(node.content, Content::Lane(_));
+            let Some(ring) = self.ring(around) else { return };
+            ring.waiting.remove(&(clock, arrival, at));
+            ring.ahead.insert((clock, at));
+            let emptied = ring.waiting.is_empty();
+            if is_client {
+                self.change_inside(around, has, 0);
+            }
+            self.forget_behind(around);
+            next = around.filter(|_| emptied);
+        }
+    }
+
+    /// Forgets the networks in a ring that wait for nothing and are ahead of nobody.
+    fn forget_behind(&mut self, of: Option<Index>) {
+        while let Some(ring) = self.ring(of)
+            && let Some((clock, index)) = ring.ahead.first().copied()
+            && (clock <= ring.now || ring.ahead.len() > REMEMBERED_MAX)
+        {
+            self.remove(index);
+        }
+    }
+
+    /// Removes a network that waits for nothing, and all in it.
     fn remove(&mut self, index: Index) -> Option<Node<T>> {
         let node = self.nodes.get_mut(index)?.take()?;
         self.unused.push(index);
         self.by_prefix.remove(&node.prefix);
-        let ring = self.ring(node.around)?;
-        // Whose turn it is stands in front.
-        match ring.front() {
-            Some(first) if *first == index => drop(ring.pop_front()),
-            _ => ring.retain(|other| *other != index),
+        if let Some(ring) = self.ring(node.around) {
+            ring.ahead.remove(&(node.clock, index));
         }
-        let emptied = ring.is_empty();
-        if let Some(around) = node.around {
-            self.change_inside(Some(around), node.inside.min(node.shares), 0);
-            if emptied {
-                self.remove(around);
+        if let Content::Ring(ring) = &node.content {
+            for (_, inside) in &ring.ahead {
+                self.remove(*inside);
             }
         }
         Some(node)

@@ -19,7 +19,14 @@ impl HashKey {
     /// the standard library does not promise.
     #[must_use]
     pub fn hash(&self, prefix: Prefix) -> u64 {
-        self.hash_words([prefix.bits, u64::from(prefix.length) << 1 | u64::from(prefix.v6)])
+        self.hash_at(0, prefix)
+    }
+
+    /// The same of a network as one of a site's.
+    #[must_use]
+    pub fn hash_at(&self, site: u16, prefix: Prefix) -> u64 {
+        let [site, length, v6] = [u64::from(site), u64::from(prefix.length), u64::from(prefix.v6)];
+        self.hash_words([prefix.bits, site << 16 | length << 1 | v6])
     }
 
     fn hash_words(&self, message: [u64; 2]) -> u64 {

@@ -1,7 +1,7 @@
 //! What the gate remembers of networks, and what follows for each: its multiplier, its weight, its learned rate.
 
 use super::profile::{CREDITS_PER_SECOND_AND_SHARE, Profile, SHARES_AROUND_MAX, SHARES_MAX};
-use super::purchases::Purchases;
+use super::purchases::{Buyer, Purchases};
 use super::{HashKey, KnownNetwork, Nested, Prefix};
 use crate::gate::Gate;
 use crate::load::demand::Usual;
@@ -14,9 +14,16 @@ use std::sync::Arc;
 pub struct Memory {
     purchases: Purchases,
     profile: Profile,
-    known: ArcSwap<Vec<KnownNetwork>>,
+    known: ArcSwap<Vec<Known>>,
     /// Whether the profile was read from its file.
     loaded: bool,
+}
+
+/// A known network as it is compared with others.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    prefix: Prefix,
+    visitors: u16,
 }
 
 /// How the sketches are, for the operator.
@@ -42,8 +49,10 @@ impl Memory {
     }
 
     /// Believes from now on what the operator knows of these networks.
-    pub fn set_known(&self, known: Vec<KnownNetwork>) {
-        self.known.store(Arc::new(known));
+    pub fn set_known(&self, known: &[KnownNetwork]) {
+        let known =
+            known.iter().map(|known| Known { prefix: Prefix::of_net(&known.network), visitors: known.visitors });
+        self.known.store(Arc::new(known.collect()));
     }
 
     /// Once a second. `idle`: there is no overload and the gate asks nothing.
@@ -57,29 +66,44 @@ impl Memory {
         self.profile.observe(Nested::of(network).levels(), cost);
     }
 
-    /// What `network` pays more for its next full clearance.
+    /// `network` as one that buys: for everything that one sale asks about it.
     #[must_use]
-    pub fn multiplier(&self, network: ClientNetwork, now: UnixSeconds) -> Multiplier {
-        self.purchases.multiplier(&Nested::of(network), |prefix| self.shares(prefix), now)
+    pub fn buyer(&self, network: ClientNetwork) -> Buyer {
+        let known = self.known.load();
+        self.purchases.buyer(&Nested::of(network), |prefix| self.shares_among(&known, prefix))
     }
 
-    /// Counts what `network` bought, in full clearances.
-    pub fn bought(&self, network: ClientNetwork, clearances: f32, now: UnixSeconds) {
-        self.purchases.count(&Nested::of(network), clearances, |prefix| self.shares(prefix), now);
+    /// What `buyer` pays more for its next full clearance.
+    #[must_use]
+    pub fn multiplier(&self, buyer: &Buyer, now: UnixSeconds) -> Multiplier {
+        self.purchases.multiplier(buyer, now)
+    }
+
+    /// Counts what `buyer` bought, in full clearances.
+    pub fn bought(&self, buyer: &Buyer, clearances: f32, now: UnixSeconds) {
+        self.purchases.count(buyer, clearances, now);
     }
 
     /// Credits/s that a network usually brings: learned, or what the operator's visitors there come to, if that is more.
     #[must_use]
     pub fn learned_rate(&self, prefix: Prefix) -> f32 {
-        let by_hand = f32::from(visitors(&self.known.load(), prefix)) * CREDITS_PER_SECOND_AND_SHARE;
-        self.profile.learned_rate(prefix).max(by_hand)
+        self.rate_among(&self.known.load(), prefix)
     }
 
     /// The shares of a network of any size: as many visitors as its usual demand is that of, at least 1.
     #[must_use]
     pub fn shares(&self, prefix: Prefix) -> f32 {
+        self.shares_among(&self.known.load(), prefix)
+    }
+
+    fn rate_among(&self, known: &[Known], prefix: Prefix) -> f32 {
+        let by_hand = f32::from(visitors(known, prefix)) * CREDITS_PER_SECOND_AND_SHARE;
+        self.profile.learned_rate(prefix).max(by_hand)
+    }
+
+    fn shares_among(&self, known: &[Known], prefix: Prefix) -> f32 {
         let most = if prefix.is_client_network() { SHARES_MAX } else { SHARES_AROUND_MAX };
-        (self.learned_rate(prefix) / CREDITS_PER_SECOND_AND_SHARE).clamp(1.0, f32::from(most))
+        (self.rate_among(known, prefix) / CREDITS_PER_SECOND_AND_SHARE).clamp(1.0, f32::from(most))
     }
 
     /// The weight of a network of any size in whole shares: 1, or more where many visitors are known behind it; at most
@@ -113,10 +137,16 @@ impl Memory {
 }
 
 /// How many visitors the operator knows behind a network: those of the largest known one around it, or of all in it.
-fn visitors(known: &[KnownNetwork], prefix: Prefix) -> u16 {
-    let around = known.iter().filter(|known| prefix.lies_in(&known.network)).map(|known| known.visitors).max();
-    let inside = known.iter().filter(|known| prefix.holds(&known.network)).map(|known| known.visitors);
-    around.unwrap_or(0).max(inside.fold(0, u16::saturating_add))
+fn visitors(known: &[Known], prefix: Prefix) -> u16 {
+    let (mut around, mut inside) = (0, 0_u16);
+    for known in known.iter().filter(|known| known.prefix.overlaps(prefix)) {
+        if known.prefix.length() <= prefix.length() {
+            around = known.visitors.max(around);
+        } else {
+            inside = inside.saturating_add(known.visitors);
+        }
+    }
+    around.max(inside)
 }
 
 impl Gate {

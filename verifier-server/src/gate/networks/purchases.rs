@@ -1,6 +1,6 @@
 //! What each network has bought of late, and the multiplier that follows from it (DESIGN: multiplier of a network).
 
-use super::sketch::{DecayingSketch, Shape};
+use super::decaying::{DecayingSketch, Place, Shape};
 use super::{HashKey, Nested, Prefix};
 use puzzle::{Multiplier, UnixSeconds};
 
@@ -25,6 +25,26 @@ pub struct Purchases {
     sketch: DecayingSketch,
 }
 
+/// A client network and those around it as they stand in the sketch: reckoned once for all that a sale asks of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Buyer {
+    levels: [Option<Level>; Nested::LEVELS_MAX],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    place: Place,
+    /// Visitors that are known behind it, at least one.
+    shares: f32,
+    /// By how much its purchases are divided: the shares known behind it, and never less than are assumed in one of its
+    /// size. `n = max(n_24, n_16/16)`, `n = max(n_56, n_48/4, n_32/64)`.
+    room: f32,
+    /// Full clearances within a half-life, for each of its shares, that it counts for in the network around it. So the
+    /// price of a network's neighbours does not follow what it buys: 1,024 purchases of one /24 are a quarter of one in
+    /// its /16.
+    counts_around_at_most: f32,
+}
+
 impl Purchases {
     /// Nothing bought yet; `key` is a secret of the process.
     #[must_use]
@@ -32,30 +52,44 @@ impl Purchases {
         Self { sketch: DecayingSketch::new(key, SHAPE, now) }
     }
 
+    /// Who buys. `shares` says how many visitors are known to be behind a network, at least one.
+    #[must_use]
+    pub fn buyer(&self, nested: &Nested, shares: impl Fn(Prefix) -> f32) -> Buyer {
+        let mut levels = [None; Nested::LEVELS_MAX];
+        for (level, prefix) in levels.iter_mut().zip(nested.levels()) {
+            let shares = shares(*prefix);
+            *level = Some(Level {
+                place: self.sketch.place(*prefix),
+                shares,
+                room: prefix.shares_assumed().max(shares),
+                counts_around_at_most: if prefix.is_v6() && prefix.length() == 48 { 64.0 } else { 4.0 },
+            });
+        }
+        Buyer { levels }
+    }
+
     /// What a network pays more for its next full clearance: `√n`, at most eight, with that clearance counted in `n`.
-    /// `shares` says how many visitors are known to be behind a network, at least one.
     ///
     /// Asked at the issue of a challenge and again at its redemption, before that is counted, it is the same number
     /// unless the network bought more meanwhile; by waiting alone it only falls.
     #[must_use]
-    pub fn multiplier(&self, nested: &Nested, shares: impl Fn(Prefix) -> f32, now: UnixSeconds) -> Multiplier {
-        let per_share = |prefix: &Prefix| (self.sketch.estimate(*prefix, now) + 1.0) / room(*prefix, &shares);
-        let dearest = nested.levels().iter().map(per_share).fold(1.0, f32::max).min(DEAREST);
+    pub fn multiplier(&self, buyer: &Buyer, now: UnixSeconds) -> Multiplier {
+        let per_share = |level: &Level| (self.sketch.estimate(&level.place, now) + 1.0) / level.room;
+        let dearest = buyer.levels.iter().flatten().map(per_share).fold(1.0, f32::max).min(DEAREST);
         // Between 100 and 800.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 100 and 800")]
         Multiplier::hundredths((dearest.sqrt() * 100.0).round() as u16)
     }
 
     /// Counts a purchase of `bought` full clearances, 1 or less, in the network and those around it.
-    pub fn count(&self, nested: &Nested, bought: f32, shares: impl Fn(Prefix) -> f32, now: UnixSeconds) {
+    pub fn count(&self, buyer: &Buyer, bought: f32, now: UnixSeconds) {
         let mut counted = bought.clamp(0.0, 1.0);
-        for prefix in nested.levels() {
+        for level in buyer.levels.iter().flatten() {
             // What is beyond the dearest changes no price; counted, it would only keep it up longer.
-            let before = self.sketch.add(*prefix, counted, DEAREST * room(*prefix, &shares), now);
+            let before = self.sketch.add(&level.place, counted, DEAREST * level.room, now);
             // A carrier's exit of 200 visitors that bought 400 clearances counts like a home that bought two.
-            let visitors = shares(*prefix);
-            let within = counts_around_at_most(*prefix) - before / visitors;
-            counted = within.clamp(0.0, counted / visitors);
+            let within = level.counts_around_at_most - before / level.shares;
+            counted = within.clamp(0.0, counted / level.shares);
         }
     }
 
@@ -69,16 +103,4 @@ impl Purchases {
     pub fn fill(&self) -> (usize, usize) {
         self.sketch.fill()
     }
-}
-
-/// By how much a network's purchases are divided: the shares known behind it, and never less than are assumed in one of
-/// its size. `n = max(n_24, n_16/16)`, `n = max(n_56, n_48/4, n_32/64)`.
-fn room(prefix: Prefix, shares: &impl Fn(Prefix) -> f32) -> f32 {
-    prefix.shares_assumed().max(shares(prefix))
-}
-
-/// Full clearances within a half-life, for each of its shares, that a network counts for in the one around it. So the price of a
-/// network's neighbours does not follow what it buys: 1,024 purchases of one /24 are a quarter of one in its /16.
-fn counts_around_at_most(prefix: Prefix) -> f32 {
-    if prefix.is_v6() && prefix.length() == 48 { 64.0 } else { 4.0 }
 }
