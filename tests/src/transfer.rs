@@ -110,10 +110,41 @@ impl Transfer {
         })
     }
 
+    /// Asks for `target`, takes `frames` frames of the answer and nothing more; it goes on until what is returned is dropped.
+    pub fn crawl(
+        &self,
+        target: &str,
+        headers: &[(&str, &str)],
+        frames: usize,
+    ) -> (Runtime, Response<hyper::body::Incoming>) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let response = runtime.block_on(async {
+            let mut response = self.send_with("GET", target, headers, Flood::new(0)).await;
+            for _ in 0..frames {
+                response.body_mut().frame().await.unwrap().unwrap();
+            }
+            response
+        });
+        (runtime, response)
+    }
+
     async fn send(&self, method: &str, target: &str, body: Flood) -> Response<hyper::body::Incoming> {
+        self.send_with(method, target, &[], body).await
+    }
+
+    async fn send_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Flood,
+    ) -> Response<hyper::body::Incoming> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let authority = format!("{}:{}", self.host, self.port);
-        let request = Request::builder().method(method).header("cookie", &self.cookie);
+        let mut request = Request::builder().method(method).header("cookie", &self.cookie);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let stream = TokioIo::new(stream);
         match self.version {
             Version::One => {

@@ -7,6 +7,7 @@ mod clearance;
 pub mod entry;
 pub mod level;
 pub mod networks;
+mod overtime;
 mod payback;
 pub mod policy;
 pub mod price;
@@ -22,6 +23,7 @@ mod ticket;
 mod unpaid;
 
 pub use clearance::Worth;
+pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
 pub use redeem::{Redeemed, Submission};

@@ -7,7 +7,7 @@ use puzzle::{Credits, Day, Refusal, UnixSeconds};
 use stage::{HOME, NOW, Stage, network};
 use verifier_server::config::Mode;
 use verifier_server::gate::entry::{Entry, Kind, NetworkMark, Networks, Payment};
-use verifier_server::gate::{Decision, Redeemed, Worth};
+use verifier_server::gate::{Decision, PaidAgain, Redeemed, Worth};
 
 const SITE: &str = "[[site]]\nname = \"main\"\nhosts = [\"main.test\"]\norigin = \"http://127.0.0.1:1\"\n";
 const CHEAP: &str = "[challenge]\ncount = 2\ndifficulty = 64\n";
@@ -422,4 +422,28 @@ fn an_idle_gate_learns_from_what_it_lets_pass_and_from_nothing_else() {
     }
     assert!(stage.learned_rate(HOME) > 0.02, "{}", stage.learned_rate(HOME));
     assert!(stage.learned_rate(network(1)) <= 0.0);
+}
+
+#[test]
+fn what_lasts_costs_its_route_again_each_time_and_moves_no_demand() {
+    let rule = "[[rule]]\npath = \"/live\"\ncost = 3\n";
+    let stage = Stage::new(&format!("mode = \"on\"\n{SITE}{CHEAP}{rule}"));
+    let id = stage.buy("/live", HOME, NOW);
+    let credits = || match stage.worth("/", HOME, &[id], NOW) {
+        Worth::Admits { credits, .. } => credits,
+        other => panic!("{other:?}"),
+    };
+    let receipt = stage.charged("/live", HOME, id, NOW);
+    assert_eq!(credits(), 97);
+    stage.step(None, NOW.plus(1));
+    for minute in 1..=10 {
+        assert_eq!(stage.pay_again(&receipt, 1, NOW.plus(60 * minute)), PaidAgain::Paid);
+    }
+    assert_eq!(credits(), 67);
+    stage.step(None, NOW.plus(2));
+    assert!(stage.load().last().demand.paid.abs() < 1e-9, "a stream takes no work: it raises nobody's price");
+    assert_eq!(stage.pay_again(&receipt, 20, NOW), PaidAgain::Lacking, "the reserve of ten is for forms");
+    assert_eq!(credits(), 67);
+    stage.gate.set_mode(Mode::Off);
+    assert_eq!(stage.pay_again(&receipt, 20, NOW), PaidAgain::Free);
 }

@@ -145,6 +145,12 @@ impl<T: Token> Admission<T> {
         self.queue.len()
     }
 
+    /// How many of them pass unpaid while others pay.
+    #[must_use]
+    pub fn waiting_unpaid(&self) -> usize {
+        self.queue.len_unpaid()
+    }
+
     /// How many slots are in use, and how many there are.
     #[must_use]
     pub const fn slots(&self) -> (u32, u32) {

@@ -2,7 +2,8 @@
 
 use crate::config::Limits;
 use puzzle::ClientNetwork;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -47,6 +48,30 @@ struct State {
     /// Answers of which the client has something to take, and since when.
     untaken: Vec<(u32, Instant)>,
     next_answer: u32,
+}
+
+/// What an admitted request gives its connection: while any holds, the connection is not closed for others.
+#[derive(Debug)]
+pub(super) struct Admittance {
+    activity: Arc<Activity>,
+    holds: AtomicBool,
+}
+
+impl Admittance {
+    /// A request of that connection is admitted.
+    pub(super) fn new(activity: &Arc<Activity>) -> Self {
+        activity.lock().admitted += 1;
+        Self { activity: Arc::clone(activity), holds: AtomicBool::new(true) }
+    }
+
+    /// The request has ended, or is not worth it any more.
+    pub(super) fn withdraw(&self) {
+        if self.holds.swap(false, Ordering::Relaxed) {
+            let mut state = self.activity.lock();
+            state.admitted = state.admitted.saturating_sub(1);
+            state.since = Instant::now();
+        }
+    }
 }
 
 /// One connection's account.
@@ -94,16 +119,10 @@ impl Activity {
         state.next_answer
     }
 
-    /// The request is admitted: the connection is not closed for others any more.
-    pub(super) fn request_admitted(&self) {
-        self.lock().admitted += 1;
-    }
-
     /// A request ends: its answer has been handed over, or its tunnel is closed.
-    pub(super) fn request_ends(&self, answer: u32, admitted: bool) {
+    pub(super) fn request_ends(&self, answer: u32) {
         let mut state = self.lock();
         state.requests = state.requests.saturating_sub(1);
-        state.admitted = state.admitted.saturating_sub(u32::from(admitted));
         state.untaken.retain(|(other, _)| *other != answer);
         state.idle = true;
         state.since = Instant::now();

@@ -3,6 +3,7 @@
 use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
+use super::shortage::Lasting;
 use super::status;
 use crate::config::Mode;
 use crate::load::ToldLoad;
@@ -182,7 +183,12 @@ impl Admin {
             let price = verifier.gate.pricing(&config, site).price;
             (site.name.as_str(), price, verifier.gate.report(site, verifier.started.elapsed()))
         }));
-        match verifier.metrics.text(verifier.open_connections(), verifier.gate.table_fill()) {
+        for site in &config.sites {
+            let Lasting { slow, streams, .. } = verifier.lasting(&config, site);
+            verifier.metrics.site_lasting(&site.name, slow, streams.open, streams.with_place);
+        }
+        let read_ahead_bytes = verifier.read_aheads.bytes();
+        match verifier.metrics.text(verifier.open_connections(), read_ahead_bytes, verifier.gate.table_fill()) {
             Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error.to_string() })),
         }

@@ -146,6 +146,12 @@ impl SiteQueue {
         (inner.admission.slots().0, inner.admission.waiting())
     }
 
+    /// How many wait for a slot, and how many of them pass unpaid while others pay.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.admission.waiting(), inner.admission.waiting_unpaid())
+    }
+
     /// Words are sent only where the lock is not held: a slot that nobody takes gives itself back.
     fn deliver(self: &Arc<Self>, turns: Vec<Turn<Waiting>>) {
         for turn in turns {

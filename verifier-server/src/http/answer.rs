@@ -1,6 +1,7 @@
 //! What the gate itself answers (PROTOCOL §6): the page or the problem, never cached, never indexed as 200.
 
 use super::body::AnswerBody;
+use super::client_body::Broken;
 use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
@@ -9,7 +10,9 @@ use super::tickets;
 use crate::config::{Config, Limits, Site};
 use crate::gate::{Quote, RequestFacts, TicketOffer};
 use crate::{clock, random};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
+};
 use hyper::{Method, Response, StatusCode};
 use puzzle::{Algorithm, Challenge, ClientNetwork, UnixSeconds};
 use serde_json::{Map, Value, json};
@@ -111,6 +114,18 @@ impl<'a> Context<'a> {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, refresh);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+    }
+
+    /// The request's body did not come in time, or not at all.
+    pub(super) fn body_broken(&self, broken: &Broken) -> Response<AnswerBody> {
+        let (status, code, text) = match broken {
+            Broken::NoRoom => return self.overloaded(),
+            Broken::Stalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout", "The request's body did not come."),
+            Broken::Unreadable(_) => (StatusCode::BAD_REQUEST, "bad_body", "The request's body cannot be read."),
+        };
+        let mut response = self.failed(status, code, text);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 

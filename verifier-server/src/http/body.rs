@@ -1,24 +1,21 @@
-//! Bodies: what the verifier answers with, and what a client sends.
+//! What the verifier answers with.
 
 use super::admission::Slot;
 use super::connections::InProgress;
+use super::streams::OpenStream;
+use super::transfers::Transfer;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Sleep, sleep};
 
 /// The body of an answer. Dropping it ends the request on its connection.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     content: Content,
     in_progress: Option<InProgress>,
-    /// Given back with the end of the origin's answer.
-    _at_origin: Option<AtOrigin>,
 }
 
 /// What a request holds at its origin.
@@ -26,29 +23,41 @@ pub(super) struct AnswerBody {
 pub(super) struct AtOrigin {
     pub(super) _room: OwnedSemaphorePermit,
     pub(super) _slot: Option<Slot>,
+    pub(super) _stream: Option<OpenStream>,
 }
 
 #[derive(Debug)]
 enum Content {
     Empty,
     Bytes(Bytes),
-    Origin(Incoming),
+    Origin(OriginAnswer),
+}
+
+/// The origin's answer, as far as its transfer has not been closed.
+#[derive(Debug)]
+struct OriginAnswer(Arc<Transfer>);
+
+impl Drop for OriginAnswer {
+    fn drop(&mut self) {
+        self.0.answer_ends();
+    }
 }
 
 impl AnswerBody {
     /// No body.
     pub(super) const fn empty() -> Self {
-        Self { content: Content::Empty, in_progress: None, _at_origin: None }
+        Self { content: Content::Empty, in_progress: None }
     }
 
     /// These bytes.
     pub(super) fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Bytes(bytes.into()), in_progress: None, _at_origin: None }
+        Self { content: Content::Bytes(bytes.into()), in_progress: None }
     }
 
-    /// What the origin sends, as it comes.
-    pub(super) const fn origin(incoming: Incoming, at_origin: AtOrigin) -> Self {
-        Self { content: Content::Origin(incoming), in_progress: None, _at_origin: Some(at_origin) }
+    /// What the origin sends, as it comes. `stream`: it is an event stream, which nobody expects to be fast.
+    pub(super) fn origin(transfer: Arc<Transfer>, incoming: Incoming, at_origin: AtOrigin, stream: bool) -> Self {
+        transfer.answered(incoming, at_origin, stream);
+        Self { content: Content::Origin(OriginAnswer(transfer)), in_progress: None }
     }
 
     /// Keeps the request in progress until the body has been sent.
@@ -66,12 +75,12 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         // Whoever asks for more has taken what there was. An origin that has nothing yet is no fault of the client.
         self.set_untaken(false);
         let frame = match &mut self.content {
@@ -81,7 +90,7 @@ impl Body for AnswerBody {
                 self.content = Content::Empty;
                 (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
             }
-            Content::Origin(incoming) => ready!(Pin::new(incoming).poll_frame(context)),
+            Content::Origin(answer) => ready!(answer.0.poll_answer(context)),
         };
         self.set_untaken(frame.is_some());
         Poll::Ready(frame)
@@ -91,7 +100,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Empty => true,
             Content::Bytes(bytes) => bytes.is_empty(),
-            Content::Origin(incoming) => incoming.is_end_stream(),
+            Content::Origin(answer) => answer.0.answer_is_ended(),
         }
     }
 
@@ -99,86 +108,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Origin(incoming) => incoming.size_hint(),
+            Content::Origin(answer) => answer.0.answer_size(),
         }
-    }
-}
-
-/// How a client's body comes; shared with whoever waits for the origin's answer to it.
-#[derive(Clone, Debug)]
-pub(super) struct Upload(Arc<UploadState>);
-
-#[derive(Debug)]
-struct UploadState {
-    stalled: AtomicBool,
-    began: Instant,
-    /// Milliseconds from the beginning to the last part that came.
-    moved_ms: AtomicU64,
-}
-
-impl Upload {
-    pub(super) fn begin() -> Self {
-        let state = UploadState { stalled: AtomicBool::new(false), began: Instant::now(), moved_ms: AtomicU64::new(0) };
-        Self(Arc::new(state))
-    }
-
-    /// Whether it stood still for too long.
-    pub(super) fn stalled(&self) -> bool {
-        self.0.stalled.load(Ordering::Relaxed)
-    }
-
-    /// When its last part came.
-    pub(super) fn moved_at(&self) -> Instant {
-        self.0.began + Duration::from_millis(self.0.moved_ms.load(Ordering::Relaxed))
-    }
-
-    fn moves(&self) {
-        let elapsed = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.moved_ms.store(elapsed, Ordering::Relaxed);
-    }
-}
-
-/// The body of a request on its way to the origin: streamed, never held, and ended when it stands still.
-#[derive(Debug)]
-pub(super) struct ClientBody {
-    incoming: Incoming,
-    timeout: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
-    upload: Upload,
-}
-
-impl ClientBody {
-    pub(super) fn new(incoming: Incoming, timeout: Duration, upload: Upload) -> Self {
-        Self { incoming, timeout, waiting: None, upload }
-    }
-}
-
-impl Body for ClientBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) {
-            this.waiting = None;
-            this.upload.moves();
-            return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
-        }
-        let timeout = this.timeout;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        ready!(waiting.as_mut().poll(context));
-        this.upload.0.stalled.store(true, Ordering::Relaxed);
-        Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }

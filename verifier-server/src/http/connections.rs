@@ -1,11 +1,14 @@
 //! The limit of connections: the new one is accepted, the most wasteful one is closed.
 //!
-//! Closed is, in the network with most connections, the one that has waited longest without a complete request head,
-//! then the one that has been idle longest, then one whose requests were not admitted; where that network has none, in
-//! the next. Never one with an admitted request in progress.
+//! Closed is, in the network with most connections over its shares, the one that has waited longest without a complete
+//! request head, then the one that has been idle longest, then one whose requests were not admitted; where that network has
+//! none, in the next. Never one with an admitted request in progress. A head that began a moment ago is on its way and goes
+//! after the idle ones: else a network full of those would have its newcomers closed for each other.
 
-use super::activity::{Activity, Phase};
+use super::activity::{Activity, Admittance, Phase};
+use super::crowds::crowding;
 use puzzle::ClientNetwork;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +16,9 @@ use tokio::time::Instant;
 
 /// Connections looked out at a time when the limit is reached: one look over all of them serves so many newcomers.
 const VICTIMS_AT_A_TIME: usize = 256;
+
+/// How long a head may be on its way before it is wasteful: a few round trips of a slow line.
+const HEAD_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the next look waits after one that found little: it goes over all connections each time.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
@@ -46,7 +52,7 @@ pub(super) struct Place {
 pub(super) struct InProgress {
     place: Arc<Place>,
     answer: u32,
-    admitted: bool,
+    admittance: Option<Arc<Admittance>>,
     untaken: bool,
 }
 
@@ -54,15 +60,23 @@ impl InProgress {
     /// Notes the begin of a request.
     pub(super) fn begin(place: &Arc<Place>) -> Self {
         let answer = place.activity.request_begins();
-        Self { place: Arc::clone(place), answer, admitted: false, untaken: false }
+        Self { place: Arc::clone(place), answer, admittance: None, untaken: false }
     }
 
     /// Notes that it has been admitted.
     pub(super) fn admit(&mut self) {
-        if !self.admitted {
-            self.admitted = true;
-            self.place.activity.request_admitted();
-        }
+        let activity = &self.place.activity;
+        self.admittance.get_or_insert_with(|| Arc::new(Admittance::new(activity)));
+    }
+
+    /// What keeps its connection from being closed for others, if it has been admitted.
+    pub(super) const fn admittance(&self) -> Option<&Arc<Admittance>> {
+        self.admittance.as_ref()
+    }
+
+    /// The connection it came on.
+    pub(super) fn connection(&self) -> &Arc<Activity> {
+        &self.place.activity
     }
 
     /// Notes whether the client has something of the answer to take.
@@ -81,7 +95,10 @@ impl InProgress {
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        self.place.activity.request_ends(self.answer, self.admitted);
+        if let Some(admittance) = &self.admittance {
+            admittance.withdraw();
+        }
+        self.place.activity.request_ends(self.answer);
     }
 }
 
@@ -95,12 +112,17 @@ impl Connections {
         self.lock().open.len()
     }
 
-    /// Takes a place for a new connection; at `max` the most wasteful one is closed for it. `None` if every one of
-    /// them has a request in progress.
-    pub(super) fn enter(self: &Arc<Self>, network: Option<ClientNetwork>, max: usize) -> Option<Arc<Place>> {
+    /// Takes a place for a new connection; at `max` the most wasteful one is closed for it. `shares` says what a network
+    /// weighs, where that counts. `None` if every one of them has a request in progress.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        network: Option<ClientNetwork>,
+        max: usize,
+        shares: impl Fn(ClientNetwork) -> u32,
+    ) -> Option<Arc<Place>> {
         let mut inner = self.lock();
         if inner.open.len() >= max {
-            inner.close_most_wasteful()?;
+            inner.close_most_wasteful(shares)?;
         }
         let id = inner.next_id;
         inner.next_id += 1;
@@ -122,14 +144,14 @@ impl Drop for Place {
 }
 
 impl Inner {
-    fn close_most_wasteful(&mut self) -> Option<()> {
+    fn close_most_wasteful(&mut self, shares: impl Fn(ClientNetwork) -> u32) -> Option<()> {
         if self.close_next_victim().is_some() {
             return Some(());
         }
         if self.looked_at.is_some_and(|looked_at| looked_at.elapsed() < LOOK_PAUSE) {
             return None;
         }
-        self.look_for_victims();
+        self.look_for_victims(shares);
         let found_little = self.victims.len() < VICTIMS_AT_A_TIME.min(self.open.len() / 16 + 1);
         self.looked_at = found_little.then(Instant::now);
         self.close_next_victim()
@@ -147,44 +169,60 @@ impl Inner {
         None
     }
 
-    fn look_for_victims(&mut self) {
-        /// How many connections a network has, and those of them that may be closed.
-        type Crowd = (usize, Vec<(u64, Phase)>);
+    fn look_for_victims(&mut self, shares: impl Fn(ClientNetwork) -> u32) {
+        let now = Instant::now();
         let mut networks: HashMap<Option<ClientNetwork>, Crowd> = HashMap::new();
         for (id, activity) in &self.open {
-            let (count, wasteful) = networks.entry(activity.network).or_default();
-            *count += 1;
+            let crowd = networks.entry(activity.network).or_default();
+            crowd.count += 1;
             let phase = activity.phase();
             if phase != Phase::Admitted {
-                wasteful.push((*id, phase));
+                crowd.wasteful.push((*id, phase));
             }
         }
-        let mut groups: Vec<_> = networks.into_values().filter(|(_, wasteful)| !wasteful.is_empty()).collect();
-        for (_, wasteful) in &mut groups {
+        let mut crowds = Vec::new();
+        for (network, mut crowd) in networks {
+            if crowd.wasteful.is_empty() {
+                continue;
+            }
+            // A lone connection is within any share.
+            crowd.shares = network.filter(|_| crowd.count > 1).map_or(1, &shares);
             // The worst last, so that it is popped first.
-            wasteful.sort_by_key(|(_, phase)| std::cmp::Reverse(waste(*phase)));
+            crowd.wasteful.sort_by_key(|(_, phase)| Reverse(waste(*phase, now)));
+            crowds.push(crowd);
         }
-        let mut crowded: BinaryHeap<(usize, usize)> =
-            groups.iter().enumerate().map(|(index, (count, _))| (*count, index)).collect();
+        let mut order: BinaryHeap<(u64, usize)> =
+            crowds.iter().enumerate().map(|(index, crowd)| (crowding(crowd.count, crowd.shares), index)).collect();
         while self.victims.len() < VICTIMS_AT_A_TIME
-            && let Some((count, index)) = crowded.pop()
+            && let Some((_, index)) = order.pop()
         {
-            let wasteful = &mut groups[index].1;
-            self.victims.extend(wasteful.pop());
-            if !wasteful.is_empty() {
-                crowded.push((count - 1, index));
+            let crowd = &mut crowds[index];
+            self.victims.extend(crowd.wasteful.pop());
+            crowd.count -= 1;
+            if !crowd.wasteful.is_empty() {
+                order.push((crowding(crowd.count, crowd.shares), index));
             }
         }
     }
 }
 
+/// The connections of a network.
+#[derive(Default)]
+struct Crowd {
+    count: usize,
+    shares: u32,
+    /// Those of them that may be closed.
+    wasteful: Vec<(u64, Phase)>,
+}
+
 /// Orders phases by waste, the most wasteful least: a head that does not come before silence, the oldest first.
-fn waste(phase: Phase) -> (u8, Option<Instant>) {
+fn waste(phase: Phase, now: Instant) -> (u8, Option<Instant>) {
     match phase {
-        Phase::Head(since) => (0, Some(since)),
+        Phase::Head(since) if now.duration_since(since) >= HEAD_GRACE => (0, Some(since)),
         Phase::Idle(since) => (1, Some(since)),
-        Phase::Answering(since) => (2, Some(since)),
-        Phase::Admitted => (3, None),
+        Phase::Head(since) => (2, Some(since)),
+        Phase::Answering(since) => (3, Some(since)),
+        Phase::Admitted => (4, None),
     }
 }
 
@@ -192,8 +230,12 @@ fn waste(phase: Phase) -> (u8, Option<Instant>) {
 mod tests {
     use super::*;
 
+    fn network(third: u8) -> ClientNetwork {
+        ClientNetwork::of([192, 0, third, 1].into())
+    }
+
     fn enter(connections: &Arc<Connections>, third: u8, max: usize) -> Option<Arc<Place>> {
-        connections.enter(Some(ClientNetwork::of([192, 0, third, 1].into())), max)
+        connections.enter(Some(network(third)), max, |_| 1)
     }
 
     fn is_open(connections: &Connections, place: &Place) -> bool {
@@ -220,6 +262,7 @@ mod tests {
         let idle = enter(&connections, 1, 3).expect("a place");
         drop(InProgress::begin(&idle));
         let head = enter(&connections, 1, 3).expect("a place");
+        tokio::time::advance(HEAD_GRACE).await;
         let _a = enter(&connections, 2, 3).expect("a place");
         assert!(!is_open(&connections, &head));
         tokio::time::advance(LOOK_PAUSE).await;
@@ -247,5 +290,58 @@ mod tests {
         let _unpaid = InProgress::begin(&place);
         assert!(enter(&connections, 2, 1).is_some());
         assert!(!is_open(&connections, &place));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_whose_head_is_on_its_way_is_not_closed_for_the_next_one() {
+        let connections = Connections::new();
+        let idle: Vec<Arc<Place>> = (0..4).filter_map(|_| enter(&connections, 1, 5)).collect();
+        for place in &idle {
+            drop(InProgress::begin(place));
+        }
+        let slow_line = enter(&connections, 1, 5).expect("a place");
+        for _ in 0..3 {
+            let newcomer = enter(&connections, 1, 5).expect("a place");
+            drop(InProgress::begin(&newcomer));
+        }
+        assert!(is_open(&connections, &slow_line));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_of_many_visitors_keeps_as_many_connections_as_they_have_shares() {
+        let connections = Connections::new();
+        let shares = |of| if of == network(1) { 50 } else { 1 };
+        let enter = |third| connections.enter(Some(network(third)), 14, shares).expect("a place");
+        let office: Vec<Arc<Place>> = (0..10).map(|_| enter(1)).collect();
+        let few: Vec<Arc<Place>> = (0..4).map(|_| enter(2)).collect();
+        let _newcomers = [enter(3), enter(4)];
+        assert!(office.iter().all(|place| is_open(&connections, place)));
+        assert_eq!(few.iter().filter(|place| is_open(&connections, place)).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_sockets_of_ones_own_network_lock_nobody_out() {
+        let connections = Connections::new();
+        let _silent: Vec<Arc<Place>> = (0..100).filter_map(|_| enter(&connections, 1, 100)).collect();
+        for _ in 0..500 {
+            let visitor = enter(&connections, 1, 100).expect("a place");
+            let mut request = InProgress::begin(&visitor);
+            request.admit();
+            let _more = enter(&connections, 1, 100).expect("a place");
+            assert!(is_open(&connections, &visitor));
+            tokio::time::advance(LOOK_PAUSE).await;
+        }
+    }
+
+    #[test]
+    fn an_admitted_request_that_is_not_worth_it_any_more_makes_room() {
+        let connections = Connections::new();
+        let place = enter(&connections, 1, 1).expect("a place");
+        let mut request = InProgress::begin(&place);
+        request.admit();
+        request.admittance().expect("admitted").withdraw();
+        assert!(enter(&connections, 2, 1).is_some());
+        drop(request);
+        assert!(matches!(place.activity.phase(), Phase::Idle(_)), "and it is counted out once");
     }
 }

@@ -3,10 +3,16 @@
 use super::client_io::Stream;
 use super::original::Peer;
 use crate::config::Listen;
+use socket2::SockRef;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// Bytes that wait in the system for a client to take them, at the most. Beyond what is on its way to the client nothing is
+/// gained by more, and with megabytes there nobody would see how fast it takes them. The system says at half of it that
+/// there is room again.
+const UNSENT_BYTES_MAX: u32 = 32 * 1024;
 
 /// A listener that could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,7 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 // Without it answers only wait a little longer.
                 let _ = stream.set_nodelay(true);
+                let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
                 Ok((Stream::Tcp(stream), Peer::Address(address.ip().to_canonical())))
             }
             Self::Unix(listener, _) => {

@@ -2,16 +2,21 @@
 
 use super::admission::Slot;
 use super::answer::Context;
-use super::body::{AnswerBody, AtOrigin, ClientBody, Upload};
+use super::body::{AnswerBody, AtOrigin};
+use super::client_body::{Broken, ClientBody, Upload};
 use super::connections::InProgress;
+use super::origin_heads::OriginHeads;
 use super::original::Visitor;
 use super::service::Verifier;
+use super::streams::OpenStream;
+use super::transfers::{Party, Transfer};
 use super::{forward, tunnel};
 use crate::clock;
-use crate::config::{Config, Limits, Origin};
+use crate::config::{Config, Limits, Origin, Site};
+use crate::gate::Receipt;
 use crate::gate::networks::Nested;
 use crate::load::{Amount, Answered, SiteLoad, Waiting};
-use hyper::body::Incoming;
+use hyper::body::Body as _;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -62,6 +67,12 @@ pub(super) struct Destination<'a> {
     pub(super) cost: Amount,
     /// What it holds there until its answer has been passed on; nothing in mode `off`.
     pub(super) slot: Option<Slot>,
+    /// The site it belongs to.
+    pub(super) site: &'a Site,
+    /// What was charged for the request.
+    pub(super) receipt: Option<Receipt>,
+    /// Who hears whether the origin answers at all.
+    pub(super) heads: Arc<OriginHeads>,
 }
 
 /// Forwards a request and returns the origin's answer, or says why there is none.
@@ -71,7 +82,7 @@ pub(super) async fn forward(
     destination: Destination<'_>,
     visitor: &Visitor,
     request_id: &str,
-    mut request: Request<Incoming>,
+    mut request: Request<ClientBody>,
     in_progress: InProgress,
 ) -> Response<AnswerBody> {
     let context = Context::new(verifier, config, visitor, request_id, request.headers(), request.method());
@@ -90,16 +101,31 @@ pub(super) async fn forward(
         return context.overloaded().map(|body| body.ending(in_progress));
     };
     let upgrade = asks_for_websocket(&request);
+    let stream = if upgrade { verifier.open_websocket(config, &destination, visitor) } else { None };
+    if upgrade && stream.is_none() {
+        return context.overloaded().map(|body| body.ending(in_progress));
+    }
     let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let upload = Upload::begin();
+    let shared_connection = request.version() == Version::HTTP_2;
     let (mut parts, body) = request.into_parts();
+    let (upload, known_transfer) = (body.upload().clone(), body.transfer().cloned());
+    // What there is of it has waited for the origin until now.
+    upload.moves();
+    if let Some(transfer) = &known_transfer {
+        transfer.goes_to_origin();
+    }
     let asked = std::mem::replace(&mut parts.uri, uri);
     parts.version = Version::HTTP_11;
     forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
-    let body = ClientBody::new(body, config.limits.body_timeout, upload.clone());
     let waiting = Waiting::begin(Arc::clone(&destination.load));
+    // While an upload goes on nobody waits for the head of its answer.
+    let asked_origin = body.is_whole().then(|| destination.heads.asked(visitor.network()));
     let answered = verifier.origins.client.request(Request::from_parts(parts, body));
     let answered = within(config.limits.origin_timeout, &upload, answered).await;
+    drop(asked_origin);
+    if matches!(answered, Some(Ok(_))) {
+        destination.heads.answered();
+    }
     // What ends because of the client says nothing about the origin.
     if !matches!(answered, Some(Err(_)) if upload.stalled()) {
         let failed = !matches!(&answered, Some(Ok(response)) if !response.status().is_server_error());
@@ -112,10 +138,7 @@ pub(super) async fn forward(
     let mut response = match answered {
         Some(Ok(response)) => response,
         Some(Err(_)) if upload.stalled() => {
-            let mut response =
-                failed(in_progress, StatusCode::REQUEST_TIMEOUT, "body_timeout", "The request's body did not come.");
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return response;
+            return context.body_broken(&Broken::Stalled).map(|body| body.ending(in_progress));
         }
         Some(Err(error)) => {
             log_failure(verifier, request_id, &error);
@@ -131,24 +154,74 @@ pub(super) async fn forward(
     };
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     forward::to_client(response.headers_mut(), switched);
-    match client_side {
-        Some(client_side) if switched => {
+    match (client_side, stream) {
+        (Some(client_side), Some(stream)) if switched => {
             let origin_side = hyper::upgrade::on(&mut response);
             // A tunnel lasts for hours and takes no worker meanwhile.
             drop(destination.slot);
-            tokio::spawn(tunnel::run(client_side, origin_side, in_progress, room));
-            response.map(|_| AnswerBody::empty())
+            tokio::spawn(tunnel::run(client_side, origin_side, in_progress, room, stream));
+            return response.map(|_| AnswerBody::empty());
         }
-        _ if switched => failed(
-            in_progress,
-            StatusCode::BAD_GATEWAY,
-            "origin_unreachable",
-            "The site's own server changed the protocol unasked.",
-        ),
-        _ => {
-            let slot = destination.slot.filter(|_| !is_event_stream(&response));
-            response.map(|body| AnswerBody::origin(body, AtOrigin { _room: room, _slot: slot }).ending(in_progress))
+        _ if switched => {
+            return failed(
+                in_progress,
+                StatusCode::BAD_GATEWAY,
+                "origin_unreachable",
+                "The site's own server changed the protocol unasked.",
+            );
         }
+        _ if response.body().is_end_stream() => return response.map(|_| AnswerBody::empty().ending(in_progress)),
+        _ => {}
+    }
+    let is_stream = is_event_stream(&response);
+    let stream = if is_stream { verifier.open_stream(config, &destination, visitor) } else { None };
+    if is_stream && stream.is_none() {
+        return context.overloaded().map(|body| body.ending(in_progress));
+    }
+    let transfer = known_transfer
+        .unwrap_or_else(|| verifier.begin_transfer(&destination, visitor, &in_progress, shared_connection));
+    if let Some(stream) = &stream {
+        stream.cut_by(&transfer);
+    }
+    let slot = destination.slot.filter(|_| !is_stream);
+    let at_origin = AtOrigin { _room: room, _slot: slot, _stream: stream };
+    response.map(|body| AnswerBody::origin(transfer, body, at_origin, is_stream).ending(in_progress))
+}
+
+impl Verifier {
+    /// A download begins.
+    fn begin_transfer(
+        &self,
+        to: &Destination<'_>,
+        visitor: &Visitor,
+        in_progress: &InProgress,
+        shared_connection: bool,
+    ) -> Arc<Transfer> {
+        let (network, connection) = (visitor.network(), Arc::clone(in_progress.connection()));
+        let transfer = self.transfers.begin(Party { site: to.site.mark, network, connection, shared_connection });
+        transfer.admitted(to.receipt, in_progress.admittance().cloned());
+        transfer.goes_to_origin();
+        transfer
+    }
+
+    /// A stream for a WebSocket, before the origin is asked: for whom there is no place is paid back.
+    fn open_websocket(&self, config: &Config, to: &Destination<'_>, visitor: &Visitor) -> Option<OpenStream> {
+        let stream = self.open_stream(config, to, visitor);
+        if let Some(receipt) = to.receipt.as_ref().filter(|_| stream.is_none()) {
+            self.gate.give_back(to.site, receipt, clock::now());
+        }
+        stream
+    }
+
+    /// A stream for an admitted request, if there is a place for it.
+    fn open_stream(&self, config: &Config, to: &Destination<'_>, visitor: &Visitor) -> Option<OpenStream> {
+        let asked = self.gate.pricing(config, to.site).price > 0;
+        let places = asked.then(|| self.stream_places(config, to.site));
+        let stream = self.streams.open(to.site.mark, visitor.network(), to.receipt, places);
+        if stream.is_none() {
+            self.metrics.streams_refused.inc();
+        }
+        stream
     }
 }
 

@@ -76,6 +76,7 @@ async fn tick(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
             _ = stopped.changed() => return,
         }
         verifier.gate.tick(clock::now());
+        verifier.second_of_transfers();
         watch.second().await;
     }
 }
@@ -106,7 +107,7 @@ fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, stopped: &Receiv
         Peer::UnixSocket => None,
     };
     let limits = verifier.config.load().limits;
-    match verifier.connections.enter(network, limits.max_connections) {
+    match verifier.connections.enter(network, limits.max_connections, |network| verifier.shares_of(network)) {
         Some(place) => {
             tokio::spawn(connection(Arc::clone(verifier), stream, peer, place, limits, stopped.clone()));
         }

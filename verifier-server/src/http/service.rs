@@ -3,23 +3,28 @@
 use super::admission::{Admissions, Slot, Word};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
+use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
+use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
+use super::shortage::Origins;
+use super::streams::Streams;
+use super::transfers::{Party, Transfers};
 use super::{beside, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
 use crate::gate::networks::Nested;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Gate, Met, RequestFacts};
+use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, HeaderMap, HeaderName};
-use hyper::{Method, Request, Response, StatusCode};
-use puzzle::ClearanceId;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +45,10 @@ pub struct Verifier {
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
+    pub(super) read_aheads: Arc<ReadAheads>,
+    pub(super) transfers: Arc<Transfers>,
+    pub(super) streams: Arc<Streams>,
+    pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
@@ -59,6 +68,10 @@ impl Verifier {
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::default(),
+            read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
+            transfers: Arc::default(),
+            streams: Arc::default(),
+            origin_heads: Origins::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
             unclear_log: Sampled::default(),
@@ -118,6 +131,14 @@ impl Verifier {
     ) -> Response<AnswerBody> {
         let context = Context::new(self, config, visitor, &request_id, request.headers(), request.method());
         let Some(origin) = &site.origin else { return ending(context.nothing_here(), in_progress) };
+        let shared_connection = request.version() == Version::HTTP_2;
+        let (parts, incoming) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let mut body = ClientBody::new(incoming, config.limits.body_timeout);
+        if !body.is_end_stream() {
+            let (network, connection) = (visitor.network(), Arc::clone(in_progress.connection()));
+            body.noted_in(self.transfers.begin(Party { site: site.mark, network, connection, shared_connection }));
+        }
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
@@ -133,9 +154,11 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        match self.admitted(config, &context, &facts, &mut in_progress).await {
-            Ok((slot, cost)) => {
-                let destination = Destination { origin, load: self.gate.load_of(site), cost, slot };
+        match self.admitted(config, &context, &facts, &mut body, &mut in_progress).await {
+            Ok(Admitted { slot, cost, receipt }) => {
+                let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
+                let destination = Destination { origin, load, cost, slot, site, receipt, heads };
+                let request = request.map(|()| body);
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
             Err(mut refusal) => {
@@ -145,15 +168,16 @@ impl Verifier {
         }
     }
 
-    /// Decides about a request and lets it wait for a slot at the origin: what it holds there and what it costs, or
-    /// the answer to it.
+    /// Decides about a request, reads the beginning of its body, and lets it wait for a slot at the origin: what it
+    /// holds there and what it costs, or the answer to it.
     async fn admitted(
         &self,
         config: &Config,
         context: &Context<'_>,
         facts: &RequestFacts<'_>,
+        body: &mut ClientBody,
         in_progress: &mut InProgress,
-    ) -> Result<(Option<Slot>, Amount), Response<AnswerBody>> {
+    ) -> Result<Admitted, Response<AnswerBody>> {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
@@ -177,15 +201,24 @@ impl Verifier {
                 in_progress.admit();
             }
             let cost = Amount::of(met.cost);
-            if self.gate.mode() == Mode::Off {
-                return Ok((None, cost));
+            if let Some(transfer) = body.transfer() {
+                transfer.admitted(receipt, in_progress.admittance().cloned());
             }
-            match self.wait_for_slot(class, facts, &met).await {
+            if self.gate.mode() == Mode::Off {
+                return Ok(Admitted { slot: None, cost, receipt });
+            }
+            // A body that trickles must hold no slot. Of a second time there is nothing left to read.
+            self.read_ahead(body, facts).await.map_err(|broken| context.body_broken(&broken))?;
+            let word = tokio::select! {
+                word = self.wait_for_slot(class, facts, &met) => word,
+                () = body.loses_its_room() => Word::Dropped,
+            };
+            match word {
                 Word::Go(slot) => {
                     if let Some(receipt) = &receipt {
                         self.gate.goes_on(facts.site, receipt, clock::now());
                     }
-                    return Ok((Some(slot), cost));
+                    return Ok(Admitted { slot: Some(slot), cost, receipt });
                 }
                 Word::AskAgain => {}
                 Word::Dropped => {
@@ -198,6 +231,19 @@ impl Verifier {
             }
         }
         Err(context.overloaded())
+    }
+
+    /// Reads the beginning of a body before anything at the origin is held for it.
+    async fn read_ahead(&self, body: &mut ClientBody, facts: &RequestFacts<'_>) -> Result<(), Broken> {
+        if body.is_end_stream() || body.is_read_ahead() {
+            return Ok(());
+        }
+        body.read_ahead(self.read_aheads.begin(facts.network), |network| self.shares_of(network)).await
+    }
+
+    /// The whole shares of a client network, at least 1.
+    pub(super) fn shares_of(&self, network: ClientNetwork) -> u32 {
+        Nested::of(network).levels().first().map_or(1, |narrow| self.gate.memory().weight(*narrow))
     }
 
     async fn wait_for_slot(&self, class: Class, facts: &RequestFacts<'_>, met: &Met) -> Word {
@@ -247,6 +293,16 @@ impl Verifier {
             tracing::warn!(left_out, "a request cannot be told: {unclear}; see `beside` and `trusted_proxies`");
         }
     }
+}
+
+/// A request that goes to the origin.
+struct Admitted {
+    /// What it holds there; nothing in mode `off`.
+    slot: Option<Slot>,
+    /// What it costs by its route.
+    cost: Amount,
+    /// What it was charged.
+    receipt: Option<Receipt>,
 }
 
 fn ending(response: Response<AnswerBody>, in_progress: InProgress) -> Response<AnswerBody> {

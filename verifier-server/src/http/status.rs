@@ -23,6 +23,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
             let report = verifier.gate.report(site, verifier.started.elapsed());
             let price = verifier.gate.pricing(&config, site).price;
             let (in_use, waiting) = verifier.admissions.of(site).fill();
+            let lasting = verifier.lasting(&config, site);
             json!({
                 "name": site.name,
                 "price": price,
@@ -33,6 +34,12 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "hold_left_seconds": report.hold_left.as_secs(),
                 "capacity": capacity(&report.measured),
                 "queue": site.origin.as_ref().map(|_| json!({ "in_use": in_use, "waiting": waiting })),
+                "slow_transfers": lasting.slow,
+                "streams": {
+                    "open": lasting.streams.open,
+                    "with_place": lasting.streams.with_place,
+                    "places": lasting.stream_places,
+                },
                 "demand": demand(&report.measured),
                 "unpaid": unpaid_share(&config, &verifier.gate.supplies(site)),
                 "cleared_beside": config.beside.as_ref().filter(|_| site.origin.is_none())
@@ -49,6 +56,8 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "ceiling": config.challenge.ceiling(),
         "uptime_seconds": verifier.started.elapsed().as_secs(),
         "connections": verifier.open_connections(),
+        "read_ahead_bytes": verifier.read_aheads.bytes(),
+        "slow_transfers_closed": verifier.metrics.slow_closed.get(),
         "table": { "used": used, "slots": slots },
         "requests": {
             "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "busy": busy, "dropped": dropped,

@@ -1,17 +1,29 @@
 //! An upgraded connection, WebSocket for instance: bytes both ways until one side ends.
 
 use super::connections::InProgress;
+use super::streams::OpenStream;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Carries bytes between both sides. The request stays in progress until it ends.
-pub(super) async fn run(client: OnUpgrade, origin: OnUpgrade, in_progress: InProgress, room: OwnedSemaphorePermit) {
+/// Carries bytes between both sides until one of them ends, or the stream has to make room. The request stays in progress
+/// until then.
+pub(super) async fn run(
+    client: OnUpgrade,
+    origin: OnUpgrade,
+    in_progress: InProgress,
+    room: OwnedSemaphorePermit,
+    stream: OpenStream,
+) {
     let upgraded = tokio::try_join!(client, origin);
     if let Ok((client, origin)) = upgraded {
-        // Either side ends it; how is of no interest to the other.
-        let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(origin)).await;
+        let (mut client, mut origin) = (TokioIo::new(client), TokioIo::new(origin));
+        tokio::select! {
+            // Either side ends it; how is of no interest to the other.
+            _ = copy_bidirectional(&mut client, &mut origin) => {}
+            () = stream.cut() => {}
+        }
     }
-    drop((in_progress, room));
+    drop((in_progress, room, stream));
 }

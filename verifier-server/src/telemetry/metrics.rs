@@ -31,7 +31,14 @@ pub struct Metrics {
     pub unclear_requests: IntCounter,
     /// Connections closed for others at the limit.
     pub connections_refused: IntCounter,
+    /// Slow transfers closed for others.
+    pub slow_closed: IntCounter,
+    /// Requests answered `overloaded` because there was no place for another stream.
+    pub streams_refused: IntCounter,
+    /// Streams that never paid, cut for others.
+    pub streams_cut: IntCounter,
     connections: IntGauge,
+    read_ahead_bytes: IntGauge,
     table_used: IntGauge,
     table_slots: IntGauge,
     purchases_cells_used: IntGauge,
@@ -104,7 +111,14 @@ impl Metrics {
                 "connections_refused_total",
                 "Connections turned away with every one in a request",
             )?,
+            slow_closed: counter("slow_transfers_closed_total", "Slow transfers closed for requests that waited")?,
+            streams_refused: counter(
+                "streams_refused_total",
+                "WebSockets and event streams for which no place was left",
+            )?,
+            streams_cut: counter("streams_cut_total", "Streams that never paid, cut for requests that waited")?,
             connections: gauge("connections", "Open client connections")?,
+            read_ahead_bytes: gauge("read_ahead_bytes", "Bytes of request bodies held before the origin has them")?,
             table_used: gauge("table_entries", "Entries in the table of live ids")?,
             table_slots: gauge("table_slots", "Entries that fit the table of live ids")?,
             purchases_cells_used: gauge("purchases_cells_used", "Cells in use in the sketch of what networks bought")?,
@@ -173,13 +187,24 @@ impl Metrics {
         }
     }
 
+    /// Sets what lasts at a site, after [`Metrics::sites`]: slow transfers, streams, and streams with a place.
+    pub fn site_lasting(&self, name: &str, slow: usize, streams: usize, streams_with_place: usize) {
+        self.sites.set_lasting(name, [slow, streams, streams_with_place]);
+    }
+
     /// All metrics as Prometheus text, with the gauges set to these values.
     ///
     /// # Errors
     /// If the encoder fails, which it does not on metrics with values.
-    pub fn text(&self, connections: usize, table: (usize, usize)) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(
+        &self,
+        connections: usize,
+        read_ahead_bytes: usize,
+        table: (usize, usize),
+    ) -> Result<Vec<u8>, prometheus::Error> {
         let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.connections, connections);
+        set(&self.read_ahead_bytes, read_ahead_bytes);
         set(&self.table_used, table.0);
         set(&self.table_slots, table.1);
         let mut text = Vec::new();
@@ -200,7 +225,7 @@ mod tests {
         let unpaid = Some(Unpaid { right: Right::Ticket, admitted: false });
         metrics.met(&Met { decision: Decision::Busy, cost: Credits::ONE, part: false, receipt: None, unpaid });
         metrics.refused(Refusal::Used);
-        let text = String::from_utf8(metrics.text(3, (1, 100)).expect("text")).expect("UTF-8");
+        let text = String::from_utf8(metrics.text(3, 0, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
         assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
         assert!(text.contains("portcullis_requests_total{decision=\"busy\"} 1"));

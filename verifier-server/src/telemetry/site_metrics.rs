@@ -9,6 +9,7 @@ pub(super) struct SiteMetrics {
     price: IntGaugeVec,
     closed: IntGaugeVec,
     numbers: Vec<(GaugeVec, Reading)>,
+    lasting: [IntGaugeVec; 3],
 }
 
 /// What a gauge shows.
@@ -65,6 +66,11 @@ impl SiteMetrics {
             price: integers("price_attempts", "Price of the site: attempts for a full clearance")?,
             closed: integers("gate_closed", "Whether the controller has closed the gate: 0 calm, 1 attack or hold")?,
             numbers,
+            lasting: [
+                integers("slow_transfers", "Uploads and downloads that are slow because of the client")?,
+                integers("streams", "Open WebSockets and event streams")?,
+                integers("streams_with_place", "Those of them that hold a place because they pay")?,
+            ],
         })
     }
 
@@ -72,6 +78,13 @@ impl SiteMetrics {
         self.price.reset();
         self.closed.reset();
         self.numbers.iter().for_each(|(gauge, _)| gauge.reset());
+        self.lasting.iter().for_each(IntGaugeVec::reset);
+    }
+
+    pub(super) fn set_lasting(&self, name: &str, counts: [usize; 3]) {
+        for (gauge, count) in self.lasting.iter().zip(counts) {
+            gauge.with_label_values(&[name]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     pub(super) fn set(&self, name: &str, price: u64, report: &SiteReport) {

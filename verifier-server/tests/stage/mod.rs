@@ -9,8 +9,8 @@ use verifier_server::gate::networks::Nested;
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
-    Decision, Gate, Masters, Met, Redeemed, Repeat, RequestFacts, SavedTable, Submission, SuppliesReport,
-    TableFileError, TicketOffer, Worth,
+    Decision, Gate, Masters, Met, PaidAgain, Receipt, Redeemed, Repeat, RequestFacts, SavedTable, Submission,
+    SuppliesReport, TableFileError, TicketOffer, Worth,
 };
 use verifier_server::load::Surroundings;
 
@@ -194,6 +194,17 @@ impl Stage {
             }
             met.decision
         })
+    }
+
+    /// What a request to `path` was charged.
+    pub(crate) fn charged(&self, path: &str, from: u8, id: ClearanceId, now: UnixSeconds) -> Receipt {
+        self.with_facts("main.test", path, from, &[id], |facts| self.gate.meet(&self.config, facts, now).receipt)
+            .unwrap()
+    }
+
+    /// It lasts, and is charged so many times more.
+    pub(crate) fn pay_again(&self, receipt: &Receipt, times: u32, now: UnixSeconds) -> PaidAgain {
+        self.gate.pay_again(&self.config, self.site("main.test"), receipt, times, now)
     }
 
     pub(crate) fn worth(&self, path: &str, from: u8, ids: &[ClearanceId], now: UnixSeconds) -> Worth {

@@ -76,6 +76,12 @@ impl<T: Token> Queue<T> {
         self.trees.iter().all(|tree| tree.len() == 0)
     }
 
+    /// How many of them pass unpaid while others pay.
+    #[must_use]
+    pub fn len_unpaid(&self) -> usize {
+        self.trees[Rank::Unpaid as usize].len()
+    }
+
     /// A request went on without waiting.
     pub fn passed(&mut self, request: &Request, now: Duration) {
         self.newness.served(&request.network, request.shares, request.cost, now);
