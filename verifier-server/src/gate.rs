@@ -5,6 +5,7 @@
 pub mod admission;
 mod clearance;
 pub mod entry;
+mod last_pages;
 pub mod level;
 pub mod networks;
 mod overtime;
@@ -36,6 +37,7 @@ use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
 use entry::{Kind, NetworkMark, Payment};
+use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
 use policy::{Action, Route};
 use puzzle::{
@@ -147,6 +149,7 @@ pub struct Gate {
     memory: Arc<Memory>,
     /// Requests that were counted as demand, for the same reason.
     counted: Repeats,
+    last_pages: LastPages,
     sites: Sites,
 }
 
@@ -162,6 +165,7 @@ impl Gate {
             repeats: Repeats::default(),
             memory: Arc::new(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, now)),
             counted: Repeats::default(),
+            last_pages: LastPages::default(),
             sites: Sites::default(),
         }
     }
@@ -224,6 +228,9 @@ impl Gate {
                 if route.action == Action::Price && !facts.preflight {
                     self.memory.observe(facts.network, cost(route));
                 }
+                if facts.navigation {
+                    self.last_pages.began(facts.site.mark, facts.network, now);
+                }
                 return Met::new(Decision::Free);
             }
             let asked = self.passes_unpaid(facts, route, now);
@@ -250,6 +257,12 @@ impl Gate {
             Some(Some(receipt))
         });
         let Some(receipt) = payment else {
+            if route.asset
+                && self.went_down_lately(facts.site, now)
+                && self.last_pages.finishes(facts.site.mark, facts.network, now)
+            {
+                return Met::new(Decision::Free);
+            }
             unpaid = unpaid.or_else(|| self.passes_by_ticket(config, facts, route, &pricing, now));
             let passes = unpaid.is_some_and(|unpaid| unpaid.admitted);
             return Met { unpaid, ..Met::new(if passes { Decision::Unpaid } else { Decision::Challenged }) };

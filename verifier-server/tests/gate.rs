@@ -112,6 +112,27 @@ fn mode_auto_asks_what_the_controller_says_and_nothing_once_it_lets_go() {
 }
 
 #[test]
+fn pages_that_began_before_the_gate_went_down_come_whole() {
+    let rule = "[[rule]]\npath = \"/static/**\"\nasset = true\n";
+    let stage = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}{rule}"));
+    let stranger = network(9);
+    assert_eq!(stage.get("/", HOME, &[], NOW), Decision::Free);
+    stage.step(Some(1.0), NOW.plus(1));
+    let parts = |from, second| {
+        let part = |_: &i32| stage.get("/static/a.css", from, &[], NOW.plus(second)) == Decision::Free;
+        (0..100).filter(part).count()
+    };
+    assert_eq!(stage.get("/", HOME, &[], NOW.plus(1)), Decision::Challenged, "the next page is not one of them");
+    assert_eq!(parts(stranger, 1), 0, "nor has a part without a page any claim");
+    assert_eq!(parts(HOME, 2), 60);
+    assert_eq!(parts(HOME, 3), 0);
+    let late = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}{rule}"));
+    assert_eq!(late.get("/", HOME, &[], NOW), Decision::Free);
+    late.step(Some(1.0), NOW.plus(1));
+    assert_eq!(late.get("/static/a.css", HOME, &[], NOW.plus(6)), Decision::Challenged);
+}
+
+#[test]
 fn a_network_above_its_own_cap_is_challenged_alone_and_what_it_buys_is_good() {
     let site = format!("{SITE}capacity_per_second = 100\n");
     let stage = Stage::new(&format!("mode = \"auto\"\n{site}{CHEAP}"));

@@ -1,6 +1,7 @@
 //! What the gate keeps of each site: what is measured of it, its controller, and the price that requests read.
 
 use super::admission::OPEN_SLOTS_MIN;
+use super::last_pages::FINISH_SECONDS;
 use super::networks::Nested;
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
 use super::unpaid::Supplies;
@@ -10,7 +11,7 @@ use crate::load::demand::{DemandBuckets, Unknown, Usual};
 use crate::load::{Capacity, Measured, SiteLoad, Surroundings};
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, UnixSeconds};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct SiteGate {
     price: AtomicU64,
     /// Whether the controller has closed the gate.
     closed: AtomicBool,
+    /// When it did so last, in unix seconds; 0 for never.
+    went_down_at: AtomicU32,
     /// Whether networks above their own cap are challenged while it is open.
     crowded: AtomicBool,
     /// Whether it is closed, or any signal says that the site is overloaded: no time to learn what is usual.
@@ -42,6 +45,7 @@ impl SiteGate {
             controller: Mutex::default(),
             price: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            went_down_at: AtomicU32::new(0),
             crowded: AtomicBool::new(false),
             strained: AtomicBool::new(false),
         }
@@ -173,6 +177,12 @@ impl Gate {
         Pricing::of(config, mode, closed.then(|| state.price.load(Ordering::Relaxed)))
     }
 
+    /// Whether the controller closed the gate of a site a moment ago: pages that began before are finished.
+    pub(super) fn went_down_lately(&self, site: &Site, now: UnixSeconds) -> bool {
+        let at = UnixSeconds(self.sites.of(site).went_down_at.load(Ordering::Relaxed));
+        at.0 != 0 && now.since(at) < FINISH_SECONDS
+    }
+
     /// How many requests may be at the origin of a site at once, and whether the gate is down for it.
     #[must_use]
     pub fn slots(&self, site: &Site) -> (u32, bool) {
@@ -209,6 +219,9 @@ impl Gate {
             let capacity = measured.capacity.map(Capacity::credits_per_second);
             state.supplies.step(config, capacity, elapsed.as_secs_f64());
             state.publish(&controller, now);
+            if before == State::Calm && controller.state() != State::Calm {
+                state.went_down_at.store(second.0, Ordering::Relaxed);
+            }
             if (before == State::Calm) != (controller.state() == State::Calm) {
                 changed.push(site.name.clone());
             }
