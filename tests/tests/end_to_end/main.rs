@@ -25,6 +25,7 @@ mod browser_page;
 mod browser_visit;
 mod browser_workers;
 mod connections;
+mod demo;
 mod flow;
 mod forwarding;
 mod harness;
