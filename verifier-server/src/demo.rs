@@ -27,6 +27,8 @@ use workers::{CAPACITY_PER_SECOND, Workers};
 
 /// Where the operator's listener is, if nobody has that port.
 const ADMIN_PORT: u16 = 9090;
+/// Few enough for what systems allow a program to open without being asked.
+const CONNECTIONS_MAX: u32 = 400;
 /// How often a start is tried: a port that was free may be taken a moment later.
 const STARTS_MAX: u32 = 5;
 
@@ -147,7 +149,8 @@ fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr, mo
     format!(
         "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{mode_name}\"\nlog = \"warn\"\n{machine}\n{site}\n\
          [[rule]]\npath = \"/static/**\"\nasset = true\n\n\
-         [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n"
+         [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n\n\
+         [limits]\nmax_connections = {CONNECTIONS_MAX}\n"
     )
 }
 

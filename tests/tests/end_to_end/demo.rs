@@ -131,7 +131,7 @@ fn the_plain_demo_asks_at_once_and_serves_who_solves() {
     client.navigate("/").expect_status(429);
     let solved = Command::new(binary()).args(["solve", &url]).output().unwrap();
     let cookie = String::from_utf8(solved.stdout).unwrap();
-    client.request("GET", "/").cookie(cookie.trim()).send().expect_status(200);
+    client.request("GET", "/").cookie(cookie.trim()).try_send().unwrap().expect_status(200);
     demo.interrupt();
 }
 
