@@ -5,8 +5,10 @@ mod course;
 mod flood;
 mod lines;
 mod networks;
+mod second;
 mod site;
 mod story;
+mod totals;
 mod visitors;
 mod workers;
 
@@ -139,15 +141,17 @@ fn tell(lines: &[String]) -> io::Result<()> {
 }
 
 fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr, mode: Mode) -> String {
-    let (mode_name, mut site) = (mode.name(), format!("[[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n"));
-    let mut machine = String::new();
-    if mode == Mode::Auto {
-        site += &format!("capacity_per_second = {CAPACITY_PER_SECOND}\n");
+    let (name, [machine, capacity]) = match mode {
         // The machine also runs flood and visitors here, so that its own pressure tells nothing of the site.
-        machine += "pressure_dir = \"no-pressure\"\n";
-    }
+        Mode::Auto => (
+            mode.name(),
+            ["pressure_dir = \"no-pressure\"\n".to_owned(), format!("capacity_per_second = {CAPACITY_PER_SECOND}\n")],
+        ),
+        Mode::On | Mode::Off => (mode.name(), Default::default()),
+    };
     format!(
-        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{mode_name}\"\nlog = \"warn\"\n{machine}\n{site}\n\
+        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\n{machine}\n\
+         [[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n{capacity}\n\
          [[rule]]\npath = \"/static/**\"\nasset = true\n\n\
          [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n\n\
          [limits]\nmax_connections = {CONNECTIONS_MAX}\n"

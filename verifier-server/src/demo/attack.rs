@@ -2,7 +2,8 @@
 
 use super::course::Course;
 use super::networks::Networks;
-use super::story::{Gate, Now, Second, Story};
+use super::second::{Gate, Now, Second};
+use super::story::Story;
 use super::visitors::Visitors;
 use super::workers::Workers;
 use super::{flood, tell};

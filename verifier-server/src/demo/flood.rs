@@ -48,7 +48,7 @@ async fn pace(course: Course, began: Instant, due: Arc<Semaphore>) {
     while course.phase(last) != Phase::Over {
         tokio::time::sleep(PACE).await;
         let now = began.elapsed();
-        owed += course.per_second(now) * (now - last).as_secs_f64();
+        owed += course.per_second(now) * now.saturating_sub(last).as_secs_f64();
         last = now;
         while owed >= 1.0 {
             owed -= 1.0;

@@ -3,7 +3,9 @@
 use super::course::{Course, FLOOD_PER_SECOND_MAX, Phase};
 use super::lines::{clock, note, paragraph};
 use super::networks::{FLOOD_NETWORKS, Networks};
-use super::visitors::{VISITORS, Visited};
+use super::second::{Gate, Now, Second, row};
+use super::totals::Totals;
+use super::visitors::VISITORS;
 use super::workers::CAPACITY_PER_SECOND;
 use std::time::Duration;
 
@@ -15,56 +17,6 @@ const FAR_LOOK_AT_HOLD: Duration = Duration::from_secs(10);
 const AFTERWARDS: Duration = Duration::from_secs(5);
 /// How long it waits for the gate to let go after the flood: the gate may be held by something else.
 const WAITS_MAX: Duration = Duration::from_mins(10);
-
-/// What the gate does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Nothing is asked.
-    #[default]
-    Open,
-    /// Only networks that ask for more than their share are asked to work.
-    Partly,
-    /// Everybody is asked to work.
-    Down,
-    /// The same, waiting whether the overload comes back.
-    Holds,
-}
-
-impl Gate {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Partly => "partly",
-            Self::Down => "down",
-            Self::Holds => "holds",
-        }
-    }
-}
-
-/// What the gate does now, and why.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Now {
-    pub(super) gate: Gate,
-    /// Attempts for a full clearance.
-    pub(super) price: u64,
-    /// How long it stays down if nothing comes back.
-    pub(super) hold_left: Duration,
-}
-
-/// What a second brought.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Second {
-    /// How long it really was.
-    pub(super) elapsed: Duration,
-    /// Requests of everybody.
-    pub(super) asked: u64,
-    /// Those of them that were answered with a challenge.
-    pub(super) challenged: u64,
-    /// What visitors got.
-    pub(super) visited: Visited,
-    /// How long the site took for a page in the mean; `None` if it did none.
-    pub(super) site_delay: Option<Duration>,
-}
 
 /// The story so far.
 #[derive(Debug)]
@@ -79,11 +31,7 @@ pub(super) struct Story {
     went_down: Option<Duration>,
     let_go: Option<Duration>,
     any_solved: bool,
-    asked: u64,
-    challenged: u64,
-    /// What visitors got in all, while the gate was open and while it was not.
-    open: Visited,
-    gated: Visited,
+    totals: Totals,
 }
 
 impl Story {
@@ -98,33 +46,31 @@ impl Story {
             went_down: None,
             let_go: None,
             any_solved: false,
-            asked: 0,
-            challenged: 0,
-            open: Visited::default(),
-            gated: Visited::default(),
+            totals: Totals::default(),
         }
     }
 
     /// What will happen.
     pub(super) fn begin(&self) -> Vec<String> {
         let begins = self.course.begins();
+        let afterwards = match self.networks {
+            Networks::Many => {
+                "After that the gate stays down for about another minute, in case the flood comes back, and then lets go."
+            }
+            Networks::One => {
+                "This system gives out no address of 127.0.0.0/8 but 127.0.0.1: flood, visitors and your browser are one \
+                 network here. One loud network closes no gate: whoever is in it is asked for work, nobody else would be, \
+                 and that ends about ten seconds after the flood."
+            }
+        };
         let mut lines = paragraph(&format!(
             "An attack in mode auto, on this machine alone. The site can do {CAPACITY_PER_SECOND} pages a second. \
              {VISITORS} visitors read a page a second each. After {:.0} seconds begins a flood of up to \
-             {FLOOD_PER_SECOND_MAX} requests a second that do not pay. It lasts {:.0} seconds. After that the gate stays down for \
-             another minute, in case the flood comes back, and then lets go.",
+             {FLOOD_PER_SECOND_MAX} requests a second that do not pay. It lasts {:.0} seconds. {afterwards}",
             begins.as_secs_f64(),
-            (self.course.over() - begins).as_secs_f64()
+            self.course.over().saturating_sub(begins).as_secs_f64()
         ));
         lines.push(String::new());
-        if self.networks == Networks::One {
-            lines.extend(paragraph(
-                "This system gives out no address of 127.0.0.0/8 but 127.0.0.1: flood, visitors and your browser are one \
-                 network here. One loud network closes no gate. Whoever is in it is asked for work, and nobody else \
-                 would be.",
-            ));
-            lines.push(String::new());
-        }
         lines.extend(paragraph(
             "Each line: the time; what the gate does; requests in that second, and how many of them got a puzzle \
              instead of an answer; pages that visitors read (each page is two requests, with its style sheet); the price \
@@ -155,11 +101,8 @@ impl Story {
     /// A second has passed.
     pub(super) fn second(&mut self, at: Duration, now: Now, second: &Second) -> Vec<String> {
         let mut lines = self.look(at, now);
-        self.asked += second.asked;
-        self.challenged += second.challenged;
-        let visited = second.visited;
-        add(if now.gate == Gate::Open { &mut self.open } else { &mut self.gated }, visited);
-        if visited.solved > 0 && !self.any_solved {
+        self.totals.add(second, now.gate == Gate::Open);
+        if second.visited.solved > 0 && !self.any_solved {
             self.any_solved = true;
             self.happened = at;
             lines.extend(note(at, "Visitors solve their puzzles and are let through. The flood solves none."));
@@ -183,37 +126,21 @@ impl Story {
 
     /// What it came to.
     pub(super) fn summary(&self, at: Duration) -> Vec<String> {
-        let given_up = match self.open.given_up + self.gated.given_up {
-            0 => "No page was given up.".to_owned(),
-            pages => format!("{pages} pages were given up."),
-        };
-        let mut text = format!(
-            "In {} there were {} requests; {} of them got a puzzle instead of an answer. Visitors read {} pages, {} of them \
-             while the gate was not open, and solved {} puzzles. {given_up} Their slowest page took {:.1} seconds while the gate \
-             was open, and {:.1} seconds while it was not, solving included.",
-            clock(at),
-            self.asked,
-            self.challenged,
-            self.open.pages + self.gated.pages,
-            self.gated.pages,
-            self.open.solved + self.gated.solved,
-            self.open.slowest.as_secs_f64(),
-            self.gated.slowest.as_secs_f64(),
-        );
-        if let (Some(overloaded), Some(went_down)) = (self.overloaded(), self.went_down) {
-            let seconds = went_down.saturating_sub(overloaded).as_secs_f64();
-            text += &format!(" The gate acted {seconds:.1} seconds after the flood became more than the site can do");
-            text += &match self.let_go {
-                Some(let_go) => {
-                    format!(
-                        ", and let go {:.0} seconds after its end.",
-                        let_go.saturating_sub(self.course.over()).as_secs_f64()
-                    )
-                }
-                None => ".".to_owned(),
-            };
-        }
+        let text = format!("In {} {} {}", clock(at), self.totals.text(), self.acted().unwrap_or_default());
         [vec![String::new()], paragraph(&text)].concat()
+    }
+
+    /// How quick the gate was; `None` if it did nothing.
+    fn acted(&self) -> Option<String> {
+        let down = self.went_down?.saturating_sub(self.overloaded()?).as_secs_f64();
+        let acted = format!("The gate acted {down:.1} seconds after the flood became more than the site can do");
+        Some(match self.let_go {
+            Some(let_go) => {
+                let open = let_go.saturating_sub(self.course.over()).as_secs_f64();
+                format!("{acted}, and let go {open:.0} seconds after its end.")
+            }
+            None => format!("{acted}."),
+        })
     }
 
     fn overloaded(&self) -> Option<Duration> {
@@ -244,7 +171,7 @@ impl Story {
                 let when = since.map_or_else(String::new, |overloaded| {
                     format!(
                         ", {:.1} seconds after the flood became more than the site can do",
-                        (at - overloaded).as_secs_f64()
+                        at.saturating_sub(overloaded).as_secs_f64()
                     )
                 });
                 self.went_down = self.went_down.or(Some(at));
@@ -271,29 +198,9 @@ impl Story {
     }
 }
 
-fn add(sum: &mut Visited, visited: Visited) {
-    sum.pages += visited.pages;
-    sum.solved += visited.solved;
-    sum.given_up += visited.given_up;
-    sum.slowest = sum.slowest.max(visited.slowest);
-}
-
-fn row(at: Duration, now: Now, second: &Second) -> String {
-    let a_second = |count: f64| format!("{:.0}", count / second.elapsed.as_secs_f64().max(0.001));
-    let delay = second.site_delay.map_or_else(|| "-".to_owned(), |delay| format!("{:.2} s", delay.as_secs_f64()));
-    format!(
-        "{:>4}  {:<6} {:>3} requests, {:>3} puzzles, {:>2} pages read, price {}, site {delay}",
-        clock(at),
-        now.gate.name(),
-        a_second(crate::load::float(second.asked)),
-        a_second(crate::load::float(second.challenged)),
-        a_second(f64::from(second.visited.pages)),
-        now.price,
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::visitors::Visited;
     use super::*;
 
     const FLOOD: Duration = Duration::from_secs(20);
@@ -308,7 +215,7 @@ mod tests {
                 at += LOOK;
                 lines.extend(story.look(at, now(gate(at))));
             }
-            let asked = story.course.per_second(at) as u64 + 16;
+            let asked = crate::load::whole(story.course.per_second(at)) + 16;
             let challenged = if gate(at) == Gate::Open { 0 } else { asked - 16 };
             let solved = u32::from(challenged > 0);
             let visited = Visited { pages: 8, solved, given_up: 0, slowest: LOOK };
@@ -325,13 +232,12 @@ mod tests {
 
     fn now(gate: Gate) -> Now {
         let price = if gate == Gate::Open { 0 } else { 262_144 };
-        Now { gate, price, hold_left: Duration::from_secs(60) }
+        Now { gate, price, hold_left: Duration::from_mins(1) }
     }
 
     /// Down from 8 s on, holding from 25 s, open again from 85 s.
     fn as_it_should(at: Duration) -> Gate {
         match at.as_secs() {
-            0..8 => Gate::Open,
             8..25 => Gate::Down,
             25..85 => Gate::Holds,
             _ => Gate::Open,
@@ -392,17 +298,8 @@ mod tests {
     #[test]
     fn on_one_network_it_says_what_is_different() {
         let partly = |at: Duration| if (8..30).contains(&at.as_secs()) { Gate::Partly } else { Gate::Open };
-        let text = in_one_line(&told(&mut story(Networks::One), Duration::from_secs(60), partly));
+        let text = in_one_line(&told(&mut story(Networks::One), Duration::from_mins(1), partly));
         assert!(text.contains("no address of 127.0.0.0/8 but 127.0.0.1"), "{text}");
         assert!(text.contains("from one network") && text.contains("DOWN FOR THE LOUD"), "{text}");
-    }
-
-    #[test]
-    fn what_visitors_got_is_summed_by_what_the_gate_did() {
-        let mut story = story(Networks::Many);
-        let text = in_one_line(&told(&mut story, Duration::from_secs(200), as_it_should));
-        assert_eq!(story.open.pages + story.gated.pages, 8 * 90);
-        assert_eq!(story.gated.pages, 8 * 77);
-        assert!(text.contains("720 pages, 616 of them"), "{text}");
     }
 }
