@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -26,6 +27,18 @@ pub enum Command {
         /// The port for visitors; another one is taken if it is busy
         #[arg(long, default_value_t = 8080)]
         port: u16,
+        /// Begin in mode `auto` and show an attack: a bounded flood over loopback that rises, stays and ends
+        #[arg(long)]
+        attack: bool,
+        /// How long the flood lasts, in seconds
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            requires = "attack",
+            default_value_t = FLOOD_SECONDS_DEFAULT,
+            value_parser = clap::value_parser!(u64).range(FLOOD_SECONDS),
+        )]
+        attack_seconds: u64,
     },
     /// Check a configuration file: every error at once, then what it would do
     CheckConfig {

@@ -7,8 +7,10 @@ use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 /// How long an answer may take in all.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +22,7 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 pub enum ClientError {
     /// Nobody listens there, or not for us.
     #[error("cannot connect to {0}: {1}")]
-    Connect(String, std::io::Error),
+    Connect(String, io::Error),
     /// The conversation broke off.
     #[error("the answer broke off: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
@@ -34,11 +36,24 @@ pub enum ClientError {
 /// # Errors
 /// See [`ClientError`].
 pub(crate) async fn send(to: &Listen, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+    send_from(None, to, request).await
+}
+
+/// The same, from one of this machine's addresses; over a unix socket there is none.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(crate) async fn send_from(
+    source: Option<Ipv4Addr>,
+    to: &Listen,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, ClientError> {
     let conversation = async {
         match to {
             Listen::Tcp(address) => {
-                let stream =
-                    TcpStream::connect(address).await.map_err(|error| ClientError::Connect(to.to_string(), error))?;
+                let stream = connect_from(source, *address)
+                    .await
+                    .map_err(|error| ClientError::Connect(to.to_string(), error))?;
                 converse(stream, request).await
             }
             Listen::Unix(path) => {
@@ -49,6 +64,17 @@ pub(crate) async fn send(to: &Listen, request: Request<Full<Bytes>>) -> Result<R
         }
     };
     tokio::time::timeout(TIMEOUT, conversation).await.unwrap_or(Err(ClientError::Timeout))
+}
+
+/// A connection to `address`, from `source` where one is named.
+///
+/// # Errors
+/// The address is not this machine's, or nobody listens there.
+pub(crate) async fn connect_from(source: Option<Ipv4Addr>, address: SocketAddr) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(address).await };
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect(address).await
 }
 
 /// Asks for `url` on a connection of its own and returns when the head of the answer has come. The caller bounds the time.

@@ -1,56 +1,160 @@
-//! `portcullis demo`: a small site on loopback, and the verifier in front of it in mode `on`.
+//! `portcullis demo`: a small site on loopback, and the verifier in front of it, in mode `on` or under attack.
 
+mod attack;
+mod course;
+mod flood;
+mod lines;
+mod networks;
+mod second;
 mod site;
+mod story;
+mod totals;
+mod visitors;
+mod workers;
 
-use crate::config::Config;
-use crate::startup::{self, Running};
+pub use course::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
+
+use crate::config::{Config, Mode};
+use crate::startup::{self, Running, StartError};
+use attack::Target;
+use std::error::Error;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use workers::{CAPACITY_PER_SECOND, Workers};
+
+/// Where the operator's listener is, if nobody has that port.
+const ADMIN_PORT: u16 = 9090;
+/// Few enough for what systems allow a program to open without being asked.
+const CONNECTIONS_MAX: u32 = 400;
+/// How often a start is tried: a port that was free may be taken a moment later.
+const STARTS_MAX: u32 = 5;
+
+/// Shows the gate in mode `on`, or an attack of so many seconds on it in mode `auto`, and serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Whatever keeps a listener or the folder from being made.
+pub async fn run(port: u16, attack_seconds: Option<u64>) -> Result<(), Box<dyn Error>> {
+    // First of all: a signal in the first moment must not leave the folder behind.
+    let (mut interrupts, mut terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut ended = std::pin::pin!(async {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
+        }
+    });
+    let mode = if attack_seconds.is_some() { Mode::Auto } else { Mode::On };
+    let demo = tokio::select! {
+        demo = Demo::start(port, mode) => demo?,
+        () = &mut ended => return Ok(()),
+    };
+    let shown = async {
+        demo.show(attack_seconds).await?;
+        std::future::pending().await
+    };
+    let shown: io::Result<()> = tokio::select! {
+        shown = shown => shown,
+        () = &mut ended => Ok(()),
+    };
+    demo.stop().await;
+    match shown {
+        // Whoever closes what they read from has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => Ok(shown?),
+    }
+}
 
 /// A demo that runs.
-pub struct Demo {
-    /// The verifier.
-    pub running: Running,
-    /// Where it can be visited.
-    pub url: String,
+struct Demo {
+    running: Running,
+    /// Where visitors connect.
+    address: SocketAddr,
     /// Its configuration, for `portcullis mode off --config …`.
-    pub config: PathBuf,
+    config: PathBuf,
+    /// What keeps the site from answering at once, under attack.
+    workers: Option<Arc<Workers>>,
     folder: Folder,
 }
 
 impl Demo {
+    /// Starts the site and the verifier. A busy `port` is replaced by a free one.
+    async fn start(port: u16, mode: Mode) -> Result<Self, Box<dyn Error>> {
+        let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let origin_address = origin.local_addr()?;
+        let workers = (mode == Mode::Auto).then(|| Arc::new(Workers::new()));
+        tokio::spawn(site::serve(origin, workers.clone()));
+        let folder = Folder::make()?;
+        let file = folder.0.join("portcullis.toml");
+        let mut starts = 0;
+        loop {
+            let address = free_address(port).await?;
+            let admin = free_address(ADMIN_PORT).await?;
+            std::fs::write(&file, configuration(address, admin, origin_address, mode))?;
+            starts += 1;
+            match startup::start(Config::load(&file)?, &file).await {
+                Ok(running) => return Ok(Self { running, address, config: file, workers, folder }),
+                Err(StartError::Bind(_)) if starts < STARTS_MAX => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Says what there is to see, and shows the attack, if there is to be one.
+    async fn show(&self, attack_seconds: Option<u64>) -> io::Result<()> {
+        let operator = self.running.addresses.last().map_or("", String::as_str);
+        let opening = match attack_seconds {
+            None => "The gate is down. Open this address in a browser: it solves a challenge and shows the site.",
+            Some(_) => "The gate is open. Open this address in a browser now, and again when the gate is down:",
+        };
+        tell(&[
+            opening.to_owned(),
+            format!("\n    http://{}/\n", self.address),
+            format!("The operator's address is http://{operator}/status"),
+            format!("Lift the gate:  portcullis mode off --config {}", self.config.display()),
+            "End the demo with Ctrl-C.".to_owned(),
+        ])?;
+        if let (Some(seconds), Some(workers)) = (attack_seconds, &self.workers) {
+            let verifier = &*self.running.server.verifier;
+            let target = Target { verifier, port: self.address.port(), workers };
+            tell(&[String::new()])?;
+            target.attack(Duration::from_secs(seconds)).await?;
+            tell(&["\nThe site and the gate go on, without visitors. End the demo with Ctrl-C.".to_owned()])?;
+        }
+        Ok(())
+    }
+
     /// Ends it, and removes its folder.
-    pub async fn stop(self) {
+    async fn stop(self) {
         self.running.stop().await;
         drop(self.folder);
     }
 }
 
-/// Starts the site and the verifier. A busy `port` is replaced by a free one.
-///
-/// # Errors
-/// Whatever keeps a listener or the folder from being made.
-pub async fn start(port: u16) -> Result<Demo, Box<dyn std::error::Error>> {
-    let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let origin_address = origin.local_addr()?;
-    tokio::spawn(site::serve(origin));
-    let folder = Folder::make()?;
-    let visitors = free_address(port).await?;
-    let admin = free_address(9090).await?;
-    let file = folder.0.join("portcullis.toml");
-    std::fs::write(&file, configuration(visitors, admin, origin_address))?;
-    let config = Config::load(&file)?;
-    let running = startup::start(config, &file).await?;
-    Ok(Demo { running, url: format!("http://{visitors}/"), config: file, folder })
+/// Writes lines to whoever watches.
+fn tell(lines: &[String]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    lines.iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
-fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr) -> String {
+fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr, mode: Mode) -> String {
+    let (name, [machine, capacity]) = match mode {
+        // The machine also runs flood and visitors here, so that its own pressure tells nothing of the site.
+        Mode::Auto => (
+            mode.name(),
+            ["pressure_dir = \"no-pressure\"\n".to_owned(), format!("capacity_per_second = {CAPACITY_PER_SECOND}\n")],
+        ),
+        Mode::On | Mode::Off => (mode.name(), Default::default()),
+    };
     format!(
-        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"on\"\nlog = \"warn\"\n\n\
-         [[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n\n\
+        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\n{machine}\n\
+         [[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n{capacity}\n\
          [[rule]]\npath = \"/static/**\"\nasset = true\n\n\
-         [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n"
+         [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n\n\
+         [limits]\nmax_connections = {CONNECTIONS_MAX}\n"
     )
 }
 

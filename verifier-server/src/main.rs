@@ -17,7 +17,12 @@ const EXIT_CONFIG: u8 = 78;
 async fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config } => serve(&config).await,
-        Command::Demo { port } => show(port).await,
+        Command::Demo { port, attack, attack_seconds } => {
+            let level = if attack { tracing::Level::ERROR } else { tracing::Level::WARN };
+            telemetry::start_logging(level);
+            let ended = demo::run(port, attack.then_some(attack_seconds)).await;
+            ended.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
+        }
         Command::CheckConfig { file } => match Config::load(&file) {
             Ok(config) => say(explain::explain(&config).trim_end()),
             Err(problems) => fail(EXIT_CONFIG, problems),
@@ -73,22 +78,6 @@ async fn serve(file: &Path) -> ExitCode {
     tracing::info!("stopping");
     running.stop().await;
     ExitCode::SUCCESS
-}
-
-async fn show(port: u16) -> ExitCode {
-    telemetry::start_logging(tracing::Level::WARN);
-    let demo = match demo::start(port).await {
-        Ok(demo) => demo,
-        Err(error) => return fail(1, error),
-    };
-    println!("The gate is down. Open this address in a browser: it solves a challenge and shows the site.\n");
-    println!("    {}\n", demo.url);
-    println!("The operator's address is http://{}/status", demo.running.addresses.last().map_or("", String::as_str));
-    println!("Lift the gate:  portcullis mode off --config {}", demo.config.display());
-    println!("End the demo with Ctrl-C.");
-    let ended = tokio::signal::ctrl_c().await;
-    demo.stop().await;
-    ended.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
 }
 
 fn say(text: impl Display) -> ExitCode {

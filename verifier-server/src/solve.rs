@@ -8,6 +8,7 @@ use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
 use hyper::{Method, Request, Response, Uri};
 use puzzle::{CHALLENGE_BYTES, Challenge, SubPuzzle, target};
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -42,7 +43,12 @@ pub enum Solved {
 /// # Errors
 /// See [`SolveError`].
 pub async fn run(url: &str, base_path: &str) -> Result<Solved, SolveError> {
-    let site = Site::parse(url).await?;
+    run_from(None, url, base_path).await
+}
+
+/// The same, from one of this machine's addresses.
+pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &str) -> Result<Solved, SolveError> {
+    let site = Site::parse(source, url).await?;
     let wanted: String = form_urlencoded::Serializer::new(String::new()).append_pair("for", &site.target).finish();
     let asked = site.send(Method::GET, &format!("{base_path}challenge?{wanted}"), None).await?;
     let asked: Value = serde_json::from_slice(asked.body()).map_err(|_| SolveError::Challenge)?;
@@ -91,13 +97,14 @@ fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
 
 /// Where to ask.
 struct Site {
+    source: Option<Ipv4Addr>,
     listen: Listen,
     authority: String,
     target: String,
 }
 
 impl Site {
-    async fn parse(url: &str) -> Result<Self, SolveError> {
+    async fn parse(source: Option<Ipv4Addr>, url: &str) -> Result<Self, SolveError> {
         let wrong = |why: &str| SolveError::Address(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
         if uri.scheme_str() != Some("http") {
@@ -110,7 +117,7 @@ impl Site {
             .map_err(|error| wrong(&error.to_string()))?;
         let address = addresses.next().ok_or_else(|| wrong("the host has no address"))?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        Ok(Self { listen: Listen::Tcp(address), authority: authority.to_string(), target })
+        Ok(Self { source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response<Bytes>, SolveError> {
@@ -120,7 +127,7 @@ impl Site {
         }
         let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(bytes)).map_err(|error| SolveError::Address(error.to_string()))?;
-        let response = client::send(&self.listen, request).await?;
+        let response = client::send_from(self.source, &self.listen, request).await?;
         if response.status().is_success() {
             return Ok(response);
         }

@@ -26,6 +26,7 @@ mod browser_unscripted;
 mod browser_visit;
 mod browser_workers;
 mod connections;
+mod demo;
 mod flow;
 mod forwarding;
 mod harness;

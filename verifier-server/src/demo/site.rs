@@ -1,5 +1,6 @@
 //! The demo's site: a few pages with links, a style sheet and a form, as an origin that knows nothing of a gate.
 
+use super::workers::{Task, Workers};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -8,20 +9,32 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 const STYLE: &str = include_str!("site.css");
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves the site until the process ends.
-pub(super) async fn serve(listener: TcpListener) {
+/// Serves the site until the process ends, as quick as `workers` are, or at once where there are none to wait for.
+pub(super) async fn serve(listener: TcpListener, workers: Option<Arc<Workers>>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        let workers = workers.clone();
         tokio::spawn(async move {
+            let answer = |request: Request<Incoming>| {
+                let workers = workers.clone();
+                async move {
+                    if let Some(workers) = workers {
+                        let is_part = request.uri().path().starts_with("/static/");
+                        workers.work(if is_part { Task::Part } else { Task::Page }).await;
+                    }
+                    answer(request).await
+                }
+            };
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
             // A visitor who goes away in the middle is no error here.
