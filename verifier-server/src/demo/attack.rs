@@ -83,7 +83,7 @@ impl Target<'_> {
 
     fn counts(&self) -> Counts {
         let decided = self.verifier.metrics.decisions();
-        let [_, _, challenged, _] = decided;
+        let [_, _, challenged, ..] = decided;
         Counts { asked: decided.iter().sum(), challenged }
     }
 }
