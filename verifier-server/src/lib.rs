@@ -1,5 +1,6 @@
 //! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
+mod by_site;
 pub mod cli;
 mod client;
 pub mod clock;

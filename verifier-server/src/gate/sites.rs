@@ -6,6 +6,7 @@ use super::networks::Nested;
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
 use super::unpaid::Supplies;
 use super::{Gate, Pricing};
+use crate::by_site::BySite;
 use crate::config::{Config, Mode, Site};
 use crate::load::demand::{DemandBuckets, Unknown, Usual};
 use crate::load::{Capacity, Measured, SiteLoad, Surroundings};
@@ -68,7 +69,7 @@ impl SiteGate {
 
 /// All sites that requests came for or that are configured. They are few: a configuration names them.
 pub(super) struct Sites {
-    by_mark: ArcSwap<Vec<(u16, Arc<SiteGate>)>>,
+    by_site: BySite<SiteGate>,
     buckets: Arc<DemandBuckets>,
     usual: ArcSwap<Box<dyn Usual>>,
 }
@@ -76,7 +77,7 @@ pub(super) struct Sites {
 impl Default for Sites {
     fn default() -> Self {
         Self {
-            by_mark: ArcSwap::default(),
+            by_site: BySite::default(),
             buckets: Arc::default(),
             usual: ArcSwap::from_pointee(Box::new(Unknown) as Box<dyn Usual>),
         }
@@ -90,38 +91,13 @@ impl Sites {
 
     /// What `act` makes of a site, without taking a share in it: requests ask several times each.
     pub(super) fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
-        let known = self.by_mark.load();
-        if let Some(state) = find(&known, site) {
-            return act(state);
-        }
-        drop(known);
-        let fresh = Arc::new(SiteGate::new(site.mark, Arc::clone(&self.buckets)));
-        self.by_mark.rcu(|sites| {
-            let mut sites = Vec::clone(sites);
-            if find(&sites, site).is_none() {
-                sites.push((site.mark, Arc::clone(&fresh)));
-            }
-            sites
-        });
-        act(find(&self.by_mark.load(), site).unwrap_or(&fresh))
+        self.by_site.with(site, || SiteGate::new(site.mark, Arc::clone(&self.buckets)), act)
     }
 
     /// Whether any site is closed or overloaded.
     pub(super) fn any_strained(&self) -> bool {
-        self.by_mark.load().iter().any(|(_, site)| site.strained.load(Ordering::Relaxed))
+        self.by_site.any(|site| site.strained.load(Ordering::Relaxed))
     }
-
-    /// Forgets the sites that are configured no more.
-    fn keep_only(&self, config: &Config) {
-        let configured = |mark: u16| config.sites.iter().any(|site| site.mark == mark);
-        if self.by_mark.load().iter().any(|(mark, _)| !configured(*mark)) {
-            self.by_mark.rcu(|sites| sites.iter().filter(|(mark, _)| configured(*mark)).cloned().collect::<Vec<_>>());
-        }
-    }
-}
-
-fn find<'a>(sites: &'a [(u16, Arc<SiteGate>)], site: &Site) -> Option<&'a Arc<SiteGate>> {
-    sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, state)| state)
 }
 
 /// What a site's gate does now, for status, metrics and log.
@@ -206,7 +182,7 @@ impl Gate {
         elapsed: Duration,
         second: UnixSeconds,
     ) -> Vec<String> {
-        self.sites.keep_only(config);
+        self.sites.by_site.keep_only(config);
         let terms = Terms { floor: config.challenge.floor(), ceiling: config.challenge.ceiling() };
         let mut changed = Vec::new();
         for site in &config.sites {

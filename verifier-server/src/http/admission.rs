@@ -1,9 +1,9 @@
 //! The queue before each site's origin, over real requests: one waits here until it has a slot, or is dropped.
 
+use crate::by_site::BySite;
 use crate::config::{Config, Site};
 use crate::gate::admission::{self, Asked, Request, Token, Turn};
 use crate::load::Queued;
-use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The queues of all sites.
 #[derive(Default)]
 pub(crate) struct Admissions {
-    by_mark: ArcSwap<Vec<(u16, Arc<SiteQueue>)>>,
+    by_site: BySite<SiteQueue>,
 }
 
 /// The queue before the origin of a site.
@@ -69,29 +69,12 @@ impl Drop for Slot {
 impl Admissions {
     /// The queue of a site.
     pub(crate) fn of(&self, site: &Site) -> Arc<SiteQueue> {
-        let known = |sites: &[(u16, Arc<SiteQueue>)]| {
-            sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, known)| Arc::clone(known))
-        };
-        if let Some(known) = known(&self.by_mark.load()) {
-            return known;
-        }
-        let fresh = Arc::new(SiteQueue::new());
-        self.by_mark.rcu(|sites| {
-            let mut sites = Vec::clone(sites);
-            if known(&sites).is_none() {
-                sites.push((site.mark, Arc::clone(&fresh)));
-            }
-            sites
-        });
-        known(&self.by_mark.load()).unwrap_or(fresh)
+        self.by_site.with(site, SiteQueue::new, Arc::clone)
     }
 
     /// Forgets the sites that are configured no more.
     pub(crate) fn keep_only(&self, config: &Config) {
-        let configured = |mark: u16| config.sites.iter().any(|site| site.mark == mark);
-        if self.by_mark.load().iter().any(|(mark, _)| !configured(*mark)) {
-            self.by_mark.rcu(|sites| sites.iter().filter(|(mark, _)| configured(*mark)).cloned().collect::<Vec<_>>());
-        }
+        self.by_site.keep_only(config);
     }
 }
 

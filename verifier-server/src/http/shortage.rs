@@ -5,11 +5,11 @@ use super::origin_heads::OriginHeads;
 use super::service::Verifier;
 use super::streams::{Count, STREAMS_UNKNOWN_CAPACITY_MAX};
 use super::transfers::Transfer;
+use crate::by_site::BySite;
 use crate::clock;
 use crate::config::{Config, Mode, Site};
 use crate::gate::PaidAgain;
 use crate::load::whole;
-use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,35 +24,18 @@ const STREAMS_OF_CAPACITY: f64 = 0.25;
 /// Whether the origin of each site answers.
 #[derive(Default)]
 pub(super) struct Origins {
-    by_mark: ArcSwap<Vec<(u16, Arc<OriginHeads>)>>,
+    by_site: BySite<OriginHeads>,
 }
 
 impl Origins {
     /// That of a site.
     pub(super) fn of(&self, site: &Site) -> Arc<OriginHeads> {
-        let known = |sites: &[(u16, Arc<OriginHeads>)]| {
-            sites.iter().find(|(mark, _)| *mark == site.mark).map(|(_, known)| Arc::clone(known))
-        };
-        if let Some(known) = known(&self.by_mark.load()) {
-            return known;
-        }
-        let fresh = Arc::new(OriginHeads::default());
-        self.by_mark.rcu(|sites| {
-            let mut sites = Vec::clone(sites);
-            if known(&sites).is_none() {
-                sites.push((site.mark, Arc::clone(&fresh)));
-            }
-            sites
-        });
-        known(&self.by_mark.load()).unwrap_or(fresh)
+        self.by_site.with(site, OriginHeads::default, Arc::clone)
     }
 
     /// Forgets the sites that are configured no more.
     fn keep_only(&self, config: &Config) {
-        let configured = |mark: u16| config.sites.iter().any(|site| site.mark == mark);
-        if self.by_mark.load().iter().any(|(mark, _)| !configured(*mark)) {
-            self.by_mark.rcu(|sites| sites.iter().filter(|(mark, _)| configured(*mark)).cloned().collect::<Vec<_>>());
-        }
+        self.by_site.keep_only(config);
     }
 }
 
