@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use tests::client::Client;
+use tests::origin::Origin;
 use tests::raw_origin::RawOrigin;
 use tests::settings::Settings;
 use tests::stage::HOST;
@@ -103,7 +104,7 @@ fn the_request_reaches_the_origin_as_it_was_sent() {
 
 #[test]
 fn a_deny_rule_is_all_that_acts() {
-    let origin = RawOrigin::start(ANSWER);
+    let origin = Origin::start("main");
     let settings = Settings::new()
         .set("mode", "off")
         .site("main", &[HOST], Some(&origin.url()))
