@@ -58,4 +58,12 @@ fn serve(mut stream: TcpStream, answer: &str, heads: &Mutex<Vec<String>>) {
         return;
     }
     let _ = stream.write_all(answer.as_bytes());
+    // A connection closed in the moment in which it is chosen for the next request would answer that with nothing.
+    let whole = answer.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+        head.to_ascii_lowercase().contains(&format!("content-length: {}\r\n", body.len()))
+            || head.to_ascii_lowercase().ends_with(&format!("content-length: {}", body.len()))
+    });
+    if whole {
+        serve(stream, answer, heads);
+    }
 }
