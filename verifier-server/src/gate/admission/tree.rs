@@ -149,7 +149,9 @@ impl<T: Token> Tree<T> {
     pub(super) fn turn(&mut self, stale_before: Duration, dropped: &mut impl FnMut(T)) -> Option<Index> {
         if self.len == 0 {
             // Nobody waits for anybody: there is nothing to be remembered.
-            *self = Self::default();
+            if !self.nodes.is_empty() {
+                *self = Self::default();
+            }
             return None;
         }
         self.select(None, stale_before, dropped)
@@ -424,4 +426,42 @@ impl<T: Token> Tree<T> {
 /// How many shares a network around others has where nothing is known of it.
 fn assumed(prefix: Prefix) -> u64 {
     crate::load::whole(prefix.shares_assumed().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Amount;
+    use puzzle::{ClearanceId, ClientNetwork, Credits};
+
+    fn request(number: u32) -> Request {
+        let [_, high, middle, low] = number.to_be_bytes();
+        Request {
+            class: super::super::Class::Cleared,
+            network: Nested::of(ClientNetwork::of([20 + high, middle, low, 1].into())),
+            shares: [1; 3],
+            clearance: ClearanceId([0; 16]),
+            cost: Amount::of(Credits::ONE),
+            part: false,
+        }
+    }
+
+    #[test]
+    fn who_was_served_is_forgotten_although_somebody_always_waits() {
+        let hasher = RandomState::new();
+        let mut tree = Tree::default();
+        let mut most = 0;
+        for number in 0..100_000 {
+            let now = Duration::from_millis(number.into());
+            let waiter = Waiter { token: number, came: now, cost: 1_000_000, free: false, part: false };
+            assert_eq!(tree.push(&request(number), &hasher, waiter, now), None);
+            if number >= 1_000 {
+                let index = tree.turn(Duration::ZERO, &mut |_| ()).expect("a thousand wait");
+                tree.serve(index, now).expect("it has a request");
+            }
+            most = most.max(tree.nodes.len());
+        }
+        assert_eq!(tree.len(), 1_000);
+        assert!(most < 10_000, "{most} networks are remembered where 1,000 wait");
+    }
 }
