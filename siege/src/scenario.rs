@@ -3,7 +3,7 @@
 use tests::settings::Settings;
 
 use crate::attackers::{self, Attack};
-use crate::origin::CAPACITY;
+use crate::origin::{CAPACITY, WORKERS};
 use crate::scale::Scale;
 
 /// The site's name.
@@ -202,6 +202,24 @@ pub fn scenarios() -> Vec<Scenario> {
             "400 WebSockets, 200 event streams and 200 long polls from 40 networks.",
             attackers::open_ended,
         ),
+        Scenario {
+            settings: workers_told,
+            stands: PROFILED,
+            ..attack(
+                "slow-connections-told",
+                "The slow connections again; `origin_requests_max` says how many workers the site has.",
+                attackers::slow_connections,
+            )
+        },
+        Scenario {
+            settings: workers_told,
+            stands: PROFILED,
+            ..attack(
+                "open-ended-told",
+                "What never ends again; `origin_requests_max` says how many workers the site has.",
+                attackers::open_ended,
+            )
+        },
         attack("pulses", "800 requests/s, a second on and a second off.", attackers::pulses),
         Scenario {
             stands: PROFILED,
@@ -250,6 +268,10 @@ pub fn scenarios() -> Vec<Scenario> {
             )
         },
     ]
+}
+
+fn workers_told(settings: Settings) -> Settings {
+    settings.of_site("origin_requests_max", WORKERS as i64)
 }
 
 /// The verifier's configuration for a scenario, with the site at `origin`.

@@ -231,6 +231,12 @@ impl Config {
         Some(capacity / f64::from(self.verifiers.get()))
     }
 
+    /// How many requests the server of a site works on at once for this verifier, where the configuration says so.
+    #[must_use]
+    pub fn origin_requests_max_of(&self, site: &Site) -> Option<u32> {
+        site.origin_requests_max.map(|max| max.div_ceil(self.verifiers.get()))
+    }
+
     /// What is kept for a rule in a second at this verifier, in credits.
     #[must_use]
     pub fn reserve_of(&self, reserve: Reserve) -> f64 {

@@ -133,5 +133,8 @@ fn load(config: &Config, site: &Site) -> String {
         (None, None) => "nothing tells what it can do, so the price stays at the floor".to_owned(),
     };
     let probe = site.probe_url.as_ref().map_or_else(|| "no probe".to_owned(), |url| format!("probe {url}"));
-    format!("{capacity}; pressure in {}; {probe}", config.pressure_dir.display())
+    let at_once = config
+        .origin_requests_max_of(site)
+        .map_or_else(String::new, |max| format!("; at most {max} requests are there at once"));
+    format!("{capacity}{at_once}; pressure in {}; {probe}", config.pressure_dir.display())
 }

@@ -26,7 +26,7 @@ use demand::{Demand, DemandBuckets, Demanded};
 use failures::Failures;
 use limit::{Limit, Second};
 use puzzle::UnixSeconds;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub struct Measured {
     pub queued: Option<u32>,
     /// The part of the client networks that gets errors; `None` where too few were answered lately.
     pub failing_share: Option<f64>,
+    /// Whether many networks hold the origin's workers with transfers that do not move, and others get no answer.
+    pub held_up: bool,
     /// Whether the site itself is down: nothing comes back, or mostly errors.
     pub site_down: bool,
     /// The last probe and its long-term median, in seconds; `None` where no `probe_url` is configured or answered yet.
@@ -126,6 +128,15 @@ pub struct Queued {
     pub in_use_peak: u32,
 }
 
+/// What the configuration tells of a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Told {
+    /// What it can do, in credits a second.
+    pub capacity: Option<f64>,
+    /// How many requests its server works on at once.
+    pub requests_max: Option<u32>,
+}
+
 /// What is the same for all sites in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Surroundings {
@@ -147,6 +158,7 @@ pub struct SiteLoad {
     answered: Tally,
     failed: Tally,
     goodput: Tally,
+    held_up: AtomicBool,
     stepped: Mutex<Stepped>,
 }
 
@@ -181,6 +193,7 @@ impl SiteLoad {
             answered: Tally::default(),
             failed: Tally::default(),
             goodput: Tally::default(),
+            held_up: AtomicBool::new(false),
             stepped: Mutex::new(stepped),
         }
     }
@@ -215,6 +228,11 @@ impl SiteLoad {
         self.stepped().queued = queued;
     }
 
+    /// Many networks held the origin's workers until a moment ago, with transfers that did not move.
+    pub fn is_held_up(&self) {
+        self.held_up.store(true, Ordering::Relaxed);
+    }
+
     /// A probe took so long.
     pub fn probed(&self, took: Duration) {
         self.stepped().probe.took(took);
@@ -243,11 +261,10 @@ impl SiteLoad {
         self.stepped().last
     }
 
-    /// Makes sense of the `elapsed` time since the last step. `configured` is the capacity in credits a second, where
-    /// the configuration names one; `gated` whether the gate is down for this site.
+    /// Makes sense of the `elapsed` time since the last step. `gated`: whether the gate is down for this site.
     pub fn step(
         &self,
-        configured: Option<f64>,
+        told: &Told,
         gated: bool,
         surroundings: &Surroundings,
         elapsed: Duration,
@@ -271,9 +288,10 @@ impl SiteLoad {
             failing: failing_share.is_some_and(|share| share > crate::gate::price::FAILING_SHARE),
         };
         stepped.origin_seen |= second.answered > 0 || second.waiting_peak > 0;
+        stepped.limit.set_told(told.requests_max);
         stepped.limit.step(&second, elapsed);
         let learned = stepped.limit.capacity().map(Capacity::Learned);
-        let capacity = configured.map(Capacity::Configured).or(learned);
+        let capacity = told.capacity.map(Capacity::Configured).or(learned);
         let limit = stepped.limit;
         let origin = OriginState {
             waiting,
@@ -289,6 +307,7 @@ impl SiteLoad {
             queue_delay_s: queued.map(|queued| queued.delay.as_secs_f64()),
             queued: queued.map(|queued| queued.waiting),
             failing_share,
+            held_up: self.held_up.swap(false, Ordering::Relaxed),
             site_down: limit.site_down(),
             probe: stepped.probe.last().map(|last| ProbeState {
                 last_s: last.as_secs_f64(),
@@ -345,7 +364,7 @@ mod tests {
     }
 
     fn step(load: &SiteLoad) -> Measured {
-        load.step(None, false, &Surroundings::default(), ONE, NOW)
+        load.step(&Told::default(), false, &Surroundings::default(), ONE, NOW)
     }
 
     #[test]
@@ -376,7 +395,8 @@ mod tests {
         let load = load();
         load.remember_capacity(50.0);
         assert_eq!(step(&load).capacity, Some(Capacity::Learned(50.0)));
-        let measured = load.step(Some(200.0), false, &Surroundings::default(), ONE, NOW);
+        let told = Told { capacity: Some(200.0), requests_max: None };
+        let measured = load.step(&told, false, &Surroundings::default(), ONE, NOW);
         assert_eq!(measured.capacity, Some(Capacity::Configured(200.0)));
     }
 

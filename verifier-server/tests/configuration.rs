@@ -176,6 +176,18 @@ fn a_reserve_is_for_what_passes_unpaid_and_leaves_something_to_the_others() {
 }
 
 #[test]
+fn the_workers_of_a_server_are_told_where_requests_pass_and_divided_by_the_verifiers() {
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\norigin_requests_max = 50\n";
+    let config = parse(&format!("verifiers = 4\n{site}")).unwrap();
+    assert_eq!(config.origin_requests_max_of(&config.sites[0]), Some(13));
+    assert!(explain(&config).contains("at most 13 requests are there at once"), "{}", explain(&config));
+    let told = parse("beside = \"nginx\"\n[[site]]\norigin_requests_max = 50\n").unwrap_err();
+    assert!(told.contains(":3: `origin_requests_max` does nothing for the site `main`"), "{told}");
+    let told = parse("[[site]]\norigin = \"http://127.0.0.1:1\"\norigin_requests_max = 0\n").unwrap_err();
+    assert!(told.contains("a whole number from 1 to 100000"), "{told}");
+}
+
+#[test]
 fn where_no_capacity_is_known_that_is_said_plainly() {
     let beside = "beside = \"nginx\"\n[[site]]\nname = \"main\"\n";
     let config = parse(beside).unwrap();

@@ -16,6 +16,10 @@ use tests::wait::{SOON, until_true};
 const SLOTS: usize = 20;
 
 fn gated(mode: &str) -> (Origin, Verifier) {
+    with_site(mode, |settings| settings)
+}
+
+fn with_site(mode: &str, of_site: impl FnOnce(Settings) -> Settings) -> (Origin, Verifier) {
     let origin = Origin::start("main");
     let settings = Settings::new()
         .set("mode", mode)
@@ -23,7 +27,7 @@ fn gated(mode: &str) -> (Origin, Verifier) {
         .set("trusted_proxies", vec!["127.0.0.1/32"])
         .site("main", &[HOST], Some(&origin.url()))
         .of_site("capacity_per_second", 100);
-    let verifier = Verifier::start(settings);
+    let verifier = Verifier::start(of_site(settings));
     (origin, verifier)
 }
 
@@ -132,6 +136,23 @@ fn an_open_gate_lets_two_hundred_requests_hang_and_nobody_waits() {
     from(&verifier, "203.0.113.9").get("/").expect_status(200);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     drop(held);
+}
+
+#[test]
+fn where_the_workers_are_told_no_more_requests_go_there_and_the_next_waits_here_also_while_the_gate_is_open() {
+    let (origin, verifier) = with_site("auto", |settings| settings.of_site("origin_requests_max", 3));
+    let (busy, visitor) = (from(&verifier, "198.51.100.7"), from(&verifier, "203.0.113.9"));
+    let held = hanging(&busy, "", 3);
+    until_true(SOON, "all workers are taken", || queue(&verifier)["in_use"] == json!(3));
+    let before = origin.count("/");
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| visitor.get("/"));
+        until_true(SOON, "the visitor waits", || queue(&verifier)["waiting"] == json!(1));
+        assert_eq!(origin.count("/"), before);
+        drop(held);
+        // By then the gate may be down: what waited without paying is asked to pay.
+        assert!(matches!(waits.join().unwrap().status, 200 | 429));
+    });
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct Site {
     pub origin: Option<Origin>,
     /// What it can do in a second, as the operator knows it; `None` where it is to be learned.
     pub capacity_per_second: Option<Credits>,
+    /// Requests that its server works on at once, as the operator knows it: no more are sent there, whatever the load.
+    pub origin_requests_max: Option<u32>,
     /// An address that is asked now and then, and whose delay tells how the site does.
     pub probe_url: Option<Uri>,
     /// By which 16 bits an entry of the table remembers the site.
@@ -167,6 +169,12 @@ impl Site {
         });
         let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);
         let capacity_per_second = capacity.map(|capacity| Credits::hundredths(capacity.value));
+        let requests_max = section.integer("origin_requests_max", 1..=100_000);
+        if let Some(max) = requests_max.as_ref().filter(|_| beside == Some(&Beside::Nginx)) {
+            let remedy = "leave it out: beside nginx it is nginx that sends requests on";
+            root.problem(max.line, format!("`origin_requests_max` does nothing for the site `{name}`"), remedy);
+        }
+        let origin_requests_max = requests_max.and_then(|max| u32::try_from(max.value).ok());
         let probe_url = section.string("probe_url", "http://127.0.0.1:3000/health").and_then(|text| {
             let url = text.value.parse::<Uri>().ok();
             let plain = url.filter(|url| url.scheme() == Some(&Scheme::HTTP) && url.authority().is_some());
@@ -181,7 +189,7 @@ impl Site {
             plain
         });
         section.finish();
-        Self { mark: Self::mark_of(&name), name, hosts, origin, capacity_per_second, probe_url }
+        Self { mark: Self::mark_of(&name), name, hosts, origin, capacity_per_second, origin_requests_max, probe_url }
     }
 
     fn name_fits(name: &Lined<String>, root: &Section<'_, '_>) -> bool {

@@ -81,13 +81,15 @@ pub struct Admission<T> {
     slots: u32,
     in_use: u32,
     in_use_peak: u32,
+    /// Whether a slot was taken since the last second.
+    taken: bool,
 }
 
 impl<T: Token> Admission<T> {
     /// Nobody waits for `slots` slots.
     #[must_use]
     pub fn new(slots: u32) -> Self {
-        Self { queue: Queue::default(), slots: slots.max(1), in_use: 0, in_use_peak: 0 }
+        Self { queue: Queue::default(), slots: slots.max(1), in_use: 0, in_use_peak: 0, taken: false }
     }
 
     /// Takes a slot where nobody has to wait for one. The shares of the request do not matter for that.
@@ -136,7 +138,9 @@ impl<T: Token> Admission<T> {
         self.queue.drop_stale(now, turns);
         self.fill(now, turns);
         let in_use_peak = std::mem::replace(&mut self.in_use_peak, self.in_use);
-        Second { waits: self.queue.waits(now), waiting: self.queue.len(), in_use_peak }
+        let taken = std::mem::take(&mut self.taken);
+        let waiting = self.queue.len();
+        Second { waits: self.queue.waits(now), waiting, in_use_peak, stands_still: waiting > 0 && !taken }
     }
 
     /// How many wait.
@@ -168,6 +172,7 @@ impl<T: Token> Admission<T> {
 
     fn take_slot(&mut self) {
         self.in_use += 1;
+        self.taken = true;
         self.in_use_peak = self.in_use_peak.max(self.in_use);
     }
 }
@@ -181,4 +186,6 @@ pub struct Second {
     pub waiting: usize,
     /// Most slots that were in use at once.
     pub in_use_peak: u32,
+    /// Requests wait, and none got a slot.
+    pub stands_still: bool,
 }

@@ -9,7 +9,7 @@ use super::{Gate, Pricing};
 use crate::by_site::BySite;
 use crate::config::{Config, Mode, Site};
 use crate::load::demand::{DemandBuckets, Unknown, Usual};
-use crate::load::{Capacity, Measured, SiteLoad, Surroundings};
+use crate::load::{Capacity, Measured, SiteLoad, Surroundings, Told};
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, UnixSeconds};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -161,7 +161,7 @@ impl Gate {
 
     /// How many requests may be at the origin of a site at once, and whether the gate is down for it.
     #[must_use]
-    pub fn slots(&self, site: &Site) -> (u32, bool) {
+    pub fn slots(&self, config: &Config, site: &Site) -> (u32, bool) {
         let state = self.sites.of(site);
         let closed = self.mode() == Mode::On || state.closed.load(Ordering::Relaxed);
         let slots = match self.mode() {
@@ -169,7 +169,8 @@ impl Gate {
             Mode::Auto | Mode::On if closed => state.load.slots(),
             Mode::Auto | Mode::On => state.load.slots().max(OPEN_SLOTS_MIN),
         };
-        (slots, closed)
+        let told = config.origin_requests_max_of(site).filter(|_| self.mode() != Mode::Off);
+        (slots.min(told.unwrap_or(u32::MAX)), closed)
     }
 
     /// Once a second: takes in what was measured and moves every site's price. `now` is any clock that does not jump,
@@ -190,7 +191,9 @@ impl Gate {
             let mut controller = state.controller();
             let before = controller.state();
             let gated = before != State::Calm || self.mode() == Mode::On;
-            let measured = state.load.step(config.capacity_of(site), gated, surroundings, elapsed, second);
+            let (capacity, requests_max) = (config.capacity_of(site), config.origin_requests_max_of(site));
+            let told = Told { capacity, requests_max };
+            let measured = state.load.step(&told, gated, surroundings, elapsed, second);
             controller.step(self.mode(), terms, &measured, now, elapsed);
             let capacity = measured.capacity.map(Capacity::credits_per_second);
             state.supplies.step(config, capacity, elapsed.as_secs_f64());

@@ -57,6 +57,7 @@ mod tests {
             hosts: Vec::new(),
             origin: None,
             capacity_per_second: None,
+            origin_requests_max: None,
             probe_url: None,
         });
         for _ in 0..2 {

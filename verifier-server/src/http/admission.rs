@@ -25,6 +25,8 @@ struct Inner {
     admission: admission::Admission<Waiting>,
     /// Whether the gate was down at the last look.
     closed: bool,
+    /// Whether nobody who waits got a slot in the last second.
+    stands_still: bool,
 }
 
 /// A request that waits for a word.
@@ -81,7 +83,7 @@ impl Admissions {
 impl SiteQueue {
     fn new() -> Self {
         let admission = admission::Admission::new(admission::OPEN_SLOTS_MIN);
-        Self { inner: Mutex::new(Inner { admission, closed: false }), began: Instant::now() }
+        Self { inner: Mutex::new(Inner { admission, closed: false, stands_still: false }), began: Instant::now() }
     }
 
     /// Waits for a slot. `shares` says what the networks of the request weigh, where it has to wait.
@@ -102,7 +104,11 @@ impl SiteQueue {
 
     /// Once a second: what the queue tells of the load.
     pub(crate) fn second(self: &Arc<Self>) -> Queued {
-        let (second, turns) = self.with(|inner, now, turns| inner.admission.second(now, turns));
+        let (second, turns) = self.with(|inner, now, turns| {
+            let second = inner.admission.second(now, turns);
+            inner.stands_still = second.stands_still;
+            second
+        });
         self.deliver(turns);
         Queued {
             delay: second.waits,
@@ -133,6 +139,11 @@ impl SiteQueue {
     pub(super) fn waiting(&self) -> (usize, usize) {
         let inner = self.lock();
         (inner.admission.waiting(), inner.admission.waiting_unpaid())
+    }
+
+    /// Whether requests waited in the last whole second and none got a slot.
+    pub(super) fn stands_still(&self) -> bool {
+        self.lock().stands_still
     }
 
     /// Words are sent only where the lock is not held: a slot that nobody takes gives itself back.

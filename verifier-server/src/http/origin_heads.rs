@@ -1,9 +1,10 @@
 //! Whether an origin still answers: requests that wait for the head of their answer since the last one came.
 
 use puzzle::ClientNetwork;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Client networks that wait in vain before an origin counts as silent. On a quiet site a lone request that takes long,
@@ -14,6 +15,8 @@ const SILENT_FOR_NETWORKS: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct OriginHeads {
     waiting: Mutex<Waiting>,
+    /// The networks whose free requests were told last to wait no more.
+    cut: watch::Sender<HashSet<ClientNetwork>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +34,7 @@ pub(super) struct Asked {
     of: Arc<OriginHeads>,
     network: ClientNetwork,
     heads: u64,
+    cut: watch::Receiver<HashSet<ClientNetwork>>,
 }
 
 impl OriginHeads {
@@ -39,7 +43,7 @@ impl OriginHeads {
         let mut waiting = self.lock();
         waiting.since.get_or_insert_with(Instant::now);
         *waiting.requests.entry(network).or_default() += 1;
-        Asked { of: Arc::clone(self), network, heads: waiting.heads }
+        Asked { of: Arc::clone(self), network, heads: waiting.heads, cut: self.cut.subscribe() }
     }
 
     /// The head of an answer came: the origin works.
@@ -48,6 +52,11 @@ impl OriginHeads {
         waiting.heads += 1;
         waiting.requests.clear();
         waiting.since = None;
+    }
+
+    /// Requests of these networks that wait now, and that nobody paid for, wait no more.
+    pub(super) fn cut(&self, networks: HashSet<ClientNetwork>) {
+        self.cut.send_replace(networks);
     }
 
     /// How many requests wait, and for how long no head has come to them, where that tells that the origin is silent.
@@ -60,6 +69,32 @@ impl OriginHeads {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Asked {
+    /// Ends when the request has to wait no more because of others of its network.
+    pub(super) async fn cut(&mut self) {
+        while self.cut.changed().await.is_ok() {
+            if self.cut.borrow_and_update().contains(&self.network) {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What `answered` gives, or `None` where the request is told before to wait no more and may be.
+pub(super) async fn unless_cut<T>(
+    mut asked: Option<Asked>,
+    may_be_cut: bool,
+    answered: impl Future<Output = T>,
+) -> Option<T> {
+    let Some(asked) = asked.as_mut().filter(|_| may_be_cut) else { return Some(answered.await) };
+    tokio::select! {
+        biased;
+        answered = answered => Some(answered),
+        () = asked.cut() => None,
     }
 }
 

@@ -10,6 +10,9 @@ pub(super) const SLOW_BYTES_PER_SECOND: u64 = 8 * 1024;
 /// Seconds of waiting over which that is asked: no transfer is slow before.
 pub(super) const WINDOW_SECONDS: usize = 10;
 
+/// The same where the origin has come to a standstill: whoever held a worker for so long and hardly moved holds it up.
+pub(super) const STANDSTILL_SECONDS: usize = 3;
+
 const WINDOW_BYTES_LEAST: u64 = SLOW_BYTES_PER_SECOND * WINDOW_SECONDS as u64;
 
 /// One direction of a transfer.
@@ -52,6 +55,15 @@ impl Pace {
     pub(super) fn is_slow(&mut self, now: Instant) -> bool {
         self.settle(now);
         self.slow
+    }
+
+    /// The same over [`STANDSTILL_SECONDS`], where that matters: nobody is charged for it.
+    pub(super) fn holds_up(&mut self, now: Instant) -> bool {
+        self.settle(now);
+        let window = (1..=STANDSTILL_SECONDS).map(|back| (self.second + WINDOW_SECONDS - back) % WINDOW_SECONDS);
+        let moved = window.fold(0, |sum: u64, second| sum.saturating_add(self.bytes[second]));
+        let least = SLOW_BYTES_PER_SECOND * u64::try_from(STANDSTILL_SECONDS).unwrap_or(u64::MAX);
+        self.slow || (self.waits_since.is_some() && self.seconds >= STANDSTILL_SECONDS && moved < least)
     }
 
     /// Slow seconds that have not been charged, once.
@@ -133,6 +145,25 @@ mod tests {
             pace.moved(1);
         }
         assert!(!pace.is_slow(begin + SECOND * 3_600), "six seconds in an hour");
+    }
+
+    #[test]
+    fn at_a_standstill_three_seconds_tell() {
+        let (mut pace, begin) = (Pace::default(), Instant::now());
+        pace.waits(begin);
+        pace.moved(1 << 20);
+        let after = |pace: &mut Pace, seconds: u32| pace.holds_up(begin + SECOND * seconds);
+        assert!(!after(&mut pace, 2) && !after(&mut pace, 3), "a burst counts as long as it is in the window");
+        assert!(after(&mut pace, 4));
+        assert_eq!((pace.is_slow(begin + SECOND * 4), pace.take_owed()), (false, 0));
+        pace.goes_on(begin + SECOND * 5);
+        assert!(!after(&mut pace, 9), "it is not waited for any more");
+        let mut quick = Pace::default();
+        for second in 0..9 {
+            quick.waits(begin + SECOND * second);
+            quick.moved(8 * 1024);
+            assert!(!quick.holds_up(begin + SECOND * second));
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::answer::Context;
 use super::body::{AnswerBody, AtOrigin};
 use super::client_body::{Broken, ClientBody, Upload};
 use super::connections::InProgress;
-use super::origin_heads::OriginHeads;
+use super::origin_heads::{self, OriginHeads};
 use super::original::Visitor;
-use super::service::Verifier;
+use super::service::{Verifier, is_safe};
 use super::streams::OpenStream;
 use super::transfers::{Party, Transfer};
 use super::{forward, tunnel};
@@ -90,12 +90,8 @@ pub(super) async fn forward(
         context.failed(status, code, text).map(|body| body.ending(in_progress))
     };
     let Some(uri) = origin_uri(destination.origin, request.uri()) else {
-        return failed(
-            in_progress,
-            StatusCode::BAD_REQUEST,
-            "bad_target",
-            "The address asked for cannot be forwarded.",
-        );
+        let text = "The address asked for cannot be forwarded.";
+        return failed(in_progress, StatusCode::BAD_REQUEST, "bad_target", text);
     };
     let Ok(room) = Arc::clone(&verifier.origins.room).try_acquire_owned() else {
         return context.overloaded().map(|body| body.ending(in_progress));
@@ -120,9 +116,14 @@ pub(super) async fn forward(
     let waiting = Waiting::begin(Arc::clone(&destination.load));
     // While an upload goes on nobody waits for the head of its answer.
     let asked_origin = body.is_whole().then(|| destination.heads.asked(visitor.network()));
+    // Whatever else may have been done by now, asking again for something to read does no harm.
+    let may_be_cut = destination.receipt.is_none() && is_safe(&parts.method) && !upgrade;
     let answered = verifier.origins.client.request(Request::from_parts(parts, body));
-    let answered = within(config.limits.origin_timeout, &upload, answered).await;
-    drop(asked_origin);
+    let answered = within(config.limits.origin_timeout, &upload, answered);
+    let Some(answered) = origin_heads::unless_cut(asked_origin, may_be_cut, answered).await else {
+        verifier.metrics.unanswered_cut.inc();
+        return context.overloaded().map(|body| body.ending(in_progress));
+    };
     if matches!(answered, Some(Ok(_))) {
         destination.heads.answered();
     }

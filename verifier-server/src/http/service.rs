@@ -60,7 +60,7 @@ impl Verifier {
     /// A verifier for `config`.
     #[must_use]
     pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
-        Self {
+        let verifier = Self {
             gate,
             metrics,
             told_load: ToldLoad::default(),
@@ -78,7 +78,9 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             request_ids: RequestIds::default(),
-        }
+        };
+        verifier.set_slots(&verifier.config.load());
+        verifier
     }
 
     /// Open client connections.
@@ -274,7 +276,7 @@ impl Verifier {
     /// Once a second, after the controllers stepped: how many requests may be at each origin from now on.
     pub(crate) fn set_slots(&self, config: &Config) {
         for site in config.sites.iter().filter(|site| site.origin.is_some()) {
-            let (slots, closed) = self.gate.slots(site);
+            let (slots, closed) = self.gate.slots(config, site);
             self.admissions.of(site).set(slots, closed);
         }
     }

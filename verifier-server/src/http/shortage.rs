@@ -10,6 +10,8 @@ use crate::clock;
 use crate::config::{Config, Mode, Site};
 use crate::gate::PaidAgain;
 use crate::load::whole;
+use puzzle::ClientNetwork;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +20,9 @@ use tokio::time::Instant;
 const SILENT_CLOSES_TRANSFERS: Duration = Duration::from_secs(1);
 /// How long it is silent before streams that never paid are cut as well, and only while the gate is down.
 const SILENT_CUTS_STREAMS: Duration = Duration::from_secs(5);
+/// Client networks whose transfers held up a silent origin, from which on that is an overload and not bad luck. So many
+/// can close the gate by what they ask for, too: no network counts for more than a part of this size of the capacity.
+const HELD_UP_NETWORKS: usize = 16;
 /// Streams with a place, as a part of what the site can do in a second.
 const STREAMS_OF_CAPACITY: f64 = 0.25;
 
@@ -53,7 +58,7 @@ impl Verifier {
         let config = self.config.load();
         self.origin_heads.keep_only(&config);
         let now = Instant::now();
-        let slow = self.slow_transfers(&config, now);
+        let (slow, holding_up) = self.slow_transfers(&config, now);
         self.streams.second(now, |mark, receipt| match site_of(&config, mark) {
             Some(site) => self.gate.pay_again(&config, site, receipt, 1, clock::now()),
             None => PaidAgain::Lacking,
@@ -62,14 +67,29 @@ impl Verifier {
             return;
         }
         for site in &config.sites {
-            let (closable, silent) = (at_origin(&slow, site), self.origin_heads.of(site).silent());
-            let (queued, queued_unpaid) = self.admissions.of(site).waiting();
+            let (queue, heads) = (self.admissions.of(site), self.origin_heads.of(site));
+            let (silent, (queued, queued_unpaid)) = (heads.silent(), queue.waiting());
             let unanswered =
                 silent.filter(|(_, since)| *since >= SILENT_CLOSES_TRANSFERS).map_or(0, |(count, _)| count);
-            // Nobody who pays is closed for those who do not.
-            let wanted = [queued, queued.saturating_sub(queued_unpaid)].map(|queued| queued.max(unanswered));
-            let closed = self.close_slowest(closable, wanted);
+            let stands_still = unanswered > 0 || queue.stands_still();
+            let mut closable = at_origin(&slow, site);
+            closable.extend(at_origin(&holding_up, site).into_iter().filter(|_| stands_still));
+            // How many wait in the origin's own line nobody knows, so all make room there that paid nothing. Nobody who pays
+            // is closed for those who do not.
             let asked = self.gate.pricing(&config, site).price > 0;
+            let all_free = unanswered > 0 || (asked && stands_still);
+            let free = if all_free { usize::MAX } else { queued };
+            let wanted = [free, queued.saturating_sub(queued_unpaid).max(unanswered)];
+            let closed = self.close_slowest(closable, wanted);
+            let held_up = unanswered > 0 && closed.of_free.len() >= HELD_UP_NETWORKS;
+            if held_up {
+                self.gate.load_of(site).is_held_up();
+            }
+            if held_up || (asked && stands_still && !closed.of_free.is_empty()) {
+                // Behind those that held the workers more of the same networks wait at the origin for theirs.
+                heads.cut(closed.of_free);
+            }
+            let closed = closed.count;
             if let Some((count, _)) = silent.filter(|(_, since)| asked && *since >= SILENT_CUTS_STREAMS) {
                 let cut = self.streams.cut_free(site.mark, count.saturating_sub(closed), |of| self.shares_of(of));
                 self.metrics.streams_cut.inc_by(u64::try_from(cut).unwrap_or(u64::MAX));
@@ -92,9 +112,10 @@ impl Verifier {
         Lasting { slow, streams: self.streams.count(site.mark), stream_places: self.stream_places(config, site) }
     }
 
-    /// Those that are slow now. Each pays for the seconds in which it was.
-    fn slow_transfers(&self, config: &Config, now: Instant) -> Vec<Arc<Transfer>> {
-        let mut slow = Vec::new();
+    /// Those that are slow now, and others that would hold up an origin that stands still. The slow ones pay for the seconds
+    /// in which they were.
+    fn slow_transfers(&self, config: &Config, now: Instant) -> (Vec<Arc<Transfer>>, Vec<Arc<Transfer>>) {
+        let (mut slow, mut holding_up) = (Vec::new(), Vec::new());
         for transfer in self.transfers.all() {
             let look = transfer.look(now);
             let paid = match (&look.receipt, site_of(config, transfer.party.site)) {
@@ -108,30 +129,41 @@ impl Verifier {
             }
             if look.slow {
                 slow.push(transfer);
+            } else if look.holds_up {
+                holding_up.push(transfer);
             }
         }
-        slow
+        (slow, holding_up)
     }
 
     /// Closes so many of those that do not pay, and then, up to the second number in all, of those that do; of the network
     /// that has most of them the oldest.
-    fn close_slowest(&self, slow: Vec<&Arc<Transfer>>, counts: [usize; 2]) -> usize {
+    fn close_slowest(&self, slow: Vec<&Arc<Transfer>>, counts: [usize; 2]) -> Closed {
         let of = |transfer: &&Arc<Transfer>| (transfer.party.network, transfer.began());
         let (paying, free): (Vec<_>, Vec<_>) = slow.into_iter().partition(|transfer| transfer.pays());
-        let mut closed = 0;
+        let mut closed = Closed::default();
         for (class, count) in [free, paying].into_iter().zip(counts) {
-            if count <= closed {
-                continue;
-            }
-            let chosen = most_crowded(class.into_iter(), count - closed, of, |network| self.shares_of(network));
-            closed += chosen.len();
+            let Some(left) = count.checked_sub(closed.count) else { continue };
+            let chosen = most_crowded(class.into_iter(), left, of, |network| self.shares_of(network));
+            closed.count += chosen.len();
             for transfer in chosen {
+                if !transfer.pays() {
+                    closed.of_free.insert(transfer.party.network);
+                }
                 transfer.close();
             }
         }
-        self.metrics.slow_closed.inc_by(u64::try_from(closed).unwrap_or(u64::MAX));
+        self.metrics.slow_closed.inc_by(u64::try_from(closed.count).unwrap_or(u64::MAX));
         closed
     }
+}
+
+/// Transfers that were closed.
+#[derive(Debug, Default)]
+struct Closed {
+    count: usize,
+    /// The networks of those that paid nothing.
+    of_free: HashSet<ClientNetwork>,
 }
 
 fn site_of(config: &Config, mark: u16) -> Option<&Site> {
@@ -154,9 +186,9 @@ mod tests {
     use crate::gate::table::Table;
     use crate::gate::{Gate, Masters, Receipt};
     use crate::http::activity::Admittance;
-    use crate::load::Amount;
+    use crate::load::{Amount, Surroundings};
     use crate::telemetry::Metrics;
-    use puzzle::{ClearanceId, ClientNetwork, Credits, Master, UnixSeconds};
+    use puzzle::{ClearanceId, Credits, Master, UnixSeconds};
     use std::path::Path;
     use std::task::Waker;
 
@@ -293,6 +325,59 @@ mod tests {
         tokio::time::advance(SILENT_CLOSES_TRANSFERS).await;
         verifier.second_of_transfers();
         assert!(is_closed(&transfer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_gets_a_slot_three_seconds_of_nothing_are_enough() {
+        let (verifier, site) = verifier("on");
+        let transfer = upload(&verifier, &site, 1, None);
+        let _waiting = queue(&verifier, &site, Class::Cleared, 1).await;
+        tokio::time::advance(Duration::from_secs(4)).await;
+        verifier.second_of_transfers();
+        assert!(!is_closed(&transfer), "a slot was taken just now, for all that is known");
+        let queue = verifier.admissions.of(&site);
+        queue.second();
+        queue.second();
+        assert!(queue.stands_still());
+        verifier.second_of_transfers();
+        assert!(is_closed(&transfer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_closed_gate_free_requests_of_the_same_networks_leave_a_silent_origin_with_their_transfers() {
+        for (mode, cut) in [("auto", false), ("on", true)] {
+            let (verifier, site) = verifier(mode);
+            let _transfer = upload(&verifier, &site, 5, None);
+            tokio::time::advance(SLOW).await;
+            let heads = verifier.origin_heads.of(&site);
+            let mut asked: Vec<_> = (5..8).map(|third| heads.asked(network(third))).collect();
+            tokio::time::advance(SILENT_CLOSES_TRANSFERS).await;
+            verifier.second_of_transfers();
+            for (asked, of_closed) in asked.iter_mut().zip([true, false, false]) {
+                let ended = tokio::time::timeout(Duration::from_millis(1), asked.cut()).await.is_ok();
+                assert_eq!(ended, cut && of_closed, "mode {mode}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sixteen_networks_that_hold_up_a_silent_origin_are_an_overload_and_fifteen_are_not() {
+        for (count, overload) in [(15, false), (16, true)] {
+            let (verifier, site) = verifier("auto");
+            let _transfers: Vec<_> = (0..count).map(|third| upload(&verifier, &site, third, None)).collect();
+            tokio::time::advance(Duration::from_secs(4)).await;
+            let heads = verifier.origin_heads.of(&site);
+            let mut asked: Vec<_> = (0..60).map(|third| heads.asked(network(third))).collect();
+            verifier.second_of_transfers();
+            tokio::time::advance(SILENT_CLOSES_TRANSFERS).await;
+            verifier.second_of_transfers();
+            let second = UnixSeconds(1_800_000_005);
+            let one = Duration::from_secs(1);
+            verifier.gate.step(&verifier.config.load(), &Surroundings::default(), one * 5, one, second);
+            assert_eq!(verifier.gate.report(&site, one * 5).overload.held_up, overload);
+            let cut = tokio::time::timeout(Duration::from_millis(1), asked[0].cut()).await.is_ok();
+            assert_eq!(cut, overload, "those behind them leave with them, also while the gate is open");
+        }
     }
 
     #[tokio::test(start_paused = true)]

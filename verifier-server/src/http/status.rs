@@ -155,6 +155,7 @@ fn signals(report: &SiteReport) -> Value {
         "queue_delay_seconds": measured.queue_delay_s.map(rounded),
         "queued_requests": measured.queued,
         "failing_networks_share": measured.failing_share.map(rounded),
+        "origin_held_up": measured.held_up,
         "site_down": measured.site_down,
         "pressure_cpu_percent": measured.pressure.cpu,
         "pressure_io_percent": measured.pressure.io,

@@ -80,6 +80,8 @@ struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) slow: bool,
+    /// It has hardly moved for [`super::pace::STANDSTILL_SECONDS`]: slow where nothing else moves either.
+    pub(super) holds_up: bool,
     /// Slow seconds to be charged, and to whom.
     pub(super) owed: u32,
     pub(super) receipt: Option<Receipt>,
@@ -160,8 +162,9 @@ impl Transfer {
     pub(super) fn look(&self, now: Instant) -> Look {
         let mut state = self.lock();
         let slow = state.up.is_slow(now) | state.down.is_slow(now);
+        let holds_up = state.up.holds_up(now) | state.down.holds_up(now);
         let owed = state.up.take_owed().saturating_add(state.down.take_owed());
-        Look { slow: slow && !state.closed, owed, receipt: state.receipt }
+        Look { slow: slow && !state.closed, holds_up: holds_up && !state.closed, owed, receipt: state.receipt }
     }
 
     /// A part of the request's body came.

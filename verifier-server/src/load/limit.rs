@@ -44,6 +44,8 @@ pub enum Learning {
 pub struct Limit {
     slots: f64,
     slots_max: f64,
+    /// The most that somebody who knows the origin told.
+    told: Option<f64>,
     capacity: Option<f64>,
     /// The largest estimate of the last hours.
     slow_max: f64,
@@ -82,6 +84,7 @@ impl Limit {
         Self {
             slots: Self::SLOTS_BEGIN.min(slots_max),
             slots_max,
+            told: None,
             capacity,
             slow_max: capacity.unwrap_or(0.0),
             learning: Learning::NotBinding,
@@ -113,6 +116,16 @@ impl Limit {
         self.site_down
     }
 
+    /// How many requests the origin works on at once, where somebody knows it.
+    pub fn set_told(&mut self, told: Option<u32>) {
+        self.told = told.map(|told| f64::from(told).min(self.slots_max));
+        self.slots = self.slots.min(self.most());
+    }
+
+    fn most(&self) -> f64 {
+        self.told.unwrap_or(self.slots_max)
+    }
+
     /// Takes in a second that lasted `elapsed`.
     pub fn step(&mut self, second: &Second, elapsed: Duration) {
         let mostly_errors = second.failing || second.failed * 2 > second.answered;
@@ -121,9 +134,11 @@ impl Limit {
         self.site_down = second.failing || (nothing && waiting >= self.slots);
         let busy = in_use >= self.slots;
         let ratio = second.delay_ratio.unwrap_or(1.0);
+        // What is told keeps the origin from getting more than it works on: its answers do not slow down then.
+        let full = second.queued && self.told.is_some_and(|told| in_use >= told);
         self.learning = match () {
             () if self.site_down || (second.answered > 0 && mostly_errors) => Learning::Frozen,
-            () if busy && ratio > Self::BINDING_RATIO => Learning::Binding,
+            () if busy && (full || ratio > Self::BINDING_RATIO) => Learning::Binding,
             () => Learning::NotBinding,
         };
         self.learn(second, elapsed);
@@ -135,7 +150,7 @@ impl Limit {
             let more = if quick { self.slots * Self::QUICK_RISE } else { 0.0 };
             let wanted = self.slots * gradient + self.slots.sqrt() + more;
             self.slots += Self::SMOOTHING * (wanted - self.slots);
-            self.slots = self.slots.clamp(Self::SLOTS_MIN, self.slots_max);
+            self.slots = self.slots.clamp(Self::SLOTS_MIN.min(self.most()), self.most());
         }
     }
 
@@ -281,6 +296,22 @@ mod tests {
             limit.step(&Second { waiting_peak, in_use_peak, queued: true, delay_ratio: Some(1.0), ..FULL }, ONE);
         }
         assert!(limit.slots() > 200, "{}", limit.slots());
+    }
+
+    #[test]
+    fn what_is_told_bounds_the_limit_and_where_it_is_full_the_capacity_is_learned() {
+        let mut limit = Limit::new(10_000, None);
+        limit.set_told(Some(50));
+        let full = Second { waiting_peak: 50, in_use_peak: 50, queued: true, delay_ratio: Some(1.0), ..FULL };
+        assert!((after(&mut limit, full, 10) - 200.0).abs() < 1e-6);
+        assert_eq!((limit.slots(), limit.learning()), (50, Learning::Binding));
+        limit.set_told(Some(2));
+        assert_eq!(limit.slots(), 2);
+        limit.step(&Second { in_use_peak: 2, waiting_peak: 2, ..full }, ONE);
+        assert_eq!(limit.slots(), 2, "also below the least that is tried where nothing is told");
+        limit.set_told(None);
+        after(&mut limit, Second { waiting_peak: 9, in_use_peak: 9, ..full }, 10);
+        assert!(limit.slots() > 4);
     }
 
     #[test]

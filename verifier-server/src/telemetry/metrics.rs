@@ -33,6 +33,8 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// Slow transfers closed for others.
     pub slow_closed: IntCounter,
+    /// Requests that the origin had not answered, taken back because others of their networks held its workers.
+    pub unanswered_cut: IntCounter,
     /// Requests answered `overloaded` because there was no place for another stream.
     pub streams_refused: IntCounter,
     /// Streams that never paid, cut for others.
@@ -110,6 +112,10 @@ impl Metrics {
             connections_refused: counter(
                 "connections_refused_total",
                 "Connections turned away with every one in a request",
+            )?,
+            unanswered_cut: counter(
+                "unanswered_requests_cut_total",
+                "Free requests taken back from a silent origin whose workers others of their networks held",
             )?,
             slow_closed: counter("slow_transfers_closed_total", "Slow transfers closed for requests that waited")?,
             streams_refused: counter(

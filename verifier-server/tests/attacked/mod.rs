@@ -18,7 +18,7 @@ use verifier_server::gate::entry::{Entry, Kind, NetworkMark, Networks, Payment};
 use verifier_server::gate::networks::{Buyer, HashKey, Nested, Purchases};
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
-use verifier_server::load::{Amount, Answered, SiteLoad, Surroundings, Waiting};
+use verifier_server::load::{Amount, Answered, SiteLoad, Surroundings, Told, Waiting};
 
 /// The price terms of the default configuration: 2^18 attempts, and fifteen seconds of the slowest phone.
 pub(crate) const TERMS: Terms = Terms { floor: 262_144, ceiling: 10_194_372 };
@@ -312,7 +312,13 @@ impl World {
             in_use_peak: second.in_use_peak,
         }));
         let one = Duration::from_secs(1);
-        let measured = self.load.step(self.configured, self.closed, &Surroundings::default(), one, now);
+        let measured = self.load.step(
+            &Told { capacity: self.configured, requests_max: None },
+            self.closed,
+            &Surroundings::default(),
+            one,
+            now,
+        );
         self.controller.step(Mode::Auto, TERMS, &measured, clock, one);
         let closed = self.controller.state() != State::Calm;
         let slots = if closed { self.load.slots() } else { self.load.slots().max(OPEN_SLOTS_MIN) };

@@ -8,7 +8,7 @@ use verifier_server::config::Mode;
 use verifier_server::gate::networks::Nested;
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
-use verifier_server::load::{Amount, Answered, Capacity, Measured, SiteLoad, Surroundings};
+use verifier_server::load::{Amount, Answered, Capacity, Measured, SiteLoad, Surroundings, Told};
 
 /// The price terms of the default configuration.
 pub(crate) const TERMS: Terms = Terms { floor: 262_144, ceiling: 10_194_372 };
@@ -216,7 +216,8 @@ impl World {
     pub(crate) fn step(&mut self) {
         let before = self.is_closed();
         let (now, clock) = (self.now(), self.clock());
-        self.measured = self.load.step(self.configured, before, &self.surroundings, ONE, now);
+        let told = Told { capacity: self.configured, requests_max: None };
+        self.measured = self.load.step(&told, before, &self.surroundings, ONE, now);
         self.controller.step(self.mode, TERMS, &self.measured, clock, ONE);
         match (before, self.is_closed()) {
             (false, true) => self.closed_at.push(self.seconds),

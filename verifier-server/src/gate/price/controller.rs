@@ -40,7 +40,7 @@ impl State {
 
 /// Which signals say that the site is overloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "six independent signals, any of which may be there")]
+#[expect(clippy::struct_excessive_bools, reason = "seven independent signals, any of which may be there")]
 pub struct Overload {
     /// More is asked for than the site can do.
     pub offered: bool,
@@ -52,6 +52,8 @@ pub struct Overload {
     pub probe: bool,
     /// More than half of the client networks get errors.
     pub failures: bool,
+    /// Many networks hold the origin's workers with transfers that do not move.
+    pub held_up: bool,
     /// A program says so.
     pub told: bool,
 }
@@ -70,13 +72,14 @@ impl Overload {
             pressure: measured.pressure.highest().is_some_and(|percent| percent > Pressure::OVERLOAD_PERCENT),
             probe: measured.probe.is_some_and(|probe| probe.slow == Some(true)),
             failures: measured.failing_share.is_some_and(|share| share > FAILING_SHARE),
+            held_up: measured.held_up,
             told: measured.told_load.is_some_and(|load| load >= 1.0),
         }
     }
 
     /// Whether any signal but the demand says so: one that has no size.
     const fn beside_demand(self) -> bool {
-        self.queue_delay || self.pressure || self.probe || self.failures || self.told
+        self.queue_delay || self.pressure || self.probe || self.failures || self.held_up || self.told
     }
 
     /// Whether any says so.
@@ -93,6 +96,7 @@ impl Overload {
             (self.pressure, "pressure"),
             (self.probe, "probe"),
             (self.failures, "failures"),
+            (self.held_up, "held_up"),
             (self.told, "told_load"),
         ];
         all.into_iter().filter_map(|(says_so, name)| says_so.then_some(name))
