@@ -3,19 +3,26 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use verifier_server::gate::policy::{Action, Policy, PolicyBuilder, Route};
+use verifier_server::gate::policy::{Action, Policy, PolicyBuilder, Route, Subject};
 use verifier_server::gate::target::Target;
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let mut builder = PolicyBuilder::default();
     let free = Route { action: Action::Allow, ..Route::DEFAULT };
-    builder.add_path("/free/**", free.is_strict()).expect("a pattern");
-    builder.add_rule(free);
+    builder.add_for_paths(&["/free/**"], free).expect("a pattern");
     builder.build().expect("one rule")
 });
 
 fuzz_target!(|path: &str| {
-    if POLICY.route(&Target::parse(path)).action == Action::Allow {
+    let subject = Subject {
+        target: &Target::parse(path),
+        has_query: false,
+        host: "example.org",
+        address: [203, 0, 113, 7].into(),
+        method: Some("GET"),
+        headers: None,
+    };
+    if POLICY.route(&subject).action == Action::Allow {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         assert!(path.starts_with("/free"), "{path}");
         assert!(!["//", "/../", "/./", "\\", ";"].iter().any(|odd| path.contains(odd)), "{path}");

@@ -1,7 +1,10 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod conditions;
+mod default_rules;
 mod document;
 mod limits;
+mod network_lists;
 mod networks;
 mod problem;
 mod read;

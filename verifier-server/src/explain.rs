@@ -2,7 +2,8 @@
 
 use crate::config::{Beside, Bind, Config, Mode, OnFailure, Site};
 use crate::gate::UNPAID_SHARE;
-use crate::gate::policy::Action;
+use crate::gate::policy::{Action, Rule};
+use puzzle::Credits;
 use std::fmt::Write;
 
 /// The whole configuration in sentences, one a line.
@@ -63,25 +64,10 @@ pub fn explain(config: &Config) -> String {
     let credits = f64::from(config.clearance.full.in_hundredths()) / 100.0;
     say(format!("a full clearance holds {credits} credits for {} s; {bound}", config.clearance.lifetime_seconds));
     for (number, rule) in config.policy.rules().iter().enumerate() {
-        let route = &rule.route;
-        let acts = match route.action {
-            Action::Allow => route.reserve.map_or_else(
-                || "passes unpaid, within what all such rules share".to_owned(),
-                |reserve| {
-                    let credits = config.reserve_of(reserve);
-                    format!(
-                        "passes unpaid, with {credits} credits a second of its own beside what all such rules share"
-                    )
-                },
-            ),
-            Action::Deny => "is refused".to_owned(),
-            _ if route.asset => "is an asset and costs a tenth".to_owned(),
-            Action::Price => format!("costs {}", f64::from(route.cost.in_hundredths()) / 100.0),
-            Action::Challenge => {
-                format!("needs work at any time and costs {}", f64::from(route.cost.in_hundredths()) / 100.0)
-            }
-        };
-        say(format!("rule {}: {} {acts}", number + 1, rule.paths.join(", ")));
+        say(rule_told(config, number, rule));
+    }
+    if !config.policy.rules().iter().any(|rule| rule.built_in) {
+        say("default_rules = false: no rule is built in".to_owned());
     }
     for known in &config.known_networks {
         say(format!("{} is known to be shared by {} visitors at a time", known.network, known.visitors));
@@ -99,6 +85,31 @@ pub fn explain(config: &Config) -> String {
         say(format!("warning: {warning}"));
     }
     text
+}
+
+/// A rule in a sentence.
+fn rule_told(config: &Config, number: usize, rule: &Rule) -> String {
+    let route = &rule.route;
+    let credits = |cost: Credits| f64::from(cost.in_hundredths()) / 100.0;
+    let acts = match route.action {
+        Action::Allow => route.reserve.map_or_else(
+            || "passes unpaid, within what all such rules share".to_owned(),
+            |reserve| {
+                let credits = config.reserve_of(reserve);
+                format!("passes unpaid, with {credits} credits a second of its own beside what all such rules share")
+            },
+        ),
+        Action::Deny => "is refused".to_owned(),
+        _ if route.asset => "is an asset and costs a tenth".to_owned(),
+        Action::Price => format!("costs {}", credits(route.cost)),
+        Action::Challenge => format!("needs work at any time and costs {}", credits(route.cost)),
+    };
+    let least = if route.min_price > 0 { format!(", at {} attempts or more", route.min_price) } else { String::new() };
+    let raises =
+        if rule.conditions.are_strangers_words() { "; it only makes dearer what other rules decide" } else { "" };
+    let built_in = if rule.built_in { "built in, " } else { "" };
+    let name = rule.name.as_ref().map(|name| format!(" ({built_in}`{name}`)")).unwrap_or_default();
+    format!("rule {}{name}: {} {acts}{least}{raises}", number + 1, rule.conditions)
 }
 
 /// What passes unpaid while others pay: rules, preflights, browsers without script.

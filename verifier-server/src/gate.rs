@@ -50,7 +50,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
 use tags::SiteTags;
-use target::Target;
 
 /// Cookies of the clearance's name that are looked at.
 pub const CLEARANCES_MAX: usize = 16;
@@ -69,8 +68,8 @@ pub struct Masters {
 pub struct RequestFacts<'a> {
     /// The site it is for.
     pub site: &'a Site,
-    /// Its path, normalised.
-    pub target: &'a Target<'a>,
+    /// What the rules say of it.
+    pub route: Route,
     /// Where it comes from.
     pub network: ClientNetwork,
     /// The clearances it carries, at most [`CLEARANCES_MAX`].
@@ -210,7 +209,7 @@ impl Gate {
     /// receipt says was charged is told to [`Gate::goes_on`] or [`Gate::give_back`] when it is known what becomes of it.
     #[must_use]
     pub fn meet(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Met {
-        let route = config.policy.route(facts.target);
+        let route = facts.route;
         let (cost, part) = (cost(&route), route.asset);
         if route.action == Action::Deny {
             return Met { cost, part, ..Met::new(Decision::Denied) };

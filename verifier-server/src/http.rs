@@ -13,6 +13,7 @@ mod client_io;
 mod connections;
 mod cors;
 mod crowds;
+mod decided;
 mod endpoints;
 mod forward;
 mod listener;

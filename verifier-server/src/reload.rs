@@ -53,6 +53,7 @@ impl Reload {
         self.verifier.gate.memory().set_known(&new.known_networks);
         let new = Arc::new(new);
         self.verifier.config.store(Arc::clone(&new));
+        self.verifier.metrics.forget_rules();
         Ok(new)
     }
 

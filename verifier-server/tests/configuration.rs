@@ -5,11 +5,23 @@ use puzzle::Credits;
 use std::path::Path;
 use verifier_server::config::{Beside, Bind, Config, Listen, Mode};
 use verifier_server::explain::explain;
-use verifier_server::gate::policy::Action;
+use verifier_server::gate::policy::{Action, Route, Subject};
 use verifier_server::gate::target::Target;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("/etc/portcullis/portcullis.toml")).map_err(|problems| problems.to_string())
+}
+
+/// What the rules say of a plain request for a path.
+fn route(config: &Config, path: &str) -> Route {
+    config.policy.route(&Subject {
+        target: &Target::parse(path),
+        has_query: path.contains('?'),
+        host: "example.org",
+        address: [203, 0, 113, 7].into(),
+        method: Some("GET"),
+        headers: None,
+    })
 }
 
 #[test]
@@ -126,7 +138,7 @@ visitors = 50
     assert_eq!(name("shop.example.org"), Some("shop"), "an exact name goes before a wildcard");
     assert_eq!(name("example.com"), None);
     assert_eq!(name(".example.org"), None);
-    let route = |path| config.policy.route(&Target::parse(path));
+    let route = |path| route(&config, path);
     assert!(route("/static/a.css").asset);
     assert_eq!(route("/.well-known/acme-challenge/x").action, Action::Allow);
     assert_eq!((route("/search?q=1").cost, route("/search").min_price), (Credits::hundredths(250), 5000));
@@ -200,4 +212,123 @@ fn where_no_capacity_is_known_that_is_said_plainly() {
     assert!(explain(&silent).contains("keeps browsers without JavaScript out"));
     let told = parse(&format!("{beside}[ticket]\nwait_seconds = 601\nwait_second = 1\n")).unwrap_err();
     assert!(told.contains("from 0 to 600") && told.contains("did you mean `wait_seconds`?"), "{told}");
+}
+
+fn with_rules(rules: &str) -> Result<Config, String> {
+    parse(&format!("[[site]]\norigin = \"http://127.0.0.1:1\"\n{rules}"))
+}
+
+#[test]
+fn every_condition_of_a_rule_is_read_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.txt"), "198.51.100.0/24 # loud\n2001:db8::/32\n").unwrap();
+    let rules = r#"
+[[site]]
+origin = "http://127.0.0.1:1"
+[[rule]]
+name = "callback"
+host = ["shop.example.org", "*.test"]
+path = "/callback"
+method = "POST"
+network = ["203.0.113.0/24", "2001:db8:7::1"]
+action = "allow"
+[[rule]]
+name = "bad"
+network_file = "bad.txt"
+action = "deny"
+[[rule]]
+header = [{ name = "User-Agent", matches = "(?i)scraper" }, { name = "X-Debug", is = "1" }]
+path = "/search"
+cost = 5
+min_price = 7
+"#;
+    let config = Config::parse(rules, &folder.path().join("portcullis.toml")).unwrap();
+    let told = explain(&config);
+    for sentence in [
+        "rule 1 (`callback`): POST /callback on shop.example.org, *.test from 203.0.113.0/24, 2001:db8:7::1/128 passes unpaid"
+            .to_owned(),
+        format!("rule 2 (`bad`): every path from the 2 networks of {}", folder.path().join("bad.txt").display()),
+        "rule 3: /search with user-agent like /(?i)scraper/ with x-debug: 1 costs 5, at 7 attempts or more; it only makes \
+         dearer"
+            .to_owned(),
+        "rule 4 (built in, `robots`): GET /robots.txt without a query passes unpaid".to_owned(),
+    ] {
+        assert!(told.contains(&sentence), "{sentence} in:\n{told}");
+    }
+}
+
+#[test]
+fn a_rule_on_what_strangers_write_into_headers_never_asks_for_less() {
+    for lax in ["action = \"allow\"", "asset = true", "cost = 0.5"] {
+        for (header, what) in [
+            ("{ name = \"Cookie\" }", "a cookie is what a stranger writes"),
+            ("{ name = \"User-Agent\", matches = \"bot\" }", "a header is what a stranger writes"),
+            ("[{ name = \"X-Secret\", is = \"1\" }, { name = \"Cookie\" }]", "a header is what a stranger writes"),
+        ] {
+            let told = with_rules(&format!("[[rule]]\npath = \"/feed\"\nheader = {header}\n{lax}")).unwrap_err();
+            assert!(told.contains(":3: ") && told.contains(what) && told.contains("[[api_key]]"), "{told}");
+            let vouched = format!("[[rule]]\nnetwork = \"203.0.113.0/24\"\nheader = {header}\n{lax}");
+            assert!(with_rules(&vouched).is_ok(), "{vouched}");
+        }
+    }
+    let told = with_rules("[[rule]]\nheader = { name = \"Cookie\" }").unwrap_err();
+    assert!(told.contains("changes nothing"), "{told}");
+    let config = with_rules("[[rule]]\nmethod = \"POST\"\naction = \"allow\"").unwrap();
+    assert!(explain(&config).contains("warning: the rule of line 3 allows every path to everybody"));
+}
+
+#[test]
+fn what_is_wrong_with_conditions_is_told_with_a_remedy() {
+    let told = with_rules(
+        "[[rule]]\nname = \"a\"\npath = []\n[[rule]]\nname = \"a\"\nmethod = \"get\"\n[[rule]]\n\
+         network = [\"10.1.2.3/8\", \"x\"]\nhost = \"http://x\"\n[[rule]]\nnetwork_file = \"none.txt\"\n[[rule]]\n\
+         header = [{ name = \"a b\" }, { matches = \"x\" }, { name = \"b\", matches = \"(\" }, { name = \"c\", is = \"1\", \
+         matches = \"1\" }, { name = \"d\", like = \"1\" }]\n[[rule]]\naction = \"deny\"",
+    )
+    .unwrap_err();
+    for problem in [
+        ":3: an empty `path` matches nothing",
+        ":7: two rules are called `a`",
+        ":8: `get` is not a method\n    write it in capitals: GET",
+        ":10: `10.1.2.3/8` has bits beyond its length\n    write \"10.0.0.0/8\"",
+        ":10: `x` is not a network",
+        ":11: `http://x` is not a host name",
+        ":13: the list /etc/portcullis/none.txt cannot be used",
+        ":15: `a b` is not a header name",
+        ":15: a header without its name",
+        ":15: `(` is not an expression that can be used: unclosed group",
+        ":15: a header has both `is` and `matches`",
+        ":15: `like` is not a key in `header`",
+        ":16: a rule without `path`, `host`, `method`, `header`, `network`, `network_file` matches nothing",
+    ] {
+        assert!(told.contains(problem), "{problem} in:\n{told}");
+    }
+}
+
+#[test]
+fn what_is_built_in_is_for_reading_without_a_query_and_can_be_replaced_or_left_out() {
+    let by_itself = with_rules("").unwrap();
+    for path in ["/robots.txt", "/.well-known/acme-challenge/x", "/feed", "/rss.xml"] {
+        assert_eq!(route(&by_itself, path).action, Action::Allow, "{path}");
+        assert_eq!(route(&by_itself, &format!("{path}?s=x")).action, Action::Price, "{path}");
+    }
+    for path in ["//robots.txt", "/feed/../x", "/feed/x", "/.well-known/../x"] {
+        assert_eq!(route(&by_itself, path).action, Action::Price, "{path}");
+    }
+    let replaced = with_rules("[[rule]]\npath = \"/feed\"\ncost = 3").unwrap();
+    assert_eq!(route(&replaced, "/feed").cost, Credits::whole(3));
+    let left_out = parse("default_rules = false\n[[site]]\norigin = \"http://127.0.0.1:1\"").unwrap();
+    assert_eq!(route(&left_out, "/feed").action, Action::Price);
+    assert!(explain(&left_out).contains("no rule is built in"));
+}
+
+#[test]
+fn thousands_of_rules_and_networks_are_read() {
+    let nets: Vec<String> =
+        (0..20_000_u32).map(|number| format!("\"10.{}.{}.0/24\"", number >> 8 & 255, number & 255)).collect();
+    let rules: String = (0..5_000).map(|number| format!("[[rule]]\npath = \"/p{number}/**\"\ncost = 2\n")).collect();
+    let config =
+        with_rules(&format!("[[rule]]\nnetwork = [{}]\naction = \"deny\"\n{rules}", nets.join(",\n"))).unwrap();
+    assert_eq!(config.policy.rules().len(), 5_001 + 3);
+    assert_eq!(route(&config, "/p4999/x").cost, Credits::whole(2));
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use bench::stand::{NOW, Stand, Submitted};
 use puzzle::{ClearanceId, ClientNetwork};
 use verifier_server::config::Config;
+use verifier_server::gate::policy::Subject;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{Decision, Redeemed, RequestFacts, Submission};
 
@@ -70,9 +71,17 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
     for _ in 0..times {
         let target = Target::parse("/articles/2026/a-page?from=front");
         let clearances = [id];
+        let subject = Subject {
+            target: &target,
+            has_query: true,
+            host: Stand::HOST,
+            address: Stand::VISITOR,
+            method: Some("GET"),
+            headers: None,
+        };
         let facts = RequestFacts {
             site,
-            target: &target,
+            route: config.policy.route(&subject),
             network,
             tickets: &[],
             clearances: &clearances,

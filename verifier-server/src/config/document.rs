@@ -10,12 +10,14 @@ use toml::de::{DeTable, DeValue};
 /// The file's text and the problems found so far.
 pub(super) struct Document<'t> {
     text: &'t str,
+    /// Where each line ends.
+    line_ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Document<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: RefCell::default() }
+        Self { text, line_ends: text.match_indices('\n').map(|(end, _)| end).collect(), problems: RefCell::default() }
     }
 
     /// Parses the text; every syntax error becomes a problem.
@@ -37,7 +39,7 @@ impl<'t> Document<'t> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < offset) + 1
     }
 }
 
@@ -60,6 +62,11 @@ pub(super) struct Section<'d, 't> {
 impl<'d, 't> Section<'d, 't> {
     pub(super) fn problem(&self, line: usize, message: impl Into<String>, remedy: impl Into<String>) {
         self.document.problem(line, message, remedy);
+    }
+
+    /// Whether a key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.get(key).is_some()
     }
 
     fn take(&mut self, key: &'static str) -> Option<Lined<DeValue<'t>>> {
@@ -212,6 +219,26 @@ impl<'d, 't> Section<'d, 't> {
             }
         }
         sections
+    }
+
+    /// The tables of a list in braces, `key = [{ … }]`, or the one of `key = { … }`.
+    pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Vec<Section<'d, 't>> {
+        let Some(Lined { line, value }) = self.take(key) else { return Vec::new() };
+        let items = match value {
+            DeValue::Array(items) => items.into_iter().map(|item| self.lined(item)).collect(),
+            single => vec![Lined { line, value: single }],
+        };
+        let mut tables = Vec::new();
+        for Lined { line, value } in items {
+            match value {
+                DeValue::Table(entries) => {
+                    let name = format!("`{key}`");
+                    tables.push(Section { document: self.document, line, name, entries, known: Vec::new() });
+                }
+                other => self.wrong_kind(key, line, &other, example),
+            }
+        }
+        tables
     }
 
     /// Reports the keys that nobody asked for.

@@ -1,6 +1,8 @@
 //! From the file's keys to the checked configuration.
 
+use super::conditions::Shared;
 use super::document::{Document, Lined, Section};
+use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
     networks, rules,
@@ -70,7 +72,9 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let clearance = clearance(root, verifiers);
     let ticket = ticket(root);
     let sites = Site::read_all(root, beside.as_ref());
-    let policy = rules::read_all(root, &challenge, &clearance, &sites);
+    let shared = Shared::new(folder);
+    let mut around = Around { challenge: &challenge, clearance: &clearance, sites: &sites, shared };
+    let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
     if mode == Mode::Auto {
         warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {

@@ -8,7 +8,7 @@ use puzzle::Credits;
 use sha2::{Digest, Sha256};
 
 /// A host name, or all names below one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
     /// `example.org`, lower case.
     Exact(String),
@@ -17,7 +17,7 @@ pub enum Host {
 }
 
 impl Host {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         let (below, name) = lower.strip_prefix("*.").map_or((false, lower.as_str()), |name| (true, name));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'[' | b']' | b':');
@@ -27,7 +27,7 @@ impl Host {
     }
 
     /// How much of `host` this name matches: longer is more exact.
-    fn match_len(&self, host: &str) -> Option<usize> {
+    pub(crate) fn match_len(&self, host: &str) -> Option<usize> {
         match self {
             Self::Exact(name) => name.eq_ignore_ascii_case(host).then_some(usize::MAX),
             Self::Below(suffix) => {

@@ -28,7 +28,7 @@ impl Gate {
     /// Whether the request would be admitted now, toll included. Changes nothing.
     #[must_use]
     pub fn worth(&self, config: &Config, facts: &RequestFacts<'_>, now: UnixSeconds) -> Worth {
-        let route = config.policy.route(facts.target);
+        let route = facts.route;
         if route.action == Action::Deny {
             return Worth::Lacking;
         }

@@ -1,7 +1,23 @@
-//! Rules: what a path costs and whether it needs work. First match decides.
+//! Rules: what a request costs and whether it needs work. First match decides, but for rules that look at what a
+//! stranger writes into headers: they only make dearer what another rule decides.
 
-use super::target::Target;
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+mod conditions;
+mod index;
+mod networks;
+mod paths;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub use conditions::{Conditions, HeaderCondition, HeaderValueIs, Networks};
+pub use index::{PolicyError, RULES_ALIKE_MAX};
+pub use paths::PatternError;
+pub use subject::Subject;
+
+use super::target::{Target, path_behind_script};
+use conditions::{Compiled, Reading};
+use index::Index;
+use paths::{Key, PathMap};
 use puzzle::Credits;
 
 /// What a rule does, from the mildest to the strictest.
@@ -17,16 +33,45 @@ pub enum Action {
     Deny,
 }
 
-/// A rule as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A rule.
+#[derive(Clone, Debug)]
 pub struct Rule {
-    /// Its path patterns.
-    pub paths: Vec<String>,
+    /// Its name, where it has one of its own.
+    pub name: Option<String>,
+    /// When it matches.
+    pub conditions: Conditions,
     /// What it says.
     pub route: Route,
+    /// Whether it is there without anybody having written it.
+    pub built_in: bool,
+    /// Whether it has a label of its own in metrics.
+    labelled: bool,
+    compiled: Compiled,
 }
 
-/// What the policy says of a path.
+/// Rules with a label of their own in metrics, at the most: those that have a name, the first ones.
+pub const RULE_LABELS_MAX: usize = 100;
+
+impl Rule {
+    /// What it is called in metrics: `others` where it is not among those with a label of their own.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().filter(|_| self.labelled).unwrap_or("others")
+    }
+
+    /// What it is called in logs.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let number = || self.route.rule.map_or(0, |number| u64::from(number) + 1);
+        self.name.clone().unwrap_or_else(|| format!("rule {}", number()))
+    }
+
+    fn matches(&self, reading: &Reading<'_>) -> bool {
+        self.compiled.hold(&self.conditions, &self.route, reading)
+    }
+}
+
+/// What the policy says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// What happens.
@@ -39,6 +84,8 @@ pub struct Route {
     pub min_price: u64,
     /// What is kept for the rule alone, of what passes unpaid.
     pub reserve: Option<Reserve>,
+    /// The number of the rule that decided, from 0.
+    pub rule: Option<u32>,
 }
 
 /// A slice of the capacity that no other rule can take.
@@ -56,14 +103,20 @@ impl Reserve {
 }
 
 impl Route {
-    /// A path under no rule.
+    /// A request under no rule.
     pub const DEFAULT: Self =
-        Self { action: Action::Price, cost: Credits::ONE, asset: false, min_price: 0, reserve: None };
+        Self { action: Action::Price, cost: Credits::ONE, asset: false, min_price: 0, reserve: None, rule: None };
 
-    /// Whether it asks for more than a path under no rule.
+    /// Whether it asks for more than a request under no rule.
     #[must_use]
     pub fn is_strict(&self) -> bool {
         matches!(self.action, Action::Challenge | Action::Deny) || self.cost > Credits::ONE || self.min_price > 0
+    }
+
+    /// Whether it asks for less than a request under no rule.
+    #[must_use]
+    pub fn is_lax(&self) -> bool {
+        self.action == Action::Allow || self.asset || self.cost < Credits::ONE
     }
 
     /// What is left of a rule that allows its path, once what passes unpaid has had its share.
@@ -72,38 +125,72 @@ impl Route {
         if self.action == Action::Allow { Self { action: Action::Price, reserve: None, ..self } } else { self }
     }
 
-    /// The dearer of both in every respect, and never one that costs less than a path under no rule: what a path
-    /// pays that the origin might read in more than one way.
+    /// The dearer of both in every respect: what a request pays that the origin might read in more than one way.
     fn dearest(self, other: Self) -> Self {
-        Self {
+        if (Self { rule: other.rule, ..self }) == other {
+            return self;
+        }
+        let dearest = Self {
             action: self.action.max(other.action),
             cost: self.cost.max(other.cost),
             asset: false,
             min_price: self.min_price.max(other.min_price),
             reserve: None,
-        }
+            rule: self.rule,
+        };
+        let (ours, theirs) = (dearest.differs_from(&self), dearest.differs_from(&other));
+        Self { rule: if ours > theirs { other.rule } else { self.rule }, ..dearest }
+    }
+
+    /// In how many respects it asks for something else.
+    fn differs_from(&self, other: &Self) -> u8 {
+        let action = u8::from(self.action != other.action);
+        action + u8::from(self.cost != other.cost) + u8::from(self.min_price != other.min_price)
     }
 }
 
 /// All rules, compiled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Policy {
-    patterns: GlobSet,
-    /// The rule that each pattern belongs to.
-    rule_of: Vec<usize>,
     rules: Vec<Rule>,
+    /// Those that decide.
+    deciding: Index,
+    /// Those that only raise what another one decides.
+    raising: Index,
+    raises: bool,
+    asks_methods: bool,
+    /// The dearest of what any rule asks: for paths that are too long to be read in every way.
+    dearest: Route,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            deciding: Index::default(),
+            raising: Index::default(),
+            raises: false,
+            asks_methods: false,
+            dearest: Route::DEFAULT,
+        }
+    }
 }
 
 impl Policy {
-    /// What the rules say of a target.
+    /// What the rules say of a request.
     #[must_use]
-    pub fn route(&self, target: &Target<'_>) -> Route {
-        match target {
-            Target::Plain(path) => self.first_match(path).unwrap_or(Route::DEFAULT),
-            Target::Odd(readings) => readings
-                .iter()
-                .map(|path| self.first_match(path).unwrap_or(Route::DEFAULT))
-                .fold(Route::DEFAULT, Route::dearest),
+    pub fn route(&self, subject: &Subject<'_>) -> Route {
+        let host = subject.plain_host();
+        let by_path = |path: &str| self.of_path(subject, &host, path);
+        match subject.target {
+            Target::Plain(path) => {
+                let route = by_path(path);
+                // Many sites have all of their addresses behind a program: only what asks for more is asked there too.
+                let behind = path_behind_script(path).map(|path| by_path(&path)).filter(Route::is_strict);
+                behind.map_or(route, |behind| route.dearest(behind))
+            }
+            Target::Odd(readings) => readings.iter().map(|path| by_path(path)).fold(Route::DEFAULT, Route::dearest),
+            Target::TooLong => self.dearest,
         }
     }
 
@@ -113,168 +200,137 @@ impl Policy {
         &self.rules
     }
 
+    /// The rule that decided about a route.
+    #[must_use]
+    pub fn rule_of(&self, route: &Route) -> Option<&Rule> {
+        self.rules.get(usize::try_from(route.rule?).ok()?)
+    }
+
     /// What rules keep for themselves.
     pub fn reserves(&self) -> impl Iterator<Item = Reserve> {
         self.rules.iter().filter_map(|rule| rule.route.reserve)
     }
 
-    fn first_match(&self, path: &str) -> Option<Route> {
-        let rule = self.patterns.matches(path).into_iter().filter_map(|pattern| self.rule_of.get(pattern)).min()?;
-        self.rules.get(*rule).map(|rule| rule.route)
+    /// What [`Policy::route`] says of a request whose path can be read in one way only, found by holding the request
+    /// against one rule after the other: what the index is measured and tested against.
+    #[must_use]
+    pub fn route_by_scan(&self, subject: &Subject<'_>) -> Route {
+        let host = subject.plain_host();
+        let Target::Plain(path) = subject.target else { return self.route(subject) };
+        let reading = Reading { subject, path, host: &host, method: subject.method };
+        let mut raised: Vec<Route> = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.matches(&reading)) {
+            if !rule.conditions.are_strangers_words() {
+                return raised.into_iter().fold(rule.route, Route::dearest);
+            }
+            raised.push(rule.route);
+        }
+        raised.into_iter().fold(Route::DEFAULT, Route::dearest)
+    }
+
+    fn of_path(&self, subject: &Subject<'_>, host: &str, path: &str) -> Route {
+        let as_method = |method| self.of_reading(&Reading { subject, path, host, method });
+        let route = as_method(subject.method);
+        if !self.asks_methods {
+            return route;
+        }
+        subject.overriding_methods().fold(route, |route, method| route.dearest(as_method(Some(method))))
+    }
+
+    fn of_reading(&self, reading: &Reading<'_>) -> Route {
+        let mut first = u32::MAX;
+        self.deciding.candidates(reading, |numbers| {
+            let found =
+                numbers.iter().take_while(|number| **number < first).find(|number| self.matches(**number, reading));
+            first = found.copied().unwrap_or(first);
+        });
+        let mut route = self.rule(first).map_or(Route::DEFAULT, |rule| rule.route);
+        if self.raises {
+            self.raising.candidates(reading, |numbers| {
+                for number in numbers.iter().take_while(|number| **number < first) {
+                    if let Some(rule) = self.rule(*number).filter(|rule| rule.matches(reading)) {
+                        route = route.dearest(rule.route);
+                    }
+                }
+            });
+        }
+        route
+    }
+
+    fn matches(&self, number: u32, reading: &Reading<'_>) -> bool {
+        self.rule(number).is_some_and(|rule| rule.matches(reading))
+    }
+
+    fn rule(&self, number: u32) -> Option<&Rule> {
+        self.rules.get(usize::try_from(number).ok()?)
     }
 }
 
 /// Gathers rules in order.
 #[derive(Debug, Default)]
 pub struct PolicyBuilder {
-    patterns: Vec<Glob>,
-    rule_of: Vec<usize>,
-    /// Paths of the rule that comes next.
-    paths: Vec<String>,
     rules: Vec<Rule>,
+    keys: Vec<Vec<Key>>,
+    labels: usize,
 }
 
 impl PolicyBuilder {
-    /// Adds a path pattern to the rule that comes next. `*` stays within a segment, `**` crosses them, and
-    /// `/part/**` matches `/part` too. With `strict` a pattern without trailing slash matches with one as well, as many
-    /// applications do: a rule that asks for more must not be escaped by it, one that asks for less must not grow.
-    pub fn add_path(&mut self, pattern: &str, strict: bool) -> Result<(), globset::Error> {
-        self.add_glob(pattern)?;
-        self.paths.push(pattern.to_owned());
-        if strict && !pattern.ends_with(['/', '*']) {
-            self.add_glob(&format!("{pattern}/"))?;
-        }
-        match pattern.strip_suffix("/**") {
-            Some("") | None => Ok(()),
-            Some(folder) => {
-                self.add_glob(folder)?;
-                self.add_glob(&format!("{folder}/"))
-            }
-        }
+    /// Whether a path pattern can be used.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn check_path(pattern: &str) -> Result<(), PatternError> {
+        Key::of(pattern, false).map(|_| ())
     }
 
-    /// Ends the rule whose paths were added.
-    pub fn add_rule(&mut self, route: Route) {
-        self.rules.push(Rule { paths: std::mem::take(&mut self.paths), route });
+    /// Adds a rule after those that were added before.
+    ///
+    /// # Errors
+    /// If its patterns cannot be used; then nothing was added.
+    pub fn add(
+        &mut self,
+        name: Option<String>,
+        conditions: Conditions,
+        route: Route,
+        built_in: bool,
+    ) -> Result<(), PatternError> {
+        let route = Route { rule: u32::try_from(self.rules.len()).ok(), ..route };
+        let mut keys = Vec::new();
+        for pattern in &conditions.paths {
+            keys.extend(Key::of(pattern, route.is_strict())?);
+        }
+        let paths = if keys.is_empty() { None } else { Some(PathMap::new(keys.iter().map(|key| (key, ())))?) };
+        let compiled = Compiled::new(&conditions, paths);
+        let labelled = name.is_some() && (built_in || self.labels < RULE_LABELS_MAX);
+        self.labels += usize::from(labelled);
+        self.rules.push(Rule { name, conditions, route, built_in, labelled, compiled });
+        self.keys.push(keys);
+        Ok(())
+    }
+
+    /// Adds a rule that looks at nothing but the path.
+    ///
+    /// # Errors
+    /// If a pattern cannot be used.
+    pub fn add_for_paths(&mut self, paths: &[&str], route: Route) -> Result<(), PatternError> {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        self.add(None, Conditions { paths, ..Conditions::default() }, route, false)
     }
 
     /// Compiles the rules.
-    pub fn build(self) -> Result<Policy, globset::Error> {
-        let mut set = GlobSetBuilder::new();
-        for glob in self.patterns {
-            set.add(glob);
-        }
-        Ok(Policy { patterns: set.build()?, rule_of: self.rule_of, rules: self.rules })
-    }
-
-    fn add_glob(&mut self, pattern: &str) -> Result<(), globset::Error> {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()?;
-        self.patterns.push(glob);
-        self.rule_of.push(self.rules.len());
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn policy(rules: &[(&str, Route)]) -> Policy {
-        let mut builder = PolicyBuilder::default();
-        for (path, route) in rules {
-            builder.add_path(path, route.is_strict()).expect("a pattern");
-            builder.add_rule(*route);
-        }
-        builder.build().expect("patterns")
-    }
-
-    fn acting(action: Action) -> Route {
-        Route { action, ..Route::DEFAULT }
-    }
-
-    #[test]
-    fn the_first_match_decides() {
-        let policy = policy(&[
-            ("/a/b", acting(Action::Deny)),
-            ("/a/**", acting(Action::Allow)),
-            ("/**", acting(Action::Challenge)),
-        ]);
-        let action = |path| policy.route(&Target::parse(path)).action;
-        assert_eq!(action("/a/b"), Action::Deny);
-        assert_eq!(action("/a/c/d"), Action::Allow);
-        assert_eq!(action("/a"), Action::Allow);
-        assert_eq!(action("/"), Action::Challenge);
-        assert_eq!(action("/b"), Action::Challenge);
-    }
-
-    #[test]
-    fn a_star_stays_within_its_segment() {
-        let policy = policy(&[("/feeds/*.xml", acting(Action::Allow))]);
-        let action = |path| policy.route(&Target::parse(path)).action;
-        assert_eq!(action("/feeds/news.xml"), Action::Allow);
-        assert_eq!(action("/feeds/deep/news.xml"), Action::Price);
-        assert_eq!(action("/feeds/news.xml?page=2"), Action::Allow);
-    }
-
-    #[test]
-    fn no_odd_spelling_is_cheaper_than_the_plain_one() {
-        let dear = Route { cost: Credits::whole(20), ..acting(Action::Challenge) };
-        let asset = Route { asset: true, ..Route::DEFAULT };
-        let policy = policy(&[("/static/**", asset), ("/robots.txt", acting(Action::Allow)), ("/admin/**", dear)]);
-        let spellings = [
-            "//admin",
-            "/admin/",
-            "/%61dmin",
-            "/./admin",
-            "/static/../admin",
-            "/static/%2e%2e/admin",
-            "/admin;x",
-            "/admin;x/y",
-            "/static/..%2fadmin",
-            "/static/..%5cadmin",
-            "/static/..\\admin",
-            "/robots.txt/../admin",
-            "/%2561dmin",
-            "/admin%00",
-            "/admin.",
-            "/admin/.",
-            "/x/../admin",
-            "/x/..;/admin",
-            "/%2e/admin",
-            "/admin%20",
-            "/admin//login",
-            "/admin%2flogin",
-            "/static/%252e%252e/admin",
-            "/static/..;x/admin",
-            "/a%2f..%2fadmin",
-            "/%c0%ae%c0%ae/admin",
-            "/robots.txt%2f..%2fadmin",
-            "/static/./../admin",
-            "/static//../admin",
-            "/.%2fadmin",
-            "/admin%3bx",
-            "/admin/secret/x://y/../..",
-            "/admin/x//../..",
-            "/x://y/../../admin",
-        ];
-        for spelling in spellings {
-            let route = policy.route(&Target::parse(spelling));
-            let cheaper = route.action == Action::Allow || route.asset || route.cost < Credits::ONE;
-            assert!(!cheaper, "{spelling}: {route:?}");
-        }
-        for spelling in [
-            "//admin",
-            "/%61dmin",
-            "/./admin",
-            "/static/../admin",
-            "/admin;x",
-            "/static/..%2fadmin",
-            "/%2561dmin",
-            "/admin/secret/x://y/../..",
-            "/%61dmin/x//../..",
-            "/x://y/../../admin",
-        ] {
-            assert_eq!(policy.route(&Target::parse(spelling)).action, Action::Challenge, "{spelling}");
-        }
+    ///
+    /// # Errors
+    /// If they cannot be used together.
+    pub fn build(self) -> Result<Policy, PolicyError> {
+        let Self { rules, keys, .. } = self;
+        let raises = |rule: &Rule| rule.conditions.are_strangers_words();
+        Ok(Policy {
+            deciding: Index::new(&rules, &keys, |rule| !raises(rule))?,
+            raising: Index::new(&rules, &keys, raises)?,
+            raises: rules.iter().any(raises),
+            asks_methods: rules.iter().any(|rule| !rule.conditions.methods.is_empty()),
+            dearest: rules.iter().map(|rule| rule.route).fold(Route::DEFAULT, Route::dearest),
+            rules,
+        })
     }
 }

@@ -1,7 +1,18 @@
 //! The path of a request as rules see it: normalised, so that no spelling slips past a rule that the origin honours.
 
+mod readings;
+
 use percent_encoding::percent_decode_str;
+use readings::readings;
 use std::borrow::Cow;
+
+/// Bytes of a path that are read in every way that servers are known to: reading a long one so takes long.
+const ODD_PATH_BYTES_MAX: usize = 2_048;
+/// By how the name of a program on the server ends: what follows it in a path is the program's to read.
+const SCRIPT_ENDINGS: [&str; 16] = [
+    ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phtml", ".cgi", ".fcgi", ".pl", ".asp", ".aspx", ".ashx",
+    ".jsp", ".do", ".cfm",
+];
 
 /// A path, without its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +21,8 @@ pub enum Target<'a> {
     Plain(Cow<'a, str>),
     /// Servers may differ: all the ways to read it. It pays for the dearest of them.
     Odd(Vec<String>),
+    /// Servers may differ, and it is too long to be read in all ways.
+    TooLong,
 }
 
 impl<'a> Target<'a> {
@@ -22,23 +35,47 @@ impl<'a> Target<'a> {
                 return Self::Plain(Cow::Borrowed(path));
             }
             return match percent_decode_str(path).decode_utf8() {
-                Ok(decoded) => Self::Plain(decoded),
-                Err(_) => Self::Odd(readings(path)),
+                Ok(decoded) if !decoded.contains(readings::is_of_full_width) => Self::Plain(decoded),
+                _ => Self::odd(path),
             };
         }
-        Self::Odd(readings(path))
+        Self::odd(path)
+    }
+
+    fn odd(path: &str) -> Self {
+        if path.len() > ODD_PATH_BYTES_MAX { Self::TooLong } else { Self::Odd(readings(path)) }
     }
 }
 
-/// Whether a path leaves no doubt: no empty, dot or dotted segment, no parameter, no backslash, and nothing encoded
-/// that needs no encoding or that stands for a separator, a dot, a parameter, a percent sign or a control character.
+/// Whether a segment of a path is the name of a program on the server.
+pub(super) fn is_script(segment: &str) -> bool {
+    let Some(dot) = segment.rfind('.') else { return false };
+    SCRIPT_ENDINGS.iter().any(|ending| segment[dot..].eq_ignore_ascii_case(ending))
+}
+
+/// The path that a program in a path is asked for: `/admin` of `/index.php/admin`. Front controllers answer both alike.
+pub(super) fn path_behind_script(path: &str) -> Option<String> {
+    let mut begin = 0;
+    for (slash, _) in path.match_indices('/') {
+        if slash > begin && is_script(&path[begin..slash]) {
+            return Some(format!("{}{}", &path[..begin.saturating_sub(1)], &path[slash..]));
+        }
+        begin = slash + 1;
+    }
+    None
+}
+
+/// Whether a path leaves no doubt: no empty, dot or dotted segment, no segment that ends in a space, no parameter, no
+/// backslash, and nothing encoded that needs no encoding or that stands for a separator, a dot, a parameter, a query, a
+/// percent sign or a control character.
 fn is_plain(path: &str) -> bool {
     let Some(inner) = path.strip_prefix('/') else { return false };
     let last = inner.rsplit('/').next().unwrap_or_default();
     let folders = inner.len() - last.len();
     let no_empty_folder = !inner.as_bytes().get(..folders).unwrap_or_default().windows(2).any(|pair| pair == b"//")
         && !inner.starts_with('/');
-    no_empty_folder && inner.split('/').all(|segment| !segment.ends_with('.')) && characters_are_plain(path.as_bytes())
+    let no_tail = |segment: &str| !segment.ends_with('.') && !segment.ends_with("%20");
+    no_empty_folder && inner.split('/').all(no_tail) && characters_are_plain(path.as_bytes())
 }
 
 fn characters_are_plain(path: &[u8]) -> bool {
@@ -55,71 +92,13 @@ fn characters_are_plain(path: &[u8]) -> bool {
         let digit = |byte: u8| char::from(byte).to_digit(16);
         let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return false };
         let value = u8::try_from(high * 16 + low).unwrap_or_default();
-        let needed = value >= 0x80 || b" \"<>[]^`{|}?#".contains(&value);
+        let needed = value >= 0x80 || b" \"<>[]^`{|}".contains(&value);
         if !needed {
             return false;
         }
         rest = after;
     }
     true
-}
-
-/// The ways in which servers are known to read a path.
-fn readings(path: &str) -> Vec<String> {
-    let path = match path.split_once("://") {
-        // Absolute form: what follows the authority. What begins with a slash is a path, whatever comes later.
-        Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("/", |start| &rest[start..]),
-        _ => path,
-    };
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let once = decode(path);
-    let twice = decode(&once);
-    let mut readings = Vec::with_capacity(16);
-    for text in [path, &once, &twice] {
-        let slashed = text.replace('\\', "/");
-        let cut = slashed.split('\0').next().unwrap_or_default();
-        for empty_segments in [Empty::Merged, Empty::Kept] {
-            readings.push(resolved(cut, empty_segments, |segment| segment));
-            readings.push(resolved(cut, empty_segments, bare_segment));
-        }
-        readings.push(cut.to_owned());
-    }
-    readings.push(path.to_owned());
-    readings.dedup();
-    readings
-}
-
-/// A segment without its parameters, trailing dots and spaces.
-fn bare_segment(segment: &str) -> &str {
-    let bare = segment.split(';').next().unwrap_or_default();
-    // `..;x` is `..` to some servers; only names lose their trailing dots.
-    if matches!(bare, "." | "..") { bare } else { bare.trim_end_matches(['.', ' ']) }
-}
-
-/// What becomes of `//`: servers do either.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
-    Merged,
-    Kept,
-}
-
-/// The path with dot segments resolved; a trailing slash stays.
-fn resolved<'t>(path: &'t str, empty: Empty, segment_of: impl Fn(&'t str) -> &'t str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let inner = path.strip_prefix('/').unwrap_or(path);
-    for segment in inner.split('/').map(segment_of) {
-        match segment {
-            "" if empty == Empty::Merged => {}
-            "." => {}
-            ".." => {
-                segments.pop();
-            }
-            name => segments.push(name),
-        }
-    }
-    let ends_open = path.ends_with('/') && segments.last().is_some_and(|last| !last.is_empty());
-    let slash = if ends_open { "/" } else { "" };
-    format!("/{}{slash}", segments.join("/"))
 }
 
 #[cfg(test)]
@@ -143,10 +122,55 @@ mod tests {
     #[test]
     fn everything_that_servers_read_differently_is_odd() {
         for path in [
-            "", "*", "a", "//a", "/a//b", "/./a", "/a/..", "/a;b", "/a%2fb", "/%61", "/a%25", "/a%zz", "/a%", "/a.",
-            "/a\\b", "/%ff",
+            "",
+            "*",
+            "a",
+            "//a",
+            "/a//b",
+            "/./a",
+            "/a/..",
+            "/a;b",
+            "/a%2fb",
+            "/%61",
+            "/a%25",
+            "/a%zz",
+            "/a%",
+            "/a.",
+            "/a\\b",
+            "/%ff",
+            "/a%20",
+            "/a%3fb",
+            "/a%23",
+            "/%c1%a1",
+            "/%u0061",
+            "/a%0a",
+            "/%ef%bd%81",
         ] {
             assert!(matches!(Target::parse(path), Target::Odd(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_long_odd_path_is_not_read_in_every_way() {
+        let long = format!("/{}", "a/../".repeat(1_000));
+        assert_eq!(Target::parse(&long), Target::TooLong);
+        let long = format!("/{}", "a/b".repeat(10_000));
+        assert!(matches!(Target::parse(&long), Target::Plain(_)));
+    }
+
+    #[test]
+    fn what_stands_behind_a_program_is_found() {
+        for (path, behind) in [
+            ("/index.php/admin", Some("/admin")),
+            ("/shop/APP.PHP/a/b", Some("/shop/a/b")),
+            ("/index.php", None),
+            ("/index.php/", Some("/")),
+            ("/a.b/c", None),
+            ("/php/x", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(path_behind_script(path).as_deref(), behind, "{path}");
         }
     }
 

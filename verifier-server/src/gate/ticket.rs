@@ -45,7 +45,7 @@ impl Gate {
         now: UnixSeconds,
         random: [u8; 16],
     ) -> Option<TicketOffer> {
-        let route = config.policy.route(facts.target).without_allowance();
+        let route = facts.route.without_allowance();
         let pricing = self.pricing(config, facts.site);
         let unpaid = self.sites.of(facts.site).supplies.unpaid.report();
         let supply = unpaid.supply?;

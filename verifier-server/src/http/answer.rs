@@ -59,12 +59,17 @@ impl<'a> Context<'a> {
         Self { verifier, config, visitor, request_id, method: known_method(method), navigation: is_navigation(headers) }
     }
 
+    /// The id of the request.
+    pub(super) const fn request_id(&self) -> &'a str {
+        self.request_id
+    }
+
     /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
     /// operating system gives no randomness for a challenge.
     pub(super) fn challenged(&self, facts: &RequestFacts<'_>) -> Option<Response<AnswerBody>> {
         let (gate, network) = (&self.verifier.gate, self.visitor.network());
         let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
-        let quote = pricing.quote_unallowed(&self.config.policy.route(facts.target));
+        let quote = pricing.quote_unallowed(&facts.route);
         let challenge = issue(self.verifier, self.config, facts.site, network, quote)?;
         let mut response = if self.navigation { self.page(&challenge, facts) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();

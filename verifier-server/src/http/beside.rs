@@ -7,6 +7,7 @@ use super::service::{Verifier, is_navigation, is_preflight, is_safe};
 use super::{clearances, cors, tickets};
 use crate::clock;
 use crate::config::Config;
+use crate::gate::policy::Subject;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Repeat, RequestFacts, Worth};
 use hyper::header::HeaderValue;
@@ -58,7 +59,7 @@ fn check<B>(
         if let Some(receipt) = &met.receipt {
             verifier.gate.goes_on(facts.site, receipt, clock::now());
         }
-        verifier.metrics.met(&met);
+        verifier.note_decided(config, &facts.route, &met, shown_id(asked));
         met.decision
     });
     let refused = match decision {
@@ -84,13 +85,12 @@ fn gate<B>(
     request: &Request<B>,
 ) -> Response<AnswerBody> {
     let headers = request.headers();
-    let request_id = asked.request_id.get(..REQUEST_ID_CHARS_MAX).unwrap_or(asked.request_id);
-    let context = Context::of_asked(verifier, config, visitor, request_id, headers, asked.method);
+    let context = Context::of_asked(verifier, config, visitor, shown_id(asked), headers, asked.method);
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
     let answer = with_facts(config, visitor, asked, request, |facts| {
-        if config.policy.route(facts.target).action == crate::gate::policy::Action::Deny {
+        if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
         match verifier.gate.worth(config, facts, clock::now()) {
@@ -105,6 +105,11 @@ fn gate<B>(
     answer
 }
 
+/// As much of the web server's id as a page and the log show.
+fn shown_id(asked: Asked<'_>) -> &str {
+    asked.request_id.get(..REQUEST_ID_CHARS_MAX).unwrap_or(asked.request_id)
+}
+
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
 fn with_facts<B, R>(
     config: &Config,
@@ -117,11 +122,19 @@ fn with_facts<B, R>(
     // An unknown method is like any other that changes things.
     let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
     let target = Target::parse(asked.target);
+    let subject = Subject {
+        target: &target,
+        has_query: asked.target.contains('?'),
+        host: visitor.host(),
+        address: visitor.address,
+        method: Some(asked.method),
+        headers: Some(request.headers()),
+    };
     let ids = clearances::of(request.headers(), &method, visitor.scheme);
     let tickets = tickets::of(request.headers(), visitor.scheme);
     Some(act(&RequestFacts {
         site,
-        target: &target,
+        route: config.policy.route(&subject),
         network: visitor.network(),
         clearances: &ids,
         tickets: &tickets,

@@ -7,7 +7,7 @@ use super::service::Verifier;
 use super::{assets, clearances, cors, verify};
 use crate::clock;
 use crate::config::{Config, Limits, Site};
-use crate::gate::policy::Route;
+use crate::gate::policy::{Route, Subject};
 use crate::gate::target::Target;
 use crate::gate::{Quote, RequestFacts, Worth};
 use hyper::body::Incoming;
@@ -29,9 +29,20 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// What the rules say of the wanted target; without one, of a request under no rule. The headers here are not those
+    /// that the request for the target will have.
+    fn route(&self, method: Option<&str>) -> Route {
+        let Some(wanted) = self.wanted else { return Route::DEFAULT };
+        let target = Target::parse(wanted);
+        let (host, address) = (self.visitor.host(), self.visitor.address);
+        let subject =
+            Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers: None };
+        self.config.policy.route(&subject)
+    }
+
     /// What the wanted route asks now.
     pub(super) fn quote(&self) -> Quote {
-        let route = self.wanted.map_or(Route::DEFAULT, |wanted| self.config.policy.route(&Target::parse(wanted)));
+        let route = self.route(None);
         self.verifier.gate.quote(self.config, self.site, self.visitor.network(), &route, clock::now())
     }
 
@@ -122,12 +133,10 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
 
 /// `GET clearance`: whether a navigation to the wanted target would be admitted now.
 fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
-    // Without readings a target is a path under no rule.
-    let target = call.wanted.map_or(Target::Odd(Vec::new()), Target::parse);
     let ids = clearances::of(headers, &Method::GET, call.visitor.scheme);
     let facts = RequestFacts {
         site: call.site,
-        target: &target,
+        route: call.route(Some("GET")),
         network: call.visitor.network(),
         clearances: &ids,
         // A ticket is no clearance.

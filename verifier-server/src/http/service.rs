@@ -5,6 +5,7 @@ use super::answer::{self, Context};
 use super::body::AnswerBody;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
+use super::decided::RuleLog;
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
 use crate::gate::networks::Nested;
+use crate::gate::policy::Subject;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::{Amount, ToldLoad};
@@ -53,6 +55,7 @@ pub struct Verifier {
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
+    pub(super) rule_log: RuleLog,
     request_ids: RequestIds,
 }
 
@@ -77,6 +80,7 @@ impl Verifier {
             unclear_log: Sampled::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
+            rule_log: RuleLog::default(),
             request_ids: RequestIds::default(),
         };
         verifier.set_slots(&verifier.config.load());
@@ -143,11 +147,19 @@ impl Verifier {
         }
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
+        let subject = Subject {
+            target: &target,
+            has_query: raw_target.contains('?'),
+            host: visitor.host(),
+            address: visitor.address,
+            method: Some(request.method().as_str()),
+            headers: Some(request.headers()),
+        };
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
         let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
-            target: &target,
+            route: config.policy.route(&subject),
             network: visitor.network(),
             clearances: &ids,
             tickets: &tickets,
@@ -183,7 +195,7 @@ impl Verifier {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
-            self.metrics.met(&met);
+            self.note_decided(config, &facts.route, &met, context.request_id());
             let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),

@@ -1,4 +1,4 @@
-//! Every metric, declared in one place. Labels come from fixed lists, never from requests.
+//! Every metric, declared in one place. Labels come from fixed lists and from the configuration, never from requests.
 
 use super::site_metrics::SiteMetrics;
 use crate::gate::networks::NetworksHealth;
@@ -16,6 +16,8 @@ pub struct Metrics {
     busy: IntCounter,
     /// What asked to pass unpaid while others pay, by its right; the first had room, the second not.
     unpaid_rights: [IntCounterVec; 2],
+    /// Labelled by the names that the configuration gives, at most so many, and by decision.
+    rules: IntCounterVec,
     refusals: IntCounterVec,
     /// Challenges issued, on pages and by `GET challenge`.
     pub challenges_issued: IntCounter,
@@ -62,6 +64,9 @@ impl Metrics {
         let registry = Registry::new_custom(Some("portcullis".to_owned()), None)?;
         let requests =
             IntCounterVec::new(Opts::new("requests_total", "Requests by what the gate decided"), &["decision"])?;
+        let rules = Opts::new("rule_requests_total", "Requests under a rule, by its name and by what the gate decided");
+        let rules = IntCounterVec::new(rules, &["rule", "decision"])?;
+        registry.register(Box::new(rules.clone()))?;
         let rights = |name: &str, help: &str| -> Result<IntCounterVec, prometheus::Error> {
             let rights = IntCounterVec::new(Opts::new(name, help), &["right"])?;
             registry.register(Box::new(rights.clone()))?;
@@ -102,6 +107,7 @@ impl Metrics {
             denied: requests.with_label_values(&["denied"]),
             busy: requests.with_label_values(&["busy"]),
             unpaid_rights,
+            rules,
             refusals,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
@@ -161,6 +167,23 @@ impl Metrics {
             let [had_room, had_none] = &self.unpaid_rights;
             (if admitted { had_room } else { had_none }).with_label_values(&[right.name()]).inc();
         }
+    }
+
+    /// Counts a request under a rule with this label.
+    pub fn by_rule(&self, label: &str, decision: Decision) {
+        let decision = match decision {
+            Decision::Free | Decision::Unpaid | Decision::Reserved => "unpaid",
+            Decision::Paid => "paid",
+            Decision::Busy => "busy",
+            Decision::Challenged => "challenged",
+            Decision::Denied => "denied",
+        };
+        self.rules.with_label_values(&[label, decision]).inc();
+    }
+
+    /// Forgets what was counted by rule: others have come into force.
+    pub fn forget_rules(&self) {
+        self.rules.reset();
     }
 
     fn decided(&self, decision: Decision) {

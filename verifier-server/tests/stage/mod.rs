@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use verifier_server::config::{Config, Site};
 use verifier_server::gate::networks::Nested;
+use verifier_server::gate::policy::{Route, Subject};
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
@@ -143,7 +144,7 @@ impl Stage {
 
     pub(crate) fn solve(&self, path: &str, from: u8, now: UnixSeconds) -> Paid {
         let pricing = self.gate.pricing_for(&self.config, self.site("main.test"), client_network(from), now);
-        let quote = pricing.quote(&self.config.policy.route(&Target::parse(path)));
+        let quote = pricing.quote(&self.route(path));
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let random = u128::from(number).to_be_bytes();
         let challenge =
@@ -240,12 +241,23 @@ impl Stage {
         self.gate.supplies(self.site("main.test"))
     }
 
+    /// What the rules say of a plain request for a path.
+    fn route(&self, path: &str) -> Route {
+        self.config.policy.route(&Subject {
+            target: &Target::parse(path),
+            has_query: path.contains('?'),
+            host: "main.test",
+            address: [198, 51, HOME, 7].into(),
+            method: Some("GET"),
+            headers: None,
+        })
+    }
+
     fn with_asked<R>(&self, asked: &Asked<'_>, act: impl FnOnce(&RequestFacts<'_>) -> R) -> R {
-        let target = Target::parse(asked.path);
         let request_id = asked.repeat.map(|number| number.to_string());
         act(&RequestFacts {
             site: self.site(asked.host),
-            target: &target,
+            route: self.route(asked.path),
             network: asked.network,
             clearances: asked.ids,
             tickets: asked.tickets,

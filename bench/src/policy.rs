@@ -1,0 +1,143 @@
+//! How long the rules take to decide: the index beside a look at one rule after the other, in turns.
+
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::path::Path;
+
+use anyhow::ensure;
+use verifier_server::config::Config;
+use verifier_server::gate::policy::{Policy, Route, Subject};
+use verifier_server::gate::target::Target;
+
+use crate::clock::thread_cpu;
+use crate::sample::{ROUNDS, Sample};
+use crate::table::{Aim, Row, Table};
+
+const RULES: u32 = 10_000;
+const NETWORKS: u32 = 50_000;
+/// Decisions a round by the index, and by looking at every rule.
+const DECISIONS: u32 = 200_000;
+const SCANS: u32 = 2_000;
+/// What the index may take, in microseconds.
+const AIM_MICROSECONDS: f64 = 5.0;
+
+/// A request to decide about, and the rule that has to decide, counted from 0.
+struct Asked {
+    name: &'static str,
+    targets: Vec<String>,
+    address: IpAddr,
+    rule: Option<u32>,
+}
+
+/// Measures every kind of request.
+pub(crate) fn measure() -> anyhow::Result<Table> {
+    let config = Config::parse(&configuration(), Path::new("policy.toml"))?;
+    let policy = &config.policy;
+    let elsewhere = IpAddr::from([192, 0, 2, 7]);
+    let spread = |name: fn(u32) -> String| (0..1_000).map(|number| name(number * 7 % 3_000)).collect();
+    let kinds = [
+        Asked {
+            name: "under no rule",
+            targets: spread(|n| format!("/articles/{n}/a-page")),
+            address: elsewhere,
+            rule: None,
+        },
+        Asked {
+            name: "from the last of the networks of one rule",
+            targets: spread(|n| format!("/articles/{n}/a-page")),
+            address: network(NETWORKS - 1),
+            rule: Some(0),
+        },
+        Asked {
+            name: "under the last rule",
+            targets: vec![format!("/last/{}/x", RULES - 1)],
+            address: elsewhere,
+            rule: Some(RULES - 1),
+        },
+        Asked {
+            name: "under one of a thousand patterns that begin alike",
+            targets: vec!["/shop/999-shoes/sale".to_owned()],
+            address: elsewhere,
+            rule: Some(3 * RULES / 10 + 999),
+        },
+    ];
+    let mut samples: Vec<(Sample, Sample)> = kinds.iter().map(|_| Default::default()).collect();
+    for round in 0..ROUNDS {
+        for (asked, (index, scan)) in kinds.iter().zip(&mut samples) {
+            index.add(microseconds(policy, asked, DECISIONS, Policy::route)?);
+            scan.add(microseconds(policy, asked, SCANS, Policy::route_by_scan)?);
+        }
+        eprintln!("    round {} of {ROUNDS}", round + 1);
+    }
+    let rows = kinds.iter().zip(samples).flat_map(|(asked, (index, scan))| {
+        let ratio = Some(scan.over(&index));
+        let scanned =
+            Row { name: format!("{}, one rule after the other", asked.name), value: scan, ratio: None, aim: None };
+        let aim = Some(Aim::AtMost(AIM_MICROSECONDS));
+        [Row { name: asked.name.to_owned(), value: index, ratio, aim }, with_ratio_of_one(scanned)]
+    });
+    Ok(Table {
+        title: format!("Decisions of {RULES} rules and {NETWORKS} networks, one core"),
+        method: format!(
+            "`Policy::route` in one thread, by that thread's CPU time: {DECISIONS} decisions a round, and {SCANS} by holding the \
+             same requests against one rule after the other. The rules: one that refuses {NETWORKS} networks, and rules by \
+             folder, host, method and path, pattern and network. Each request has to be decided by the rule that is meant. \
+             The ratio is how many times longer the look at every rule takes."
+        ),
+        unit: "µs a decision",
+        ratio: Some("scan ÷ index"),
+        rows: rows.collect(),
+    })
+}
+
+fn with_ratio_of_one(row: Row) -> Row {
+    Row { ratio: Some(row.value.over(&row.value)), ..row }
+}
+
+/// Decides `times` about the targets in turn; microseconds for each.
+fn microseconds(
+    policy: &Policy,
+    asked: &Asked,
+    times: u32,
+    decide: impl Fn(&Policy, &Subject<'_>) -> Route,
+) -> anyhow::Result<f64> {
+    let targets: Vec<Target<'_>> = asked.targets.iter().map(|target| Target::parse(target)).collect();
+    let mut otherwise = 0_u32;
+    let begun = thread_cpu();
+    for (target, _) in targets.iter().cycle().zip(0..times) {
+        let (address, method) = (asked.address, Some("GET"));
+        let subject = Subject { target, has_query: false, host: "www.example.org", address, method, headers: None };
+        otherwise += u32::from(black_box(decide(policy, black_box(&subject))).rule != asked.rule);
+    }
+    let elapsed = thread_cpu().saturating_sub(begun);
+    ensure!(otherwise == 0, "{}: {otherwise} were decided by another rule than {:?}", asked.name, asked.rule);
+    Ok(elapsed.as_secs_f64() * 1e6 / f64::from(times))
+}
+
+/// A /24 of 11.0.0.0/8 or above.
+fn network(number: u32) -> IpAddr {
+    IpAddr::from(((11 << 24) + (number << 8) + 9).to_be_bytes())
+}
+
+/// One rule with all the networks, then seven kinds of rules, as many of each as fit.
+fn configuration() -> String {
+    use std::fmt::Write as _;
+    let mut text =
+        "default_rules = false\n[[site]]\norigin = \"http://127.0.0.1:1\"\n[[rule]]\nnetwork = [\n".to_owned();
+    for number in 0..NETWORKS {
+        let _ = writeln!(text, "\"{}/32\",", network(number));
+    }
+    text.push_str("]\naction = \"deny\"\n");
+    for number in 1..RULES {
+        let rule = match (number * 10 / RULES, number % (RULES / 10)) {
+            (0..=2, _) => format!("path = \"/folder-{number}/**\"\ncost = 2"),
+            (3, number) => format!("path = \"/shop/{number}-*/sale\"\ncost = 2"),
+            (4, _) => format!("host = \"shop-{number}.example.org\"\npath = \"/**\"\nmin_price = 5000"),
+            (5, _) => format!("path = \"/page-{number}\"\nmethod = \"POST\"\naction = \"challenge\""),
+            (6, _) => format!("network = \"2001:db8:{number:x}::/48\"\npath = \"/**\"\naction = \"deny\""),
+            (_, _) => format!("path = [\"/last/{number}/**\", \"/last-{number}.html\"]\nasset = true"),
+        };
+        let _ = writeln!(text, "[[rule]]\n{rule}");
+    }
+    text
+}

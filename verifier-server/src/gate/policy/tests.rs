@@ -1,0 +1,370 @@
+use super::*;
+use crate::config::Host;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use std::net::IpAddr;
+
+/// A request; `GET /` from 198.51.100.7 on example.org unless said otherwise.
+struct Sent<'a> {
+    target: &'a str,
+    method: Option<&'a str>,
+    host: &'a str,
+    address: &'a str,
+    headers: &'a [(&'static str, &'static str)],
+}
+
+const SENT: Sent<'static> =
+    Sent { target: "/", method: Some("GET"), host: "example.org", address: "198.51.100.7", headers: &[] };
+
+fn route(policy: &Policy, sent: &Sent<'_>) -> Route {
+    let lines = sent.headers.iter();
+    let lines = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let headers: HeaderMap = lines.collect();
+    let target = Target::parse(sent.target);
+    policy.route(&Subject {
+        target: &target,
+        has_query: sent.target.contains('?'),
+        host: sent.host,
+        address: sent.address.parse::<IpAddr>().expect("an address"),
+        method: sent.method,
+        headers: Some(&headers),
+    })
+}
+
+fn to<'a>(target: &'a str) -> Sent<'a> {
+    Sent { target, ..SENT }
+}
+
+fn policy(rules: &[(&str, Route)]) -> Policy {
+    let mut builder = PolicyBuilder::default();
+    for (path, route) in rules {
+        builder.add_for_paths(&[path], *route).expect("a pattern");
+    }
+    builder.build().expect("rules")
+}
+
+fn with_conditions(rules: Vec<(Conditions, Route)>) -> Policy {
+    let mut builder = PolicyBuilder::default();
+    for (conditions, route) in rules {
+        builder.add(None, conditions, route, false).expect("a rule");
+    }
+    builder.build().expect("rules")
+}
+
+fn acting(action: Action) -> Route {
+    Route { action, ..Route::DEFAULT }
+}
+
+fn methods(names: &[&str]) -> Conditions {
+    Conditions { methods: names.iter().map(|name| (*name).to_owned()).collect(), ..Conditions::default() }
+}
+
+fn paths(patterns: &[&str]) -> Conditions {
+    Conditions { paths: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(), ..Conditions::default() }
+}
+
+fn networks(nets: &[&str]) -> Conditions {
+    let nets = nets.iter().map(|net| net.parse().expect("a network")).collect();
+    Conditions { networks: vec![std::sync::Arc::new(Networks::new(String::new(), nets))], ..Conditions::default() }
+}
+
+fn hosts(names: &[&str]) -> Conditions {
+    let host = |name: &&str| match name.strip_prefix('*') {
+        Some(suffix) => Host::Below(suffix.to_owned()),
+        None => Host::Exact((*name).to_owned()),
+    };
+    Conditions { hosts: names.iter().map(host).collect(), ..Conditions::default() }
+}
+
+fn header(name: &'static str, value: HeaderValueIs) -> Conditions {
+    let name = HeaderName::from_static(name);
+    Conditions { headers: vec![HeaderCondition { name, value }], ..Conditions::default() }
+}
+
+#[test]
+fn the_first_match_decides() {
+    let policy =
+        policy(&[("/a/b", acting(Action::Deny)), ("/a/**", acting(Action::Allow)), ("/**", acting(Action::Challenge))]);
+    let action = |path| route(&policy, &to(path)).action;
+    assert_eq!(action("/a/b"), Action::Deny);
+    assert_eq!(action("/a/c/d"), Action::Allow);
+    assert_eq!(action("/a"), Action::Allow);
+    assert_eq!(action("/"), Action::Challenge);
+    assert_eq!(action("/b"), Action::Challenge);
+    assert_eq!(route(&policy, &to("/b")).rule, Some(2));
+}
+
+#[test]
+fn a_star_stays_within_its_segment() {
+    let policy = policy(&[("/feeds/*.xml", acting(Action::Allow))]);
+    let action = |path| route(&policy, &to(path)).action;
+    assert_eq!(action("/feeds/news.xml"), Action::Allow);
+    assert_eq!(action("/feeds/deep/news.xml"), Action::Price);
+    assert_eq!(action("/feeds/news.xml?page=2"), Action::Allow);
+}
+
+#[test]
+fn every_condition_of_a_rule_must_hold() {
+    let conditions = Conditions {
+        methods: methods(&["POST"]).methods,
+        networks: networks(&["203.0.113.0/24", "2001:db8::/32"]).networks,
+        hosts: hosts(&["shop.example.org", "*.test"]).hosts,
+        ..paths(&["/callback"])
+    };
+    let policy = with_conditions(vec![(conditions, acting(Action::Allow))]);
+    let good = Sent {
+        target: "/callback",
+        method: Some("POST"),
+        host: "Shop.Example.org.",
+        address: "203.0.113.9",
+        headers: &[],
+    };
+    let action = |sent: &Sent<'_>| route(&policy, sent).action;
+    assert_eq!(action(&good), Action::Allow);
+    assert_eq!(action(&Sent { host: "a.b.test", ..good }), Action::Allow);
+    assert_eq!(action(&Sent { address: "2001:db8::9", ..good }), Action::Allow);
+    assert_eq!(action(&Sent { address: "::ffff:203.0.113.9", ..good }), Action::Allow);
+    for other in [
+        Sent { target: "/callback/", ..good },
+        Sent { method: Some("GET"), ..good },
+        Sent { method: Some("post"), ..good },
+        Sent { method: None, ..good },
+        Sent { host: "example.org", ..good },
+        Sent { host: "test", ..good },
+        Sent { address: "203.0.114.9", ..good },
+    ] {
+        assert_eq!(action(&other), Action::Price);
+    }
+}
+
+#[test]
+fn what_a_stranger_writes_into_a_header_only_makes_dearer() {
+    let like = |text| HeaderValueIs::Like(regex::bytes::Regex::new(text).expect("an expression"));
+    let dear = Route { cost: Credits::whole(5), ..Route::DEFAULT };
+    let policy = with_conditions(vec![
+        (header("cookie", like("session=")), dear),
+        (header("user-agent", HeaderValueIs::Exactly("bad".to_owned())), acting(Action::Deny)),
+        (paths(&["/feed"]), acting(Action::Allow)),
+        (paths(&["/admin"]), Route { cost: Credits::whole(20), ..acting(Action::Challenge) }),
+        (header("x-late", HeaderValueIs::Present), acting(Action::Deny)),
+    ]);
+    let at = |target, headers| route(&policy, &Sent { target, headers, ..SENT });
+    assert_eq!(at("/feed", &[]).action, Action::Allow);
+    assert_eq!(at("/", &[("cookie", "a=1; session=x")]).cost, Credits::whole(5));
+    assert_eq!(at("/", &[("cookie", "a=1")]), Route::DEFAULT);
+    assert_eq!(at("/", &[("cookie", "a=1"), ("cookie", "session=x")]).rule, Some(0), "any line counts");
+    let feed = at("/feed", &[("cookie", "session=x")]);
+    assert_eq!((feed.action, feed.cost), (Action::Price, Credits::whole(5)));
+    let admin = at("/admin", &[("cookie", "session=x")]);
+    assert_eq!((admin.action, admin.cost, admin.rule), (Action::Challenge, Credits::whole(20), Some(3)));
+    assert_eq!(at("/feed", &[("user-agent", "bad")]).action, Action::Deny);
+    assert_eq!(at("/feed", &[("x-late", "1")]).action, Action::Allow, "a rule after the one that decided is not asked");
+}
+
+#[test]
+fn a_method_in_a_header_or_in_small_letters_slips_past_no_rule() {
+    let policy = with_conditions(vec![
+        (Conditions { methods: methods(&["DELETE"]).methods, ..paths(&["/items/**"]) }, acting(Action::Deny)),
+        (Conditions { methods: methods(&["POST"]).methods, ..paths(&["/items/**"]) }, acting(Action::Allow)),
+        (Conditions { methods: methods(&["GET"]).methods, ..paths(&["/dear"]) }, acting(Action::Challenge)),
+    ]);
+    let by =
+        |method, headers| route(&policy, &Sent { target: "/items/1", method: Some(method), headers, ..SENT }).action;
+    assert_eq!(by("DELETE", &[]), Action::Deny);
+    assert_eq!(by("delete", &[]), Action::Deny);
+    assert_eq!(by("POST", &[]), Action::Allow);
+    assert_eq!(by("POST", &[("x-http-method-override", "DELETE")]), Action::Deny);
+    assert_eq!(by("POST", &[("x-method-override", "PUT")]), Action::Price);
+    assert_eq!(by("PUT", &[("x-http-method", "POST")]), Action::Price, "and none becomes free by it");
+    for method in ["GET", "HEAD", "head"] {
+        let sent = Sent { target: "/dear", method: Some(method), ..SENT };
+        assert_eq!(route(&policy, &sent).action, Action::Challenge, "{method}");
+    }
+    let unknown = Sent { target: "/dear", method: None, ..SENT };
+    assert_eq!(route(&policy, &unknown).action, Action::Challenge, "work is asked where the method is not known");
+}
+
+#[test]
+fn a_program_in_the_path_slips_past_no_rule() {
+    let policy = policy(&[
+        ("/login.php", acting(Action::Challenge)),
+        ("/admin/**", acting(Action::Deny)),
+        ("/index.php/callback", acting(Action::Allow)),
+    ]);
+    let action = |path| route(&policy, &to(path)).action;
+    assert_eq!(action("/login.php/x"), Action::Challenge);
+    assert_eq!(action("/index.php/admin/x"), Action::Deny);
+    assert_eq!(action("/sub/app.php/admin"), Action::Price);
+    assert_eq!(action("/index.php//admin"), Action::Deny);
+    assert_eq!(action("/index.php/login.php"), Action::Challenge);
+    assert_eq!(action("/index.php/callback"), Action::Allow);
+}
+
+#[test]
+fn a_long_odd_path_pays_the_dearest_of_all_rules() {
+    let policy = policy(&[("/free/**", acting(Action::Allow)), ("/dear", acting(Action::Challenge))]);
+    let long = format!("/free/{}", "a/../".repeat(1_000));
+    assert_eq!(route(&policy, &to(&long)).action, Action::Challenge);
+}
+
+/// Ways to write `/admin` below a rule that is dear, beside rules that are cheap.
+pub(crate) const SPELLINGS: [&str; 52] = [
+    "//admin",
+    "/admin/",
+    "/%61dmin",
+    "/./admin",
+    "/static/../admin",
+    "/static/%2e%2e/admin",
+    "/admin;x",
+    "/admin;x/y",
+    "/static/..%2fadmin",
+    "/static/..%5cadmin",
+    "/static/..\\admin",
+    "/robots.txt/../admin",
+    "/%2561dmin",
+    "/admin%00",
+    "/admin%00.css",
+    "/admin.",
+    "/admin/.",
+    "/x/../admin",
+    "/x/..;/admin",
+    "/%2e/admin",
+    "/admin%20",
+    "/admin%20/",
+    "/admin//login",
+    "/admin%2flogin",
+    "/static/%252e%252e/admin",
+    "/static/..;x/admin",
+    "/a%2f..%2fadmin",
+    "/%c0%ae%c0%ae/admin",
+    "/%c0%afadmin",
+    "/%c1%a1dmin",
+    "/%e0%81%a1dmin",
+    "/%u0061dmin",
+    "/%ef%bd%81dmin",
+    "/robots.txt%2f..%2fadmin",
+    "/static/./../admin",
+    "/static//../admin",
+    "/.%2fadmin",
+    "/admin%3bx",
+    "/admin%3fx",
+    "/admin%23x",
+    "/admin%0a",
+    "/admin%0d%0ax",
+    "/ad%09min",
+    "/;x/admin",
+    "/admin/secret/x://y/../..",
+    "/admin/x//../..",
+    "/x://y/../../admin",
+    "/index.php/admin",
+    "/index.php/static/../admin",
+    "http://example.org/admin",
+    "http://example.org//%61dmin",
+    "/admin?/../static/a.css",
+];
+
+#[test]
+fn no_spelling_is_cheaper_than_the_plain_one() {
+    let dear = Route { cost: Credits::whole(20), ..acting(Action::Challenge) };
+    let asset = Route { asset: true, ..Route::DEFAULT };
+    let policy = policy(&[("/static/**", asset), ("/robots.txt", acting(Action::Allow)), ("/admin/**", dear)]);
+    let plain = route(&policy, &to("/admin"));
+    for spelling in SPELLINGS {
+        let found = route(&policy, &to(spelling));
+        assert_eq!((found.action, found.cost, found.asset), (plain.action, plain.cost, false), "{spelling}");
+    }
+}
+
+#[test]
+fn rules_that_nothing_tells_apart_are_refused_beyond_a_limit() {
+    let alike = |count: usize| {
+        let mut builder = PolicyBuilder::default();
+        for _ in 0..count {
+            builder.add(None, methods(&["POST"]), acting(Action::Deny), false).expect("a rule");
+        }
+        builder.build().map(|_| ())
+    };
+    assert_eq!(alike(RULES_ALIKE_MAX), Ok(()));
+    assert_eq!(alike(RULES_ALIKE_MAX + 1), Err(PolicyError::Alike(RULES_ALIKE_MAX + 1)));
+    let mut builder = PolicyBuilder::default();
+    for number in 0..2_000_u32 {
+        let net = IpAddr::from((number << 8).to_be_bytes()).to_string() + "/24";
+        let conditions = Conditions { networks: networks(&[&net]).networks, ..paths(&["/**"]) };
+        builder.add(None, conditions, acting(Action::Deny), false).expect("a rule");
+    }
+    assert!(builder.build().is_ok(), "rules for every path are told apart by their networks");
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn conditions() -> impl Strategy<Value = Conditions> {
+        let path = prop::sample::subsequence(
+            vec!["/**", "/a/**", "/a/b", "/*/b", "/a/*.css", "/**/c", "/b", "/login.php"],
+            0..3,
+        );
+        let method = prop::sample::subsequence(vec!["GET", "POST"], 0..2);
+        let net = prop::sample::subsequence(vec!["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"], 0..3);
+        let host = prop::sample::subsequence(vec!["a.test", "*.test", "b.example"], 0..2);
+        let header_name = prop::sample::select(vec![None, None, None, Some("cookie"), Some("x-a")]);
+        (path, method, net, host, header_name).prop_map(|(path, method, net, host, header_name)| Conditions {
+            paths: paths(&path).paths,
+            methods: methods(&method).methods,
+            networks: if net.is_empty() { Vec::new() } else { networks(&net).networks },
+            hosts: hosts(&host).hosts,
+            headers: header_name.map(|name| header(name, HeaderValueIs::Present).headers).unwrap_or_default(),
+            without_query: false,
+        })
+    }
+
+    fn any_route() -> impl Strategy<Value = Route> {
+        let action = prop::sample::select(vec![Action::Allow, Action::Price, Action::Challenge, Action::Deny]);
+        (action, 1_u32..5, any::<bool>(), 0_u64..3).prop_map(|(action, cost, asset, min_price)| Route {
+            action,
+            cost: Credits::whole(cost),
+            asset: asset && action == Action::Price,
+            min_price,
+            ..Route::DEFAULT
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_decides_like_a_look_at_every_rule(
+            rules in prop::collection::vec((conditions(), any_route()), 0..12),
+            target in prop::sample::select(vec!["/", "/a", "/a/", "/a/b", "/a/x.css", "/x/y/c", "/b", "/b/", "/login.php"]),
+            host in prop::sample::select(vec!["a.test", "x.test", "b.example", "test"]),
+            address in prop::sample::select(vec!["10.1.2.3", "10.2.2.3", "192.0.2.1", "2001:db8::1", "::1"]),
+            method in prop::sample::select(vec![None, Some("GET"), Some("HEAD"), Some("POST"), Some("post")]),
+            with_header in any::<bool>(),
+        ) {
+            let policy = with_conditions(rules);
+            let headers: HeaderMap =
+                with_header.then(|| ("cookie".parse().unwrap(), HeaderValue::from_static("a=1"))).into_iter().collect();
+            let target = Target::parse(target);
+            let address = address.parse().unwrap();
+            let subject = Subject { target: &target, has_query: false, host, address, method, headers: Some(&headers) };
+            // Which of several equal rules is named does not matter.
+            let found = Route { rule: None, ..policy.route(&subject) };
+            let scanned = Route { rule: None, ..policy.route_by_scan(&subject) };
+            prop_assert_eq!(found, scanned);
+        }
+
+        #[test]
+        fn no_header_makes_anything_cheaper(
+            rules in prop::collection::vec((conditions(), any_route()), 0..12),
+            target in prop::sample::select(vec!["/", "/a/b", "/a/x.css", "/b"]),
+        ) {
+            // What a configuration may not say is left out.
+            let rules = rules.into_iter().filter(|(conditions, route)| {
+                conditions.headers.is_empty() || (conditions.are_strangers_words() && route.is_strict() && !route.is_lax())
+            });
+            let policy = with_conditions(rules.collect());
+            let without = route(&policy, &to(target));
+            let with = route(&policy, &Sent { headers: &[("cookie", "1"), ("x-a", "1")], ..to(target) });
+            prop_assert!(with.action >= without.action && with.cost >= without.cost);
+            prop_assert!(with.min_price >= without.min_price && (without.asset || !with.asset));
+        }
+    }
+}
