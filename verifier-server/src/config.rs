@@ -17,6 +17,7 @@ use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::{Algorithm, Credits, Difficulty, Shape};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
@@ -199,6 +200,12 @@ pub struct Config {
     pub limits: Limits,
     /// What is odd but allowed, in plain words.
     pub warnings: Vec<String>,
+    /// Whether a change of the file, or of one that it names, is put in force by itself.
+    pub reload_on_change: bool,
+    /// Other files whose content counts as part of it.
+    pub files: Vec<PathBuf>,
+    /// Where each key stands first in the file, as `key` or `section.key`.
+    pub(crate) key_lines: BTreeMap<String, usize>,
 }
 
 impl Config {
@@ -208,10 +215,8 @@ impl Config {
     /// All problems at once, each with its line and what to write instead.
     pub fn load(file: &std::path::Path) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Problems::one(
-                file,
-                Problem::of_file(format!("cannot be read: {error}"), "check the path and its permissions"),
-            )
+            let message = format!("cannot be read: {error}");
+            Problems::one(file, Problem::of_file(message, "check the path and its permissions"))
         })?;
         Self::parse(&text, file)
     }

@@ -44,6 +44,7 @@ mod problems;
 mod proxying;
 mod queue;
 mod redemption;
+mod reloads;
 mod restarts;
 mod sites;
 mod slow_transfers;

@@ -1,6 +1,6 @@
 //! From the file's keys to the checked configuration.
 
-use super::document::{Document, Lined, Section};
+use super::document::{Document, Findings, Lined, Section};
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
     networks, rules,
@@ -8,6 +8,7 @@ use super::{
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::{Credits, Difficulty, Shape};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
@@ -29,8 +30,12 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
         root.finish();
         config
     };
-    let problems = document.into_problems();
-    if problems.is_empty() { Ok(config) } else { Err(Problems::new(file, problems)) }
+    let Findings { problems, key_lines, files } = document.into_findings();
+    if problems.is_empty() {
+        Ok(Config { key_lines, files, ..config })
+    } else {
+        Err(Problems::new(file, problems).naming(files))
+    }
 }
 
 fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
@@ -48,6 +53,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
     let secret_file =
         root.string("secret_file", "portcullis.secret").map_or_else(|| folder.join("portcullis.secret"), path);
+    root.names_file(&secret_file);
     let admin_token_file = root.string("admin_token_file", "admin.token").map_or_else(
         || {
             state_dir
@@ -63,6 +69,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let verifiers = NonZeroU32::new(verifiers).unwrap_or(NonZeroU32::MIN);
     let table_mib = whole(root, "table_mib", 1..=65_536, 128);
     let base_path = base_path(root);
+    let reload_on_change = root.boolean("reload_on_change").unwrap_or(true);
     let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
     let limits = Limits::read(root.section("limits"));
@@ -103,6 +110,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         table_mib,
         secret_file,
         base_path,
+        reload_on_change,
         log: log.unwrap_or(tracing::Level::INFO),
         pressure_dir,
         sites,
@@ -113,6 +121,8 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         known_networks,
         limits,
         warnings,
+        key_lines: BTreeMap::new(),
+        files: Vec::new(),
     }
 }
 
