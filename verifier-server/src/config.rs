@@ -1,14 +1,22 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod challenge;
+mod colours;
 mod document;
 mod limits;
+mod look;
+mod names;
 mod networks;
 mod problem;
 mod read;
 mod rules;
 mod sites;
 
+pub use challenge::{ChallengeTerms, PriceBounds};
+pub use colours::Stylesheet;
 pub use limits::Limits;
+pub use look::{Look, Words};
+pub use names::Canonical;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
@@ -16,10 +24,10 @@ use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use puzzle::{Algorithm, Credits, Difficulty, Shape};
+use puzzle::Credits;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Where the verifier listens.
@@ -99,33 +107,6 @@ pub enum Bind {
     Strict,
 }
 
-/// `[challenge]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChallengeTerms {
-    /// How long a challenge can be redeemed.
-    pub lifetime_seconds: NonZeroU16,
-    /// Sub-puzzles, 1 to 64.
-    pub count: u8,
-    /// Attempts per sub-puzzle at the floor price.
-    pub difficulty: Difficulty,
-    /// What the slowest supported phone may need at the ceiling.
-    pub max_solve_seconds: u32,
-}
-
-impl ChallengeTerms {
-    /// The floor price: attempts for a full clearance at the least.
-    #[must_use]
-    pub fn floor(&self) -> u64 {
-        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
-    }
-
-    /// The ceiling `w` of one challenge.
-    #[must_use]
-    pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
-    }
-}
-
 /// `[clearance]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClearanceTerms {
@@ -186,7 +167,7 @@ pub struct Config {
     pub pressure_dir: PathBuf,
     /// What is protected.
     pub sites: Vec<Site>,
-    /// What challenges ask.
+    /// What challenges ask, where a site says nothing else.
     pub challenge: ChallengeTerms,
     /// What clearances hold.
     pub clearance: ClearanceTerms,
@@ -234,6 +215,12 @@ impl Config {
     pub fn capacity_of(&self, site: &Site) -> Option<f64> {
         let capacity = f64::from(site.capacity_per_second?.in_hundredths()) / 100.0;
         Some(capacity / f64::from(self.verifiers.get()))
+    }
+
+    /// What a site's challenges ask.
+    #[must_use]
+    pub fn challenge_of(&self, site: &Site) -> ChallengeTerms {
+        self.challenge.within(site.bounds)
     }
 
     /// What is kept for a rule in a second at this verifier, in credits.

@@ -213,7 +213,9 @@ impl<'d, 't> Section<'d, 't> {
                 (line, DeTable::new())
             }
         };
-        Section { document: self.document, line, name: format!("[{key}]"), entries, known: Vec::new() }
+        let parent = self.name.trim_matches(['[', ']']);
+        let name = if parent.is_empty() { format!("[{key}]") } else { format!("[{parent}.{key}]") };
+        Section { document: self.document, line, name, entries, known: Vec::new() }
     }
 
     /// The tables `[[key]]`, in order.

@@ -95,7 +95,14 @@ pub(super) async fn answer(
         "challenge" => challenge(&call, &query),
         "clearance" => clearance(&call, &parts.headers),
         "verify" => verify::answer(&call, &parts.headers, body).await,
-        name => return assets::answer(name, &parts.headers).unwrap_or_else(|| not_found(request_id)),
+        name => {
+            let stylesheet = site.look.stylesheet.as_ref().filter(|stylesheet| stylesheet.name == name);
+            let found = match stylesheet {
+                Some(stylesheet) => Some(assets::stylesheet(stylesheet)),
+                None => assets::answer(name, &parts.headers),
+            };
+            return found.unwrap_or_else(|| not_found(request_id));
+        }
     };
     cors::allow(&mut response, site, visitor, &parts.headers);
     response
@@ -124,7 +131,7 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
 fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
     // Without readings a target is a path under no rule.
     let target = call.wanted.map_or(Target::Odd(Vec::new()), Target::parse);
-    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme);
+    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme, call.site);
     let facts = RequestFacts {
         site: call.site,
         target: &target,

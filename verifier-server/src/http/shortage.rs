@@ -58,10 +58,7 @@ impl Verifier {
             Some(site) => self.gate.pay_again(&config, site, receipt, 1, clock::now()),
             None => PaidAgain::Lacking,
         });
-        if self.gate.mode() == Mode::Off {
-            return;
-        }
-        for site in &config.sites {
+        for site in config.sites.iter().filter(|site| self.gate.mode_of(site) != Mode::Off) {
             let (closable, silent) = (at_origin(&slow, site), self.origin_heads.of(site).silent());
             let (queued, queued_unpaid) = self.admissions.of(site).waiting();
             let unanswered =
