@@ -1,9 +1,13 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod challenge;
+mod colours;
 mod conditions;
 mod default_rules;
 mod document;
 mod limits;
+mod look;
+mod names;
 mod network_lists;
 mod networks;
 mod problem;
@@ -11,7 +15,11 @@ mod read;
 mod rules;
 mod sites;
 
+pub use challenge::{ChallengeTerms, PriceBounds};
+pub use colours::Stylesheet;
 pub use limits::Limits;
+pub use look::{Look, Words};
+pub use names::Canonical;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
@@ -19,9 +27,10 @@ use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use puzzle::{Algorithm, Credits, Difficulty, Shape};
+use puzzle::Credits;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Where the verifier listens.
@@ -101,33 +110,6 @@ pub enum Bind {
     Strict,
 }
 
-/// `[challenge]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChallengeTerms {
-    /// How long a challenge can be redeemed.
-    pub lifetime_seconds: NonZeroU16,
-    /// Sub-puzzles, 1 to 64.
-    pub count: u8,
-    /// Attempts per sub-puzzle at the floor price.
-    pub difficulty: Difficulty,
-    /// What the slowest supported phone may need at the ceiling.
-    pub max_solve_seconds: u32,
-}
-
-impl ChallengeTerms {
-    /// The floor price: attempts for a full clearance at the least.
-    #[must_use]
-    pub fn floor(&self) -> u64 {
-        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
-    }
-
-    /// The ceiling `w` of one challenge.
-    #[must_use]
-    pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
-    }
-}
-
 /// `[clearance]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClearanceTerms {
@@ -188,7 +170,7 @@ pub struct Config {
     pub pressure_dir: PathBuf,
     /// What is protected.
     pub sites: Vec<Site>,
-    /// What challenges ask.
+    /// What challenges ask, where a site says nothing else.
     pub challenge: ChallengeTerms,
     /// What clearances hold.
     pub clearance: ClearanceTerms,
@@ -202,6 +184,12 @@ pub struct Config {
     pub limits: Limits,
     /// What is odd but allowed, in plain words.
     pub warnings: Vec<String>,
+    /// Whether a change of the file, or of one that it names, is put in force by itself.
+    pub reload_on_change: bool,
+    /// Other files whose content counts as part of it.
+    pub files: Vec<PathBuf>,
+    /// Where each key stands first in the file, as `key` or `section.key`.
+    pub(crate) key_lines: BTreeMap<String, usize>,
 }
 
 impl Config {
@@ -211,10 +199,8 @@ impl Config {
     /// All problems at once, each with its line and what to write instead.
     pub fn load(file: &std::path::Path) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Problems::one(
-                file,
-                Problem::of_file(format!("cannot be read: {error}"), "check the path and its permissions"),
-            )
+            let message = format!("cannot be read: {error}");
+            Problems::one(file, Problem::of_file(message, "check the path and its permissions"))
         })?;
         Self::parse(&text, file)
     }
@@ -238,6 +224,12 @@ impl Config {
     #[must_use]
     pub fn origin_requests_max_of(&self, site: &Site) -> Option<u32> {
         site.origin_requests_max.map(|max| max.div_ceil(self.verifiers.get()))
+    }
+
+    /// What a site's challenges ask.
+    #[must_use]
+    pub fn challenge_of(&self, site: &Site) -> ChallengeTerms {
+        self.challenge.within(site.bounds)
     }
 
     /// What is kept for a rule in a second at this verifier, in credits.

@@ -1,6 +1,6 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
-use crate::config::{Beside, Bind, Config, Mode, OnFailure, Site};
+use crate::config::{Beside, Bind, Config, Mode, OnFailure, PriceBounds, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
 use puzzle::Credits;
@@ -24,6 +24,9 @@ pub fn explain(config: &Config) -> String {
             |origin| format!("passes requests on to http://{}", origin.authority),
         );
         say(format!("site `{}` ({hosts}): {origin}", site.name));
+        for line in names_and_look(config, site) {
+            say(line);
+        }
     }
     let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
     say(match &config.beside {
@@ -40,7 +43,7 @@ pub fn explain(config: &Config) -> String {
     });
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
-        Mode::Off => "mode off: nothing but `deny` rules acts".to_owned(),
+        Mode::Off => "mode off on every site: nothing but `deny` rules acts".to_owned(),
         Mode::Auto => format!(
             "mode auto: nothing is asked until a site is overloaded; then every page of it needs work, at least {floor} \
              attempts for a full clearance"
@@ -81,6 +84,12 @@ pub fn explain(config: &Config) -> String {
         OnFailure::Open => "without randomness from the system, requests pass".to_owned(),
         OnFailure::Closed => "without randomness from the system, requests are refused".to_owned(),
     });
+    say(if config.reload_on_change {
+        "a change of this file, or of one that it names, comes into force by itself".to_owned()
+    } else {
+        "a change of this file comes into force with SIGHUP or POST /reload".to_owned()
+    });
+    say(TURNED_OFF.to_owned());
     for warning in &config.warnings {
         say(format!("warning: {warning}"));
     }
@@ -110,6 +119,43 @@ fn rule_told(config: &Config, number: usize, rule: &Rule) -> String {
     let built_in = if rule.built_in { "built in, " } else { "" };
     let name = rule.name.as_ref().map(|name| format!(" ({built_in}`{name}`)")).unwrap_or_default();
     format!("rule {}{name}: {} {acts}{least}{raises}", number + 1, rule.conditions)
+}
+
+/// The one line that takes everything back.
+const TURNED_OFF: &str = "to turn everything off: `portcullis mode off`, at once and on every site; or mode = \"off\" at the \
+                          top of this file; beside nginx, to leave it altogether: take out the one `include` line and \
+                          reload nginx";
+
+/// What a site says of itself beyond its origin: mode and price of its own, the one address, who gets its cookie, its look.
+fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
+    let name = &site.name;
+    let mut lines = Vec::new();
+    if let Some(mode) = site.mode.filter(|_| config.mode != Mode::Off) {
+        lines.push(format!("`{name}` has a mode of its own: {}", mode.name()));
+    }
+    if site.bounds != PriceBounds::default() {
+        let terms = config.challenge_of(site);
+        lines.push(format!(
+            "`{name}` has a price of its own: {} attempts for a full clearance at the floor, {} in one challenge at the most",
+            terms.floor(),
+            terms.ceiling()
+        ));
+    }
+    if let Some(canonical) = &site.canonical {
+        let origin = &canonical.origin;
+        lines.push(format!(
+            "whoever comes to `{name}` by another host or scheme is sent to {origin} (308), in every mode"
+        ));
+    }
+    if let Some(domain) = &site.cookie_domain {
+        lines.push(format!("clearances of `{name}` are sent to every host of {domain}"));
+    }
+    let own = [("words", site.look.words != Words::default()), ("colours", site.look.stylesheet.is_some())];
+    let own: Vec<&str> = own.into_iter().filter_map(|(what, is_own)| is_own.then_some(what)).collect();
+    if !own.is_empty() {
+        lines.push(format!("the page of `{name}` has {} of its own", own.join(" and ")));
+    }
+    lines
 }
 
 /// What passes unpaid while others pay: rules, preflights, browsers without script.

@@ -194,6 +194,16 @@ impl Gate {
         }
     }
 
+    /// The mode in force for a site: its own, unless everything is off.
+    #[must_use]
+    pub fn mode_of(&self, site: &Site) -> Mode {
+        match (self.mode(), site.mode) {
+            (Mode::Off, _) => Mode::Off,
+            (_, Some(own)) => own,
+            (of_all, None) => of_all,
+        }
+    }
+
     /// Sets the mode.
     pub fn set_mode(&self, mode: Mode) {
         self.mode.store(mode as u8, Ordering::Relaxed);
@@ -294,7 +304,7 @@ impl Gate {
     ) -> Option<Challenge> {
         let secrets = self.secrets.load();
         let keys = secrets.keys.signing(now)?;
-        let terms = &config.challenge;
+        let terms = config.challenge_of(site);
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;

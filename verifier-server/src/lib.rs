@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod gate;
+pub mod html;
 pub mod http;
 pub mod load;
 pub mod operator;

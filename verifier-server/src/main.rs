@@ -4,6 +4,7 @@ use clap::Parser;
 use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_server::cli::{Arguments, Command};
 use verifier_server::config::Config;
@@ -70,7 +71,10 @@ async fn serve(file: &Path) -> ExitCode {
     }
     loop {
         tokio::select! {
-            _ = hangups.recv() => running.reload.run_logged(),
+            _ = hangups.recv() => {
+                let reload = Arc::clone(&running.reload);
+                tokio::task::spawn_blocking(move || reload.run_logged());
+            }
             _ = terminations.recv() => break,
             _ = tokio::signal::ctrl_c() => break,
         }

@@ -75,8 +75,9 @@ fn site_line(site: &Value) -> String {
     let why = if why.is_empty() { String::new() } else { format!(" by {}", why.join(", ")) };
     let demand = &site["demand"];
     format!(
-        "site       {}: {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
+        "site       {}: mode {}, {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
         site["name"].as_str().unwrap_or("?"),
+        site["mode"].as_str().unwrap_or("?"),
         site["state"].as_str().unwrap_or("?"),
         site["price"],
         demand["offered_credits_per_second"],

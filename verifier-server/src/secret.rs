@@ -22,9 +22,25 @@ pub struct SecretError {
 /// # Errors
 /// If the file cannot be read or made, is open to others, or holds anything but one or two masters.
 pub fn masters(path: &Path) -> Result<Masters, SecretError> {
-    let text = read_or_make(path, || {
-        random::bytes::<32>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
-    })?;
+    parse_masters(
+        path,
+        &read_or_make(path, || {
+            random::bytes::<32>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
+        })?,
+    )
+}
+
+/// Reads the masters of a verifier that runs. A file that is gone for a moment, while somebody replaces it, is not made
+/// anew: with another secret everything that was bought would be worthless.
+///
+/// # Errors
+/// As [`masters`], and if there is no file.
+pub fn known_masters(path: &Path) -> Result<Masters, SecretError> {
+    let gone = || Err("there is no such file; one is only made at a start".to_owned());
+    parse_masters(path, &read_or_make(path, gone)?)
+}
+
+fn parse_masters(path: &Path, text: &str) -> Result<Masters, SecretError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let masters: Option<Vec<Master>> = lines.map(master).collect();
     match masters.as_deref() {
@@ -93,8 +109,11 @@ mod tests {
         let made = masters(&path).expect("made");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(masters(&path).expect("read").signing.0, made.signing.0);
+        assert_eq!(known_masters(&path).expect("read").signing.0, made.signing.0);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
         assert!(masters(&path).is_err());
+        fs::remove_file(&path).expect("removed");
+        assert!(known_masters(&path).is_err() && !path.exists(), "a verifier that runs makes no secret");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
 use crate::http::{BindError, Listener, Server, Verifier, serve};
-use crate::reload::Reload;
+use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
 use crate::{clock, profile_keeper, random, restrict};
@@ -43,7 +43,7 @@ pub struct Running {
     /// The server.
     pub server: Server,
     /// Reads the configuration again.
-    pub reload: Reload,
+    pub reload: Arc<Reload>,
     /// Where it listens: visitors' addresses first, the admin's last.
     pub addresses: Vec<String>,
     state_dir: Option<PathBuf>,
@@ -76,13 +76,13 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
     verifier.gate.begin(&config);
     resume(&verifier, &config);
-    let reload = |verifier: &Arc<Verifier>| Reload { file: file.to_owned(), verifier: Arc::clone(verifier) };
-    let admin = Arc::new(Admin { reload: reload(&verifier), token, hosts });
+    let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
+    let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
+    tokio::spawn(reload::follow(Arc::clone(&reload)));
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
     }
-    let reload = reload(&verifier);
     Ok(Running { server: serve(verifier, listeners), reload, addresses, state_dir })
 }
 

@@ -18,6 +18,13 @@ export class View {
   #request = part('p', 'request', this.#card);
   #live = part('p', 'live', document.body);
   #announced = 0;
+  /**
+   * The site's own words, in a language of their own; the small page brings none.
+   *
+   * @type {Partial<Record<TextKey, string>>}
+   */
+  #own = { title: this.#title.textContent, lead: this.#lead.textContent };
+  #language = this.#title.lang;
 
   /**
    * @param {string} requestId
@@ -60,8 +67,8 @@ export class View {
       delete dataset.failure;
     }
     const values = { host: this.#host };
-    document.title = this.#title.textContent = say(title, values);
-    this.#lead.textContent = say(lead, values);
+    document.title = this.#say(this.#title, title);
+    this.#say(this.#lead, lead);
     this.#status.textContent = status ? say(status, values) : '';
     this.#bar.hidden = !/^(starting|solving|waiting|verifying)$/.test(state);
     this.#action.hidden = !action;
@@ -69,6 +76,18 @@ export class View {
       this.#action.dataset.action = action;
       this.#action.textContent = say(action);
     }
+  }
+
+  /**
+   * @param {HTMLElement} part
+   * @param {TextKey} key
+   */
+  #say(part, key) {
+    const own = this.#own[key];
+    if (this.#language) {
+      part.lang = own ? this.#language : 'en';
+    }
+    return (part.textContent = own || say(key, { host: this.#host }));
   }
 
   /** @param {Progress} progress */

@@ -2,22 +2,36 @@
 
 use super::Problem;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::num::IntErrorKind;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The file's text and the problems found so far.
+/// The file's text and what was found in it so far.
 pub(super) struct Document<'t> {
     text: &'t str,
     /// Where each line ends.
     line_ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    /// Where each key stands first, as `key` or `section.key`.
+    key_lines: RefCell<BTreeMap<String, usize>>,
+    /// Other files that count as part of it.
+    files: RefCell<Vec<PathBuf>>,
+}
+
+/// What is left of a document that was read.
+pub(super) struct Findings {
+    pub(super) problems: Vec<Problem>,
+    pub(super) key_lines: BTreeMap<String, usize>,
+    pub(super) files: Vec<PathBuf>,
 }
 
 impl<'t> Document<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, line_ends: text.match_indices('\n').map(|(end, _)| end).collect(), problems: RefCell::default() }
+        let line_ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { text, line_ends, problems: RefCell::default(), key_lines: RefCell::default(), files: RefCell::default() }
     }
 
     /// Parses the text; every syntax error becomes a problem.
@@ -34,8 +48,9 @@ impl<'t> Document<'t> {
         self.problems.borrow_mut().push(Problem::at(line, message, remedy));
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    pub(super) fn into_findings(self) -> Findings {
+        let (problems, key_lines) = (self.problems.into_inner(), self.key_lines.into_inner());
+        Findings { problems, key_lines, files: self.files.into_inner() }
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -69,10 +84,19 @@ impl<'d, 't> Section<'d, 't> {
         self.entries.get(key).is_some()
     }
 
+    /// Notes a file whose content counts as the configuration's: when it changes, that is a new configuration.
+    pub(super) fn names_file(&self, file: &Path) {
+        self.document.files.borrow_mut().push(file.to_owned());
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Lined<DeValue<'t>>> {
         self.known.push(key);
         let value = self.entries.remove(key)?;
-        Some(self.lined(value))
+        let value = self.lined(value);
+        let section = self.name.trim_matches(['[', ']']);
+        let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+        self.document.key_lines.borrow_mut().entry(path).or_insert(value.line);
+        Some(value)
     }
 
     fn lined(&self, value: Spanned<DeValue<'t>>) -> Lined<DeValue<'t>> {
@@ -197,7 +221,9 @@ impl<'d, 't> Section<'d, 't> {
                 (line, DeTable::new())
             }
         };
-        Section { document: self.document, line, name: format!("[{key}]"), entries, known: Vec::new() }
+        let parent = self.name.trim_matches(['[', ']']);
+        let name = if parent.is_empty() { format!("[{key}]") } else { format!("[{parent}.{key}]") };
+        Section { document: self.document, line, name, entries, known: Vec::new() }
     }
 
     /// The tables `[[key]]`, in order.

@@ -4,11 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// One thing that is wrong, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
-    line: Option<usize>,
-    message: String,
-    remedy: String,
+    /// The line it stands on, counted from 1; `None` where it is of the whole file.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to write or do instead.
+    pub remedy: String,
 }
 
 impl Problem {
@@ -28,16 +31,46 @@ impl Problem {
 pub struct Problems {
     file: PathBuf,
     problems: Vec<Problem>,
+    /// Other files that it names.
+    files: Vec<PathBuf>,
 }
 
 impl Problems {
     pub(super) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line);
-        Self { file: file.to_owned(), problems }
+        Self { file: file.to_owned(), problems, files: Vec::new() }
+    }
+
+    /// The same of a configuration that names other files.
+    pub(super) fn naming(self, files: Vec<PathBuf>) -> Self {
+        Self { files, ..self }
     }
 
     pub(super) fn one(file: &Path, problem: Problem) -> Self {
         Self::new(file, vec![problem])
+    }
+
+    /// Keys of a file that is right but cannot be put in force while the process runs: each with its line, if it is
+    /// written there, and what is in force.
+    pub(crate) fn needing_restart(file: &Path, keys: Vec<(&str, Option<usize>, String)>) -> Self {
+        let problems = keys.into_iter().map(|(key, line, in_force)| Problem {
+            line,
+            message: format!("`{key}` is only read at the start, and has changed"),
+            remedy: format!("restart to change it, or set it back: {in_force} is in force"),
+        });
+        Self::new(file, problems.collect())
+    }
+
+    /// Each of them, in the order of their lines.
+    #[must_use]
+    pub fn all(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The other files that the configuration names, as far as it could be read.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// How many there are.

@@ -1,7 +1,7 @@
 //! From the file's keys to the checked configuration.
 
 use super::conditions::Shared;
-use super::document::{Document, Lined, Section};
+use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
@@ -9,14 +9,14 @@ use super::{
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use puzzle::{Credits, Difficulty, Shape};
+use puzzle::Credits;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// Longest life of a clearance: with the challenge's own hour the keys of two days back still reach it.
 const CLEARANCE_SECONDS_MAX: u64 = 86_400;
-const CHALLENGE_SECONDS_MAX: u64 = 3_600;
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
 const DEFAULT_ADMIN: &str = "127.0.0.1:9090";
 const DEFAULT_PRESSURE: &str = "/proc/pressure";
@@ -31,8 +31,12 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
         root.finish();
         config
     };
-    let problems = document.into_problems();
-    if problems.is_empty() { Ok(config) } else { Err(Problems::new(file, problems)) }
+    let Findings { problems, key_lines, files } = document.into_findings();
+    if problems.is_empty() {
+        Ok(Config { key_lines, files, ..config })
+    } else {
+        Err(Problems::new(file, problems).naming(files))
+    }
 }
 
 fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
@@ -50,6 +54,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
     let secret_file =
         root.string("secret_file", "portcullis.secret").map_or_else(|| folder.join("portcullis.secret"), path);
+    root.names_file(&secret_file);
     let admin_token_file = root.string("admin_token_file", "admin.token").map_or_else(
         || {
             state_dir
@@ -65,19 +70,32 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let verifiers = NonZeroU32::new(verifiers).unwrap_or(NonZeroU32::MIN);
     let table_mib = whole(root, "table_mib", 1..=65_536, 128);
     let base_path = base_path(root);
+    let reload_on_change = root.boolean("reload_on_change").unwrap_or(true);
     let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
     let limits = Limits::read(root.section("limits"));
-    let challenge = challenge(root, &mut warnings);
+    let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
     let ticket = ticket(root);
-    let sites = Site::read_all(root, beside.as_ref());
+    let sites = Site::read_all(root, beside.as_ref(), challenge, &mut warnings);
+    // What a rule asks is asked on every site.
+    let lowest =
+        sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);
     let shared = Shared::new(folder);
-    let mut around = Around { challenge: &challenge, clearance: &clearance, sites: &sites, shared };
+    let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared };
     let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
-    if mode == Mode::Auto {
-        warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
+    if mode == Mode::Off {
+        warnings.extend(sites.iter().filter(|site| site.mode.is_some()).map(|site| {
+            format!(
+                "mode = \"off\" at the top turns everything off: the mode of the site `{}` has no effect",
+                site.name
+            )
+        }));
+    }
+    {
+        let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
+        warnings.extend(sites.iter().filter(auto).filter(|site| !site.tells_capacity()).map(|site| {
             format!(
                 "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
                  its gate, and its price never rises above the floor; write capacity_per_second in its [[site]]",
@@ -107,6 +125,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         table_mib,
         secret_file,
         base_path,
+        reload_on_change,
         log: log.unwrap_or(tracing::Level::INFO),
         pressure_dir,
         sites,
@@ -117,11 +136,18 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         known_networks,
         limits,
         warnings,
+        key_lines: BTreeMap::new(),
+        files: Vec::new(),
     }
 }
 
 /// A whole number of 32 bits; the range is the caller's and lies within them.
-fn whole(section: &mut Section<'_, '_>, key: &'static str, range: std::ops::RangeInclusive<u64>, default: u32) -> u32 {
+pub(super) fn whole(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+    default: u32,
+) -> u32 {
     section.integer(key, range).and_then(|found| u32::try_from(found.value).ok()).unwrap_or(default)
 }
 
@@ -220,33 +246,6 @@ fn base_path(root: &mut Section<'_, '_>) -> String {
         root.problem(text.line, message, "write a path with both slashes, for example \"/.portcullis/\"");
         default
     }
-}
-
-fn challenge(root: &mut Section<'_, '_>, warnings: &mut Vec<String>) -> ChallengeTerms {
-    let mut section = root.section("challenge");
-    let lifetime = section.integer("lifetime_seconds", 1..=CHALLENGE_SECONDS_MAX).map_or(300, |found| found.value);
-    let count = section.integer("count", 1..=u64::from(Shape::COUNT_MAX)).map_or(8, |found| found.value);
-    let difficulty = section.integer("difficulty", 1..=u64::from(u32::MAX));
-    let line = difficulty.as_ref().map_or(section.line, |found| found.line);
-    let difficulty = difficulty.and_then(|found| u32::try_from(found.value).ok()).unwrap_or(32_768);
-    let terms = ChallengeTerms {
-        lifetime_seconds: u16::try_from(lifetime).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN),
-        count: u8::try_from(count).unwrap_or(Shape::COUNT_MAX),
-        difficulty: Difficulty::new(difficulty).unwrap_or(Difficulty::MIN),
-        max_solve_seconds: whole(&mut section, "max_solve_seconds", 1..=240, 15),
-    };
-    let (floor, ceiling) = (terms.floor(), terms.ceiling());
-    if floor > 10 * ceiling {
-        let most = 10 * ceiling / u64::from(terms.count);
-        let message = format!("the floor price, {floor} attempts, is more than ten times the ceiling of {ceiling}");
-        section.problem(line, message, format!("write difficulty = {most} or less, or a larger max_solve_seconds"));
-    } else if floor > ceiling {
-        warnings.push(format!(
-            "the floor price, {floor} attempts, is above the ceiling of {ceiling}: one challenge buys less than a full clearance"
-        ));
-    }
-    section.finish();
-    terms
 }
 
 fn ticket(root: &mut Section<'_, '_>) -> TicketTerms {

@@ -1,7 +1,9 @@
 //! `[[site]]`: what is protected.
 
-use super::Beside;
 use super::document::{Lined, Section};
+use super::look::Look;
+use super::names::{Canonical, cookie_domain, sharing_warning};
+use super::{Beside, ChallengeTerms, Mode, PriceBounds};
 use hyper::Uri;
 use hyper::http::uri::{Authority, Scheme};
 use puzzle::Credits;
@@ -88,6 +90,16 @@ pub struct Site {
     pub origin_requests_max: Option<u32>,
     /// An address that is asked now and then, and whose delay tells how the site does.
     pub probe_url: Option<Uri>,
+    /// Its own mode; `None` where it is that of the whole verifier.
+    pub mode: Option<Mode>,
+    /// Bounds of its price where they are its own.
+    pub bounds: PriceBounds,
+    /// The one address under which it wants to be visited.
+    pub canonical: Option<Canonical>,
+    /// The domain whose hosts all get its clearances.
+    pub cookie_domain: Option<String>,
+    /// Words and colours of its pages.
+    pub look: Look,
     /// By which 16 bits an entry of the table remembers the site.
     pub mark: u16,
 }
@@ -119,8 +131,13 @@ impl Site {
         u16::from_be_bytes([digest[0], digest[1]])
     }
 
-    /// Reads all sites.
-    pub(super) fn read_all(root: &mut Section<'_, '_>, beside: Option<&Beside>) -> Vec<Self> {
+    /// Reads all sites; `terms` are those of the whole verifier.
+    pub(super) fn read_all(
+        root: &mut Section<'_, '_>,
+        beside: Option<&Beside>,
+        terms: ChallengeTerms,
+        warnings: &mut Vec<String>,
+    ) -> Vec<Self> {
         let sections = root.sections("site");
         if sections.is_empty() {
             let remedy = "write at least:\n        [[site]]\n        origin = \"http://127.0.0.1:3000\"";
@@ -129,7 +146,7 @@ impl Site {
         let mut sites: Vec<Self> = Vec::new();
         for section in sections {
             let line = section.line;
-            let site = Self::read(section, sites.len(), beside, root);
+            let site = Self::read(section, sites.len(), beside, terms, warnings, root);
             for other in &sites {
                 other.clash(&site, line, root);
             }
@@ -138,7 +155,14 @@ impl Site {
         sites
     }
 
-    fn read(mut section: Section<'_, '_>, index: usize, beside: Option<&Beside>, root: &Section<'_, '_>) -> Self {
+    fn read(
+        mut section: Section<'_, '_>,
+        index: usize,
+        beside: Option<&Beside>,
+        terms: ChallengeTerms,
+        warnings: &mut Vec<String>,
+        root: &Section<'_, '_>,
+    ) -> Self {
         let default_name = || if index == 0 { "main".to_owned() } else { format!("site-{}", index + 1) };
         let name = section.string("name", "main").filter(|name| Self::name_fits(name, root));
         let name = name.map_or_else(default_name, |name| name.value);
@@ -188,8 +212,27 @@ impl Site {
             }
             plain
         });
+        let mode = section.choice("mode", &["off", "auto", "on"], Mode::parse);
+        let bounds = terms.read_bounds(&mut section, &format!(" of the site `{name}`"), warnings);
+        let canonical = Canonical::read(&mut section, &hosts, beside.is_some());
+        let cookie_domain = cookie_domain(&mut section, &hosts);
+        warnings.extend(cookie_domain.as_ref().map(|domain| sharing_warning(&name, domain)));
+        let look = Look::read(&mut section, &name, warnings);
         section.finish();
-        Self { mark: Self::mark_of(&name), name, hosts, origin, capacity_per_second, origin_requests_max, probe_url }
+        Self {
+            mark: Self::mark_of(&name),
+            name,
+            hosts,
+            origin,
+            capacity_per_second,
+            origin_requests_max,
+            probe_url,
+            mode,
+            bounds,
+            canonical,
+            cookie_domain,
+            look,
+        }
     }
 
     fn name_fits(name: &Lined<String>, root: &Section<'_, '_>) -> bool {

@@ -1,7 +1,7 @@
 //! The price of the site and of its routes (PROTOCOL §3).
 
 use super::policy::{Action, Route};
-use crate::config::{Config, Mode};
+use crate::config::{ChallengeTerms, Mode};
 
 /// What things cost at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub struct Quote {
 }
 
 impl Pricing {
-    /// The prices under `config` in `mode`, where the controller's price is `by_load`, or none while it is open.
-    pub(super) fn of(config: &Config, mode: Mode, by_load: Option<u64>) -> Self {
-        let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
+    /// The prices under `terms` in `mode`, where the controller's price is `by_load`, or none while it is open.
+    pub(super) fn of(terms: ChallengeTerms, mode: Mode, by_load: Option<u64>) -> Self {
+        let (floor, ceiling) = (terms.floor(), terms.ceiling());
         // The configuration may have changed since the last step.
         let held = |price: u64| price.clamp(floor, ceiling.saturating_mul(10).max(floor));
         let price = match mode {

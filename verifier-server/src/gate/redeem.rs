@@ -76,7 +76,7 @@ impl Gate {
         let solution = Solution::parse(solution, challenge.shape())?;
         // The price of this moment is the same for all that follows.
         let pricing = self.pricing(config, site);
-        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && pricing.price == 0);
+        let asks_nothing = self.mode_of(site) == Mode::Off || (!challenge.standing() && pricing.price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
@@ -128,12 +128,13 @@ impl Gate {
         if challenge.standing() && self.table.standing() >= slots / 4 {
             return Err(Refusal::Busy);
         }
+        let terms = config.challenge_of(order.site);
         let sale = Sale {
             full: config.clearance.full,
             price: order.price,
             multiplier: self.memory.multiplier(buyer, now),
-            ceiling: config.challenge.ceiling(),
-            table_price: table_price(config.challenge.floor(), used, slots),
+            ceiling: terms.ceiling(),
+            table_price: table_price(terms.floor(), used, slots),
             tenth_at_least: crowded,
         };
         let bought = sale.buy(challenge.shape().work(), challenge.standing()).ok_or(Refusal::Outpriced)?;

@@ -34,7 +34,7 @@ pub struct SiteGate {
     went_down_at: AtomicU32,
     /// Whether networks above their own cap are challenged while it is open.
     crowded: AtomicBool,
-    /// Whether it is closed, or any signal says that the site is overloaded: no time to learn what is usual.
+    /// Whether it is closed, in mode `on` too, or any signal says that the site is overloaded: no time to learn what is usual.
     strained: AtomicBool,
 }
 
@@ -57,12 +57,12 @@ impl SiteGate {
     }
 
     /// What requests read from now on.
-    fn publish(&self, controller: &Controller, now: Duration) {
+    fn publish(&self, controller: &Controller, mode: Mode, now: Duration) {
         self.price.store(controller.price(), Ordering::Relaxed);
         self.closed.store(controller.state() != State::Calm, Ordering::Relaxed);
         let crowded = controller.crowded(now);
         self.crowded.store(crowded, Ordering::Relaxed);
-        let strained = controller.state() != State::Calm || controller.overload().any() || crowded;
+        let strained = mode == Mode::On || controller.state() != State::Calm || controller.overload().any() || crowded;
         self.strained.store(strained, Ordering::Relaxed);
     }
 }
@@ -132,14 +132,14 @@ impl Gate {
     /// What things cost now at a site.
     #[must_use]
     pub fn pricing(&self, config: &Config, site: &Site) -> Pricing {
-        self.sites.with(site, |state| self.pricing_by(config, state))
+        self.sites.with(site, |state| self.pricing_by(config, site, state))
     }
 
     /// What things cost now at a site for a client network: more than [`Gate::pricing`] while it is above its own cap.
     #[must_use]
     pub fn pricing_for(&self, config: &Config, site: &Site, network: ClientNetwork, now: UnixSeconds) -> Pricing {
         self.sites.with(site, |state| {
-            let pricing = self.pricing_by(config, state);
+            let pricing = self.pricing_by(config, site, state);
             let above_cap = state.crowded.load(Ordering::Relaxed)
                 && pricing.price == 0
                 && state.load.demand.is_above_cap(&Nested::of(network), now);
@@ -147,10 +147,10 @@ impl Gate {
         })
     }
 
-    fn pricing_by(&self, config: &Config, state: &SiteGate) -> Pricing {
-        let mode = self.mode();
+    fn pricing_by(&self, config: &Config, site: &Site, state: &SiteGate) -> Pricing {
+        let mode = self.mode_of(site);
         let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
-        Pricing::of(config, mode, closed.then(|| state.price.load(Ordering::Relaxed)))
+        Pricing::of(config.challenge_of(site), mode, closed.then(|| state.price.load(Ordering::Relaxed)))
     }
 
     /// Whether the controller closed the gate of a site a moment ago: pages that began before are finished.
@@ -163,13 +163,14 @@ impl Gate {
     #[must_use]
     pub fn slots(&self, config: &Config, site: &Site) -> (u32, bool) {
         let state = self.sites.of(site);
-        let closed = self.mode() == Mode::On || state.closed.load(Ordering::Relaxed);
-        let slots = match self.mode() {
+        let mode = self.mode_of(site);
+        let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
+        let slots = match mode {
             Mode::Off => u32::MAX,
             Mode::Auto | Mode::On if closed => state.load.slots(),
             Mode::Auto | Mode::On => state.load.slots().max(OPEN_SLOTS_MIN),
         };
-        let told = config.origin_requests_max_of(site).filter(|_| self.mode() != Mode::Off);
+        let told = config.origin_requests_max_of(site).filter(|_| mode != Mode::Off);
         (slots.min(told.unwrap_or(u32::MAX)), closed)
     }
 
@@ -184,20 +185,21 @@ impl Gate {
         second: UnixSeconds,
     ) -> Vec<String> {
         self.sites.by_site.keep_only(config);
-        let terms = Terms { floor: config.challenge.floor(), ceiling: config.challenge.ceiling() };
         let mut changed = Vec::new();
         for site in &config.sites {
-            let state = self.sites.of(site);
+            let (state, mode) = (self.sites.of(site), self.mode_of(site));
+            let terms = config.challenge_of(site);
+            let terms = Terms { floor: terms.floor(), ceiling: terms.ceiling() };
             let mut controller = state.controller();
             let before = controller.state();
-            let gated = before != State::Calm || self.mode() == Mode::On;
+            let gated = before != State::Calm || mode == Mode::On;
             let (capacity, requests_max) = (config.capacity_of(site), config.origin_requests_max_of(site));
             let told = Told { capacity, requests_max };
             let measured = state.load.step(&told, gated, surroundings, elapsed, second);
-            controller.step(self.mode(), terms, &measured, now, elapsed);
+            controller.step(mode, terms, &measured, now, elapsed);
             let capacity = measured.capacity.map(Capacity::credits_per_second);
             state.supplies.step(config, capacity, elapsed.as_secs_f64());
-            state.publish(&controller, now);
+            state.publish(&controller, mode, now);
             if before == State::Calm && controller.state() != State::Calm {
                 state.went_down_at.store(second.0, Ordering::Relaxed);
             }
@@ -256,19 +258,20 @@ impl Gate {
             self.set_mode(mode);
         }
         let lately = second.since(UnixSeconds(saved.written_at)) < RESUMED_WITHIN_SECONDS;
-        let terms = (config.challenge.floor(), config.challenge.ceiling().saturating_mul(10));
         for (site, kept) in config.sites.iter().filter_map(|site| {
             let kept = saved.sites.iter().find(|kept| kept.name == site.name)?;
             Some((site, kept))
         }) {
-            let state = self.sites.of(site);
+            let (state, mode) = (self.sites.of(site), self.mode_of(site));
+            let terms = config.challenge_of(site);
+            let terms = (terms.floor(), terms.ceiling().saturating_mul(10));
             if let Some(capacity) = kept.capacity {
                 state.load.remember_capacity(capacity);
             }
-            if kept.closed && lately && self.mode() != Mode::Off {
+            if kept.closed && lately && mode != Mode::Off {
                 let price = kept.price.clamp(terms.0, terms.1.max(terms.0));
                 let controller = Controller::resumed(price, Duration::from_secs(kept.hold_seconds.into()), now);
-                state.publish(&controller, now);
+                state.publish(&controller, mode, now);
                 *state.controller() = controller;
             }
         }

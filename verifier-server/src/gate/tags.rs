@@ -44,21 +44,21 @@ impl TagSource for OfSite<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use puzzle::{Master, UnixSeconds};
+    use std::path::Path;
 
     #[test]
     fn each_site_has_its_own_tag_under_each_key_also_where_two_share_a_place() {
         let now = UnixSeconds(1_800_000_000);
         let ring = KeyRing::new(&Master([1; 32]), Some(&Master([2; 32])), now);
         let tags = SiteTags::default();
+        let text = "[[site]]\norigin = \"http://127.0.0.1:1\"";
+        let config = Config::parse(text, Path::new("test.toml")).expect("a configuration");
         let sites = [("main", 3), ("other", 19)].map(|(name, mark)| Site {
             name: name.into(),
             mark,
-            hosts: Vec::new(),
-            origin: None,
-            capacity_per_second: None,
-            origin_requests_max: None,
-            probe_url: None,
+            ..config.sites[0].clone()
         });
         for _ in 0..2 {
             for site in &sites {

@@ -32,7 +32,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the admin listener works on.
 pub struct Admin {
     /// Reads the configuration again, and holds the verifier.
-    pub reload: Reload,
+    pub reload: Arc<Reload>,
     /// What writes need, and everything from beyond loopback.
     pub token: String,
     /// Host names beyond loopback that may name this listener.
@@ -91,13 +91,7 @@ impl Admin {
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
             (&Method::GET, "/status") => json_answer(StatusCode::OK, &status::status(&self.reload.verifier)),
             (&Method::GET, "/metrics") => self.metrics(),
-            (&Method::POST, "/reload") => match self.reload.run() {
-                Ok(config) => {
-                    tracing::info!("reloaded over the admin listener");
-                    json_answer(StatusCode::OK, &json!({ "ok": true, "warnings": config.warnings }))
-                }
-                Err(error) => json_answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "error": error.to_string() })),
-            },
+            (&Method::POST, "/reload") => self.reload().await,
             (&Method::POST, "/mode") => {
                 let Some(mode) = read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) else {
                     let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}";
@@ -118,6 +112,27 @@ impl Admin {
                 json_answer(StatusCode::OK, &json!({ "ok": true, "lapses_after_seconds": lapses_after }))
             }
             _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" })),
+        }
+    }
+
+    /// Puts the file in force, or says why not: the same in the answer and in the log.
+    async fn reload(&self) -> Response<Full<Bytes>> {
+        let reload = Arc::clone(&self.reload);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let outcome = reload.run();
+            reload.log(&outcome);
+            outcome
+        });
+        match outcome.await {
+            Ok(Ok(reloaded)) => {
+                let (warnings, changes) = (&reloaded.config.warnings, reloaded.changes.lines());
+                json_answer(StatusCode::OK, &json!({ "ok": true, "warnings": warnings, "changes": changes }))
+            }
+            Ok(Err(error)) => {
+                let body = json!({ "error": error.to_string(), "problems": error.problems() });
+                json_answer(StatusCode::UNPROCESSABLE_ENTITY, &body)
+            }
+            Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error.to_string() })),
         }
     }
 

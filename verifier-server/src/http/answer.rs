@@ -165,6 +165,7 @@ impl<'a> Context<'a> {
             request_id: self.request_id,
             noscript: NoScript::new(offer.as_ref(), self.method == "GET", random::bytes().unwrap_or_default()),
             small,
+            look: &facts.site.look,
         };
         let mut response = html(StatusCode::TOO_MANY_REQUESTS, GATE_POLICY, page.render());
         if let Some(TicketOffer::New { ticket, wait_seconds }) = &offer {
@@ -204,7 +205,8 @@ impl<'a> Context<'a> {
         refresh_seconds: Option<u32>,
     ) -> Response<AnswerBody> {
         let (base, request_id) = (self.config.base_path.as_str(), self.request_id);
-        let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds };
+        let look = self.config.site_of(self.visitor.host()).map(|site| &site.look);
+        let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds, look };
         html(status, MESSAGE_POLICY, page.render())
     }
 
@@ -241,7 +243,8 @@ pub(super) fn message(
     text: &str,
 ) -> Response<AnswerBody> {
     let base = config.base_path.as_str();
-    let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds: None };
+    let page =
+        MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds: None, look: None };
     html(status, MESSAGE_POLICY, page.render())
 }
 

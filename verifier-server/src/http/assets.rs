@@ -1,6 +1,7 @@
 //! What browsers load, embedded: the solver, the script, the styles, with hashes in their names.
 
 use super::body::AnswerBody;
+use crate::config::Stylesheet;
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::{Response, StatusCode};
 
@@ -37,19 +38,31 @@ pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerB
     } else {
         (None, asset.identity)
     };
-    let mut response = Response::new(AnswerBody::bytes(bytes));
-    *response.status_mut() = StatusCode::OK;
+    let mut response = kept_for_ever(asset.content_type, AnswerBody::bytes(bytes));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert("content-security-policy", HeaderValue::from_static(SCRIPT_POLICY));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     Some(response)
+}
+
+/// A site's colours, which are too short to be compressed.
+pub(super) fn stylesheet(stylesheet: &Stylesheet) -> Response<AnswerBody> {
+    kept_for_ever("text/css; charset=utf-8", AnswerBody::bytes(stylesheet.css.clone()))
+}
+
+/// What has a hash of its content in its name.
+fn kept_for_ever(content_type: &'static str, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert("content-security-policy", HeaderValue::from_static(SCRIPT_POLICY));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
 }
 
 /// Whether `Accept-Encoding` names `coding` without forbidding it (RFC 9110 §12.5.3).

@@ -4,7 +4,7 @@ use super::answer::{Context, bare};
 use super::body::AnswerBody;
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::{Verifier, is_navigation, is_preflight, is_safe};
-use super::{clearances, cors, tickets};
+use super::{canonical, clearances, cors, tickets};
 use crate::clock;
 use crate::config::Config;
 use crate::gate::policy::Subject;
@@ -22,6 +22,8 @@ const GATE_HEADER: &str = "portcullis-gate";
 
 /// What it says where there was no room for a request that was paid for.
 const GATE_BUSY: &str = "busy";
+/// What it says otherwise: `gate` has the answer.
+const GATE_CLOSED: &str = "closed";
 
 /// Answers `check` and `gate`.
 pub(super) fn answer<B>(
@@ -54,6 +56,9 @@ fn check<B>(
     asked: Asked<'_>,
     request: &Request<B>,
 ) -> Response<AnswerBody> {
+    if canonical::redirect(config, visitor, asked.target).is_some() {
+        return refused(GATE_CLOSED);
+    }
     let decision = with_facts(config, visitor, asked, request, |facts| {
         let met = verifier.gate.meet(config, facts, clock::now());
         if let Some(receipt) = &met.receipt {
@@ -62,17 +67,21 @@ fn check<B>(
         verifier.note_decided(config, &facts.route, &met, shown_id(asked));
         met.decision
     });
-    let refused = match decision {
+    let why = match decision {
         Some(Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid) => {
             let mut response = Response::new(AnswerBody::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             return response;
         }
         Some(Decision::Busy) => GATE_BUSY,
-        None | Some(Decision::Challenged | Decision::Denied) => "closed",
+        None | Some(Decision::Challenged | Decision::Denied) => GATE_CLOSED,
     };
+    refused(why)
+}
+
+fn refused(why: &'static str) -> Response<AnswerBody> {
     let mut response = bare(StatusCode::UNAUTHORIZED);
-    response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(refused));
+    response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(why));
     response
 }
 
@@ -84,6 +93,9 @@ fn gate<B>(
     asked: Asked<'_>,
     request: &Request<B>,
 ) -> Response<AnswerBody> {
+    if let Some(redirect) = canonical::redirect(config, visitor, asked.target) {
+        return redirect;
+    }
     let headers = request.headers();
     let context = Context::of_asked(verifier, config, visitor, shown_id(asked), headers, asked.method);
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
@@ -130,7 +142,7 @@ fn with_facts<B, R>(
         method: Some(asked.method),
         headers: Some(request.headers()),
     };
-    let ids = clearances::of(request.headers(), &method, visitor.scheme);
+    let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
     Some(act(&RequestFacts {
         site,

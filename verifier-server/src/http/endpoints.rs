@@ -106,7 +106,14 @@ pub(super) async fn answer(
         "challenge" => challenge(&call, &query),
         "clearance" => clearance(&call, &parts.headers),
         "verify" => verify::answer(&call, &parts.headers, body).await,
-        name => return assets::answer(name, &parts.headers).unwrap_or_else(|| not_found(request_id)),
+        name => {
+            let stylesheet = site.look.stylesheet.as_ref().filter(|stylesheet| stylesheet.name == name);
+            let found = match stylesheet {
+                Some(stylesheet) => Some(assets::stylesheet(stylesheet)),
+                None => assets::answer(name, &parts.headers),
+            };
+            return found.unwrap_or_else(|| not_found(request_id));
+        }
     };
     cors::allow(&mut response, site, visitor, &parts.headers);
     response
@@ -133,7 +140,7 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
 
 /// `GET clearance`: whether a navigation to the wanted target would be admitted now.
 fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
-    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme);
+    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme, call.site);
     let facts = RequestFacts {
         site: call.site,
         route: call.route(Some("GET")),

@@ -2,6 +2,8 @@
 
 use super::assets::{GATE_SMALL_TEMPLATE, GATE_TEMPLATE, MESSAGE_TEMPLATE};
 use super::noscript::NoScript;
+use crate::config::Look;
+use crate::html::Html;
 use puzzle::Challenge;
 
 /// Policy of the challenge page: nothing but our own files, nothing inline, Trusted Types on. A frame of another site
@@ -26,6 +28,8 @@ pub(super) struct GatePage<'a> {
     pub(super) noscript: NoScript,
     /// For a network that fetches many pages: at most 640 bytes.
     pub(super) small: bool,
+    /// The site's words and colours; the small page has room for neither.
+    pub(super) look: &'a Look,
 }
 
 impl GatePage<'_> {
@@ -40,11 +44,21 @@ impl GatePage<'_> {
             "expires_in" => Some(self.expires_in.to_string()),
             "method" => Some(escaped(self.method)),
             "host" => Some(escaped(self.host)),
+            "title" => Some(self.look.words.title.to_string()),
+            "text" => Some(self.look.words.text.to_string()),
+            "language" => Some(self.language()),
+            "colours" => Some(colours(Some(self.look), self.base)),
             "request_id" => Some(escaped(self.request_id)),
             "noscript_refresh" => Some(self.noscript.refresh()),
             "noscript" => Some(if self.small { self.noscript.short_text() } else { self.noscript.text() }),
             _ => None,
         })
+    }
+
+    /// The attribute that names the language of the site's own words.
+    fn language(&self) -> String {
+        let language = self.look.words.language.as_ref();
+        language.map_or_else(String::new, |language| format!(" lang=\"{}\"", Html::of(language)))
     }
 }
 
@@ -58,6 +72,8 @@ pub(super) struct MessagePage<'a> {
     pub(super) request_id: &'a str,
     /// Seconds after which the page is fetched again.
     pub(super) refresh_seconds: Option<u32>,
+    /// The site's colours.
+    pub(super) look: Option<&'a Look>,
 }
 
 impl MessagePage<'_> {
@@ -72,6 +88,7 @@ impl MessagePage<'_> {
             "text" => Some(escaped(self.text)),
             "request_id" => Some(escaped(self.request_id)),
             "refresh" => Some(refresh.clone()),
+            "colours" => Some(colours(self.look, self.base)),
             _ => None,
         })
     }
@@ -91,33 +108,35 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     filled
 }
 
-/// Text as it may stand in HTML, in an attribute too.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    Html::of(text).to_string()
+}
+
+/// The link to a site's own colours, which come after ours.
+fn colours(look: Option<&Look>, base: &str) -> String {
+    let stylesheet = look.and_then(|look| look.stylesheet.as_ref());
+    stylesheet
+        .map_or_else(String::new, |stylesheet| format!("<link rel=\"stylesheet\" href=\"{base}{}\">", stylesheet.name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::gate::TicketOffer;
     use puzzle::{Algorithm, Audience, DayKeys, Difficulty, Master, NewChallenge, Purpose, Shape, UnixSeconds};
     use std::num::NonZeroU16;
+    use std::path::Path;
 
     const LONGEST_HOST: &str = "a-rather-long-name-of-a-campaign.example.org";
     const REQUEST_ID: &str = "00112233445566778899aabbccddeeff";
 
-    fn page(small: bool) -> String {
+    fn look(page: &str) -> Look {
+        let text = format!("[[site]]\norigin = \"http://127.0.0.1:1\"\n[site.page]\n{page}");
+        Config::parse(&text, Path::new("test.toml")).expect("a configuration").sites[0].look.clone()
+    }
+
+    fn page(small: bool, look: &Look) -> String {
         let now = UnixSeconds(1_800_000_000);
         let keys = DayKeys::derive(&Master([1; 32]), now.day());
         let challenge = keys.issue(&NewChallenge {
@@ -139,17 +158,37 @@ mod tests {
             request_id: REQUEST_ID,
             noscript: NoScript::new(Some(&TicketOffer::Wait { seconds: 3_600 }), true, [0]),
             small,
+            look,
         }
         .render()
     }
 
     #[test]
     fn pages_are_as_small_as_the_protocol_says() {
-        let (full, small) = (page(false), page(true));
+        let all = ["light", "dark"].map(|scheme| format!("[site.page.{scheme}]\ntone = \"#2a6180\"\n")).concat();
+        let longest = format!(
+            "title = \"{}\"\ntext = \"{}\"\nlanguage = \"{}\"\n{all}",
+            "\\\"".repeat(160 / 6),
+            "&".repeat(1_200 / 5),
+            "ab".repeat(4) + &"-abcdefgh".repeat(3)
+        );
+        let (full, small) = (page(false, &look(&longest)), page(true, &look(&longest)));
+        assert!(full.contains("href=\"/.portcullis/colours.") && !small.contains("colours."));
         assert!(full.len() <= 4096, "{}", full.len());
         assert!(small.len() <= 640, "{}: {small}", small.len());
         assert!(!full.contains("{{") && !small.contains("{{"));
         assert!(full.contains("data-challenge=") && small.contains("data-challenge="));
+    }
+
+    #[test]
+    fn a_sites_words_stand_in_its_page_as_text_and_in_their_language() {
+        let look = look("title = \"Einen <Moment>\"\ntext = \"Gleich \\\"da\\\".\"\nlanguage = \"de\"");
+        let html = page(false, &look);
+        assert_eq!(html.matches("Einen &lt;Moment&gt;").count(), 2, "{html}");
+        assert!(html.contains("lang=\"de\">Gleich &quot;da&quot;.</p>"), "{html}");
+        let usual = page(false, &Look::default());
+        assert_eq!(usual.matches("lang=").count(), 1);
+        assert!(usual.contains("One moment, please") && usual.contains("stored.</p>"), "{usual}");
     }
 
     #[test]
@@ -161,6 +200,7 @@ mod tests {
             text: "\"'&",
             request_id: REQUEST_ID,
             refresh_seconds: Some(3),
+            look: None,
         };
         let html = page.render();
         assert!(html.contains("&lt;script&gt;") && html.contains("&quot;&#39;&amp;"));

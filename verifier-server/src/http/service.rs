@@ -12,7 +12,7 @@ use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
 use super::transfers::{Party, Transfers};
-use super::{beside, clearances, cors, endpoints, proxy, tickets};
+use super::{beside, canonical, clearances, cors, endpoints, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
@@ -122,6 +122,10 @@ impl Verifier {
             let answered = endpoints::answer(self, &config, site, &visitor, &request_id, &endpoint, request).await;
             return ending(answered, in_progress);
         }
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        if let Some(redirect) = canonical::redirect(&config, &visitor, target) {
+            return ending(redirect, in_progress);
+        }
         self.gated(&config, site, &visitor, request_id, request, in_progress).await
     }
 
@@ -155,7 +159,7 @@ impl Verifier {
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
-        let ids = clearances::of(request.headers(), request.method(), visitor.scheme);
+        let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);
         let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
@@ -218,7 +222,7 @@ impl Verifier {
             if let Some(transfer) = body.transfer() {
                 transfer.admitted(receipt, in_progress.admittance().cloned());
             }
-            if self.gate.mode() == Mode::Off {
+            if self.gate.mode_of(facts.site) == Mode::Off {
                 return Ok(Admitted { slot: None, cost, receipt });
             }
             // A body that trickles must hold no slot. Of a second time there is nothing left to read.
@@ -278,9 +282,9 @@ impl Verifier {
     /// Once a second, before the controllers step: what the queues tell of the load.
     pub(crate) fn take_in_queues(&self, config: &Config) {
         self.admissions.keep_only(config);
-        let queueing = self.gate.mode() != Mode::Off;
         for site in config.sites.iter().filter(|site| site.origin.is_some()) {
             let queued = self.admissions.of(site).second();
+            let queueing = self.gate.mode_of(site) != Mode::Off;
             self.gate.load_of(site).set_queued(queueing.then_some(queued));
         }
     }

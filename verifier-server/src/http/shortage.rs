@@ -63,10 +63,7 @@ impl Verifier {
             Some(site) => self.gate.pay_again(&config, site, receipt, 1, clock::now()),
             None => PaidAgain::Lacking,
         });
-        if self.gate.mode() == Mode::Off {
-            return;
-        }
-        for site in &config.sites {
+        for site in config.sites.iter().filter(|site| self.gate.mode_of(site) != Mode::Off) {
             let (queue, heads) = (self.admissions.of(site), self.origin_heads.of(site));
             let (silent, (queued, queued_unpaid)) = (heads.silent(), queue.waiting());
             let unanswered =

@@ -26,6 +26,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
             let lasting = verifier.lasting(&config, site);
             json!({
                 "name": site.name,
+                "mode": verifier.gate.mode_of(site).name(),
                 "price": price,
                 "state": report.state.name(),
                 "overload": report.overload.names().collect::<Vec<_>>(),

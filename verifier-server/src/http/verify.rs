@@ -56,7 +56,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
             }
             let mut response =
                 json_answer(StatusCode::OK, &json!({ "ok": true, "expires_in": expires_in, "credits": credits }));
-            for cookie in set_cookies(id, expires_in, call.visitor.scheme) {
+            for cookie in set_cookies(id, expires_in, call.visitor.scheme, call.site) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             // Who works does not wait, and leaves the share of what passes unpaid to those who cannot.
@@ -84,7 +84,7 @@ fn fresh_quote(call: &Call<'_>, refusal: Refusal, refused: Option<&[u8; CHALLENG
     let unproved = matches!(refusal, Refusal::CrossSite | Refusal::Malformed | Refusal::Busy | Refusal::Forged);
     let standing = !unproved && refused.is_some_and(|bytes| bytes[14] == 0 && bytes[15] == 1);
     let gate = &call.verifier.gate;
-    if quote.price == 0 && standing && gate.mode() != Mode::Off {
+    if quote.price == 0 && standing && gate.mode_of(call.site) != Mode::Off {
         gate.pricing(call.config, call.site).standing()
     } else {
         quote

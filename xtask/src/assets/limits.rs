@@ -21,14 +21,22 @@ const CHALLENGE: &str = "AQErAgAAEABrA0nAASwAAIZfMpR5Cjihp18-7LDgfP9TaXtEMhWDwYi
 /// The most that the verifier writes between the tags of the small page. The other one has room.
 const NOSCRIPT: &str = "<meta http-equiv=refresh content=3600>Please wait.";
 
+/// What the page says where a site has no words of its own.
+const TEXT: &str = "This site protects itself against a flood of automated requests. Before the page opens, your device does a \
+     short calculation. There is nothing for you to do. No other company takes part, and nothing about you is stored.";
+
 /// Fills a page in as the verifier does, with a challenge of full length and ordinary values.
 pub(crate) fn filled(template: &str) -> String {
     let values = [
         ("base", "/.portcullis/"),
+        ("colours", ""),
         ("challenge", CHALLENGE),
         ("count", "8"),
         ("difficulty", "32768"),
         ("expires_in", "300"),
+        ("language", ""),
+        ("text", TEXT),
+        ("title", "One moment, please"),
         ("host", "www.example.org"),
         ("method", "GET"),
         ("noscript", NOSCRIPT),
