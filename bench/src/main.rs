@@ -13,6 +13,7 @@ mod machine;
 mod native;
 mod page;
 mod page_bytes;
+mod page_views;
 mod priority;
 mod sample;
 mod solver;
@@ -53,6 +54,9 @@ fn measure() -> anyhow::Result<()> {
     }
     if wanted("cpu") {
         tables.push(part("Server CPU per check", on_a_thread_of_its_own(check_cpu::measure))?);
+    }
+    if wanted("views") {
+        tables.push(part("Page views through nginx", on_a_thread_of_its_own(page_views::measure))?);
     }
     if wanted("bytes") {
         tables.push(part("Bytes of a first visit", page_bytes::measure)?);
