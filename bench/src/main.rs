@@ -13,6 +13,7 @@ mod machine;
 mod native;
 mod page;
 mod page_bytes;
+mod page_views;
 mod policy;
 mod priority;
 mod sample;
@@ -57,6 +58,9 @@ fn measure() -> anyhow::Result<()> {
     }
     if wanted("policy") {
         tables.push(part("Decisions of many rules", policy::measure)?);
+    }
+    if wanted("views") {
+        tables.push(part("Page views through nginx", on_a_thread_of_its_own(page_views::measure))?);
     }
     if wanted("bytes") {
         tables.push(part("Bytes of a first visit", page_bytes::measure)?);

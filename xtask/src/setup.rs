@@ -35,7 +35,7 @@ const TESTS: [Program; 7] = [
 ];
 
 /// What the measurements call besides.
-const MEASUREMENTS: [Program; 1] = [("npm", "npm")];
+const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
