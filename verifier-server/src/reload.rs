@@ -81,6 +81,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
     compare("admin", old.admin != new.admin);
     compare("admin_hosts", old.admin_hosts != new.admin_hosts);
     compare("admin_token_file", old.admin_token_file != new.admin_token_file);
+    compare("access_log", old.access_log != new.access_log);
     compare("state_dir", old.state_dir != new.state_dir);
     compare("table_mib", old.table_mib != new.table_mib);
     compare("log", old.log != new.log);

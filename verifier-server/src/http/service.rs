@@ -18,6 +18,7 @@ use crate::gate::admission::{self, Class};
 use crate::gate::networks::Nested;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
+use crate::load::access_log::Checks;
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
@@ -27,7 +28,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::time::Instant;
 
 /// Everything that requests share.
@@ -53,6 +54,10 @@ pub struct Verifier {
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
+    /// Requests admitted by a check, whose lines of the web server's log are waited for.
+    pub(super) checks: Checks,
+    pub(super) log_unreliable: AtomicBool,
+    pub(super) log_line_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -77,6 +82,9 @@ impl Verifier {
             unclear_log: Sampled::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
+            checks: Checks::default(),
+            log_unreliable: AtomicBool::new(false),
+            log_line_log: Sampled::default(),
             request_ids: RequestIds::default(),
         }
     }
