@@ -1,5 +1,6 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod access_log;
 mod challenge;
 mod colours;
 mod conditions;
@@ -15,6 +16,7 @@ mod read;
 mod rules;
 mod sites;
 
+pub use access_log::LogSocket;
 pub use challenge::{ChallengeTerms, PriceBounds};
 pub use colours::Stylesheet;
 pub use limits::Limits;
@@ -154,6 +156,8 @@ pub struct Config {
     pub beside: Option<Beside>,
     /// Who may speak for a client.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where the web server beside us sends its log; empty where it does not.
+    pub access_log: Vec<LogSocket>,
     /// Where the table survives a clean stop.
     pub state_dir: Option<PathBuf>,
     /// How many verifiers share the secret.

@@ -165,12 +165,12 @@ fn unpaid(config: &Config, site: &Site) -> String {
             "allow rules, preflights and browsers without JavaScript share {} credits a second",
             (capacity * UNPAID_SHARE * 100.0).round() / 100.0
         ),
-        (None, Some(_)) => {
+        (None, origin) if origin.is_some() || !config.access_log.is_empty() => {
             "allow rules, preflights and browsers without JavaScript share a tenth of what it can do; until \
                             that is learned, nothing bounds rules and preflights, and those browsers do not pass"
                 .to_owned()
         }
-        (None, None) => {
+        (None, _) => {
             return "nothing bounds allow rules and preflights, and browsers without JavaScript do not pass: \
                                 nothing tells what a tenth of its capacity is"
                 .to_owned();
@@ -187,6 +187,10 @@ fn load(config: &Config, site: &Site) -> String {
     let capacity = match (config.capacity_of(site), &site.origin) {
         (Some(capacity), _) => format!("it can do {capacity} credits a second here, as configured"),
         (None, Some(_)) => "what it can do is learned from its answers".to_owned(),
+        (None, None) if !config.access_log.is_empty() => {
+            let sockets: Vec<String> = config.access_log.iter().map(ToString::to_string).collect();
+            format!("what it can do is learned from the web server's log, which comes to {}", sockets.join(" and "))
+        }
         (None, None) => "nothing tells what it can do, so the price stays at the floor".to_owned(),
     };
     let probe = site.probe_url.as_ref().map_or_else(|| "no probe".to_owned(), |url| format!("probe {url}"));

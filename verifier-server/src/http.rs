@@ -1,5 +1,6 @@
 //! The shell around the gate: listeners, the client's address, the endpoints, the reverse proxy, pages, admin.
 
+mod access_log;
 mod activity;
 pub mod admin;
 mod admission;
@@ -35,6 +36,7 @@ mod transfers;
 mod tunnel;
 mod verify;
 
+pub use access_log::{LogBindError, LogReceiver, receive};
 pub use listener::{BindError, Listener};
 pub use serve::{Server, serve};
 pub use service::Verifier;

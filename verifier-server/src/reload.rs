@@ -176,6 +176,8 @@ fn fixed_at_start<'k>(old: &Config, new: &Config) -> Vec<(&'k str, Option<usize>
     compare("admin_hosts", old.admin_hosts != new.admin_hosts, list(old.admin_hosts.clone()));
     let token_file = old.admin_token_file.display().to_string();
     compare("admin_token_file", old.admin_token_file != new.admin_token_file, token_file);
+    let sockets = old.access_log.iter().map(ToString::to_string).collect();
+    compare("access_log", old.access_log != new.access_log, list(sockets));
     let state_dir = old.state_dir.as_ref().map_or_else(|| "none".to_owned(), |folder| folder.display().to_string());
     compare("state_dir", old.state_dir != new.state_dir, state_dir);
     compare("table_mib", old.table_mib != new.table_mib, old.table_mib.to_string());

@@ -6,7 +6,7 @@ use crate::gate::price::SavedPrices;
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
-use crate::http::{BindError, Listener, Server, Verifier, serve};
+use crate::http::{self, BindError, Listener, LogBindError, LogReceiver, Server, Verifier, serve};
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
@@ -22,6 +22,9 @@ pub enum StartError {
     /// A listener cannot be opened.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// The web server's log cannot come.
+    #[error("{0}")]
+    Log(#[from] LogBindError),
     /// A secret cannot be used.
     #[error("{0}")]
     Secret(#[from] SecretError),
@@ -65,6 +68,10 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         listeners.push(Listener::bind(listen).await?);
     }
     let admin_listener = Listener::bind(&config.admin).await?;
+    let mut log_receivers = Vec::new();
+    for socket in &config.access_log {
+        log_receivers.push(LogReceiver::bind(socket).await?);
+    }
     let addresses = listeners.iter().chain([&admin_listener]).map(Listener::address).collect();
     restrict::restrict(&config.limits);
 
@@ -80,6 +87,9 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
+    for receiver in log_receivers {
+        tokio::spawn(http::receive(Arc::clone(&verifier), receiver));
+    }
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
     }

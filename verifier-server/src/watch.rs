@@ -46,6 +46,7 @@ impl Watch {
         }
         self.stepped = Instant::now();
         self.verifier.take_in_queues(&config);
+        self.verifier.take_in_log(&config);
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
         self.verifier.set_slots(&config);
         for site in &changed {

@@ -332,3 +332,28 @@ fn thousands_of_rules_and_networks_are_read() {
     assert_eq!(config.policy.rules().len(), 5_001 + 3);
     assert_eq!(route(&config, "/p4999/x").cost, Credits::whole(2));
 }
+
+#[test]
+fn the_web_servers_log_comes_to_loopback_or_a_socket_and_only_beside_one_that_asks() {
+    let beside =
+        |access_log: &str| parse(&format!("beside = \"nginx\"\naccess_log = {access_log}\n\n[[site]]\nname = \"a\"\n"));
+    let config = beside("[\"127.0.0.1:8081\", \"unix:/run/portcullis/access.sock\"]").unwrap();
+    assert_eq!(
+        config.access_log.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["udp:127.0.0.1:8081", "unix:/run/portcullis/access.sock"]
+    );
+    assert!(config.warnings.is_empty(), "the log tells what the site can do: {:?}", config.warnings);
+    assert!(explain(&config).contains("learned from the web server's log, which comes to udp:127.0.0.1:8081"));
+    assert!(!parse("beside = \"nginx\"\n[[site]]\nname = \"a\"\n").unwrap().warnings.is_empty());
+    for (wrong, message) in [
+        ("\"0.0.0.0:8081\"", "`0.0.0.0:8081` is not on loopback"),
+        ("\"8081\"", "`8081` is not where a log can be sent"),
+        ("\"unix:\"", "`unix:` is not where a log can be sent"),
+        ("8081", "`access_log` is a"),
+    ] {
+        let told = beside(wrong).unwrap_err();
+        assert!(told.contains(message) && told.contains("portcullis.toml:2"), "{message} in {told}");
+    }
+    let proxied = parse("access_log = \"127.0.0.1:8081\"\n[[site]]\norigin = \"http://127.0.0.1:3000\"\n").unwrap_err();
+    assert!(proxied.contains("as a proxy the verifier sees every answer itself"), "{proxied}");
+}

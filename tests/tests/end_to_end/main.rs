@@ -38,6 +38,7 @@ mod invisible;
 mod memory;
 mod multiplier;
 mod networks;
+mod nginx_log;
 mod nginx_recipe;
 mod pictures;
 mod prices;

@@ -5,7 +5,7 @@ use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    networks, rules,
+    access_log, networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -50,6 +50,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         _ => None,
     });
     let (beside, trusted_proxies) = whom_to_believe(root, &listen);
+    let access_log = access_log::read(root, beside.as_ref());
     let path = |text: Lined<String>| folder.join(text.value);
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
     let secret_file =
@@ -95,15 +96,16 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     }
     {
         let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
-        warnings.extend(sites.iter().filter(auto).filter(|site| !site.tells_capacity()).map(|site| {
+        let blind = |site: &&Site| access_log.is_empty() && !site.tells_capacity();
+        warnings.extend(sites.iter().filter(auto).filter(blind).map(|site| {
             format!(
                 "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
-                 its gate, and its price never rises above the floor; write capacity_per_second in its [[site]]",
+                 its gate, and its price never rises above the floor; write capacity_per_second in its [[site]], or `access_log` at the top",
                 site.name
             )
         }));
     }
-    warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
+    warnings.extend(sites.iter().filter(|site| access_log.is_empty() && !site.tells_capacity()).map(|site| {
         format!(
             "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
              \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
@@ -120,6 +122,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         on_failure: on_failure.unwrap_or(OnFailure::Closed),
         beside,
         trusted_proxies,
+        access_log,
         state_dir,
         verifiers,
         table_mib,

@@ -1,5 +1,6 @@
 //! The endpoints for the web server beside us (PROTOCOL §5). A stranger who reaches them finds nothing.
 
+use super::access_log::ADMITTED_HEADER;
 use super::answer::{Context, bare};
 use super::body::AnswerBody;
 use super::original::{self, Asked, Peer, Unclear, Visitor};
@@ -65,12 +66,16 @@ fn check<B>(
             verifier.gate.goes_on(facts.site, receipt, clock::now());
         }
         verifier.note_decided(config, &facts.route, &met, shown_id(asked));
-        met.decision
+        (met.decision, verifier.waits_for_line(config, facts, &met))
     });
+    let (decision, waits_for_line) = decision.unzip();
     let why = match decision {
         Some(Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid) => {
             let mut response = Response::new(AnswerBody::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
+            if waits_for_line == Some(true) {
+                response.headers_mut().insert(ADMITTED_HEADER, HeaderValue::from_static("1"));
+            }
             return response;
         }
         Some(Decision::Busy) => GATE_BUSY,

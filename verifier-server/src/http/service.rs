@@ -20,6 +20,7 @@ use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
+use crate::load::access_log::Checks;
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
@@ -29,7 +30,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::time::Instant;
 
 /// Everything that requests share.
@@ -56,6 +57,10 @@ pub struct Verifier {
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
+    /// Requests admitted by a check, whose lines of the web server's log are waited for.
+    pub(super) checks: Checks,
+    pub(super) log_unreliable: AtomicBool,
+    pub(super) log_line_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -81,6 +86,9 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
+            checks: Checks::default(),
+            log_unreliable: AtomicBool::new(false),
+            log_line_log: Sampled::default(),
             request_ids: RequestIds::default(),
         };
         verifier.set_slots(&verifier.config.load());

@@ -15,7 +15,7 @@ pub(super) struct SiteMetrics {
 /// What a gauge shows.
 type Reading = fn(&SiteReport) -> Option<f64>;
 
-const NUMBERS: [(&str, &str, Reading); 15] = [
+const NUMBERS: [(&str, &str, Reading); 16] = [
     ("hold_seconds", "How long the gate stays down after the last overload", |site| Some(site.hold.as_secs_f64())),
     ("capacity_credits_per_second", "What the site can do, configured or learned", |site| {
         site.measured.capacity.map(Capacity::credits_per_second)
@@ -38,6 +38,9 @@ const NUMBERS: [(&str, &str, Reading); 15] = [
     }),
     ("origin_delay_ratio", "Delay against the usual one, median over client networks", |site| {
         site.measured.origin?.delay_ratio
+    }),
+    ("log_missing_ratio", "Part of the lines of the web server's log that does not come", |site| {
+        site.measured.log?.missing_share
     }),
     ("queue_delay_seconds", "How long cleared requests wait for the origin", |site| site.measured.queue_delay_s),
     ("queue_requests", "Requests that wait for the origin", |site| site.measured.queued.map(f64::from)),

@@ -44,7 +44,7 @@ impl State {
 pub struct Overload {
     /// More is asked for than the site can do.
     pub offered: bool,
-    /// Cleared requests wait too long.
+    /// Cleared requests wait too long, or where nothing queues, too many wait at the origin.
     pub queue_delay: bool,
     /// The machine is out of CPU or disk.
     pub pressure: bool,
@@ -68,7 +68,7 @@ impl Overload {
         let capacity = measured.capacity.map(Capacity::credits_per_second);
         Self {
             offered: capacity.is_some_and(|capacity| measured.demand.offered > capacity),
-            queue_delay: measured.queue_delay_s.is_some_and(|delay| delay > Self::QUEUE_DELAY_S),
+            queue_delay: measured.backlog || measured.queue_delay_s.is_some_and(|delay| delay > Self::QUEUE_DELAY_S),
             pressure: measured.pressure.highest().is_some_and(|percent| percent > Pressure::OVERLOAD_PERCENT),
             probe: measured.probe.is_some_and(|probe| probe.slow == Some(true)),
             failures: measured.failing_share.is_some_and(|share| share > FAILING_SHARE),
