@@ -12,6 +12,7 @@ mod algorithm;
 mod authentic;
 mod base64url;
 mod challenge;
+pub mod hashwx;
 mod keys;
 mod network;
 mod prf;
