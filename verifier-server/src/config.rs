@@ -16,7 +16,7 @@ use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use puzzle::{Algorithm, Credits, Difficulty, Shape};
+use puzzle::{Algorithm, Credits, Difficulty, Rate, Shape};
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
@@ -115,13 +115,13 @@ impl ChallengeTerms {
     /// The floor price: attempts for a full clearance at the least.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
+        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work(Rate::ONE)
     }
 
     /// The ceiling `w` of one challenge.
     #[must_use]
     pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
+        puzzle::price::ceiling(Algorithm::Sha256, Rate::ONE, self.max_solve_seconds, self.count)
     }
 }
 
