@@ -121,6 +121,12 @@ impl Instance {
         [self.key.low, self.key.high]
     }
 
+    /// The state of the generator that makes a nonce's registers, before the nonce is mixed into it (A.2).
+    #[must_use]
+    pub const fn generator_begin(&self) -> [u64; 4] {
+        sip::begin(self.key)
+    }
+
     /// The hash of a nonce (§3).
     #[must_use]
     pub fn hash(&self, nonce: u64) -> u64 {

@@ -32,6 +32,16 @@ pub(super) const fn round([mut v0, mut v1, mut v2, mut v3]: State) -> State {
     [v0, v1, v2, v3]
 }
 
+/// The state before a salt is mixed into it (A.2).
+pub(super) const fn begin(SipKey { low, high }: SipKey) -> State {
+    [
+        0x736f_6d65_7073_6575 ^ low,
+        0x646f_7261_6e64_6f6d ^ high,
+        0x6c79_6765_6e65_7261 ^ low,
+        0x7465_6462_7974_6573 ^ high,
+    ]
+}
+
 /// A stream of numbers: four from each state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SipGenerator {
@@ -44,13 +54,7 @@ pub(super) struct SipGenerator {
 impl SipGenerator {
     /// A.2.
     pub(super) fn new(key: SipKey, salt: u64) -> Self {
-        let SipKey { low, high } = key;
-        let mut state = [
-            0x736f_6d65_7073_6575 ^ low,
-            0x646f_7261_6e64_6f6d ^ high,
-            0x6c79_6765_6e65_7261 ^ low,
-            0x7465_6462_7974_6573 ^ high,
-        ];
+        let mut state = begin(key);
         state[3] ^= salt;
         state = round(state);
         state[0] ^= salt;
