@@ -309,7 +309,7 @@ impl Gate {
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let algorithm = puzzle::Algorithm::Sha256;
         let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
-        let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
+        let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), puzzle::Rate::ONE, terms.count);
         Some(keys.issue(&NewChallenge {
             shape: Shape { algorithm, count: terms.count, difficulty },
             issued_at: now,

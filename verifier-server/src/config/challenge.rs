@@ -1,7 +1,7 @@
 //! `[challenge]`: what challenges ask, and what a site asks instead.
 
 use super::document::Section;
-use puzzle::{Algorithm, Difficulty, Shape};
+use puzzle::{Algorithm, Difficulty, Rate, Shape};
 use std::num::NonZeroU16;
 
 const CHALLENGE_SECONDS_MAX: u64 = 3_600;
@@ -33,13 +33,13 @@ impl ChallengeTerms {
     /// The floor price: attempts for a full clearance at the least.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
+        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work(Rate::ONE)
     }
 
     /// The ceiling `w` of one challenge.
     #[must_use]
     pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
+        puzzle::price::ceiling(Algorithm::Sha256, Rate::ONE, self.max_solve_seconds, self.count)
     }
 
     /// Reads `[challenge]`.

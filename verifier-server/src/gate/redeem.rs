@@ -7,8 +7,8 @@ use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::price::{Sale, table_price};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Refusal, SOLUTION_BYTES_MAX,
-    Solution, Solved, UnixSeconds, decode,
+    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Rate, Refusal,
+    SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
 };
 
 /// Life of clearances sold while the table is a quarter full.
@@ -71,6 +71,10 @@ impl Gate {
         let mut buffer = [0; CHALLENGE_BYTES];
         let challenge = decode(submission.challenge.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let challenge = Challenge::parse(challenge)?;
+        // Not sold here.
+        if challenge.shape().algorithm != Algorithm::Sha256 {
+            return Err(Refusal::Malformed);
+        }
         let mut buffer = [0; SOLUTION_BYTES_MAX];
         let solution = decode(submission.solution.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let solution = Solution::parse(solution, challenge.shape())?;
@@ -133,11 +137,11 @@ impl Gate {
             full: config.clearance.full,
             price: order.price,
             multiplier: self.memory.multiplier(buyer, now),
-            ceiling: terms.ceiling(),
+            most_due: terms.ceiling().saturating_mul(20),
             table_price: table_price(terms.floor(), used, slots),
             tenth_at_least: crowded,
         };
-        let bought = sale.buy(challenge.shape().work(), challenge.standing()).ok_or(Refusal::Outpriced)?;
+        let bought = sale.buy(challenge.shape().work(Rate::ONE), challenge.standing()).ok_or(Refusal::Outpriced)?;
         let lifetime = config.clearance.lifetime_seconds;
         let lifetime = if crowded { lifetime.min(CROWDED_LIFETIME_SECONDS) } else { lifetime };
         let expires_at = now.plus(lifetime);

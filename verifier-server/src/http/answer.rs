@@ -14,7 +14,7 @@ use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use hyper::{Method, Response, StatusCode};
-use puzzle::{Algorithm, Challenge, ClientNetwork, UnixSeconds};
+use puzzle::{Algorithm, Challenge, ClientNetwork, Rate, UnixSeconds};
 use serde_json::{Map, Value, json};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -331,7 +331,7 @@ fn never_cached(headers: &mut HeaderMap) {
 
 /// What the slowest supported phone needs for a challenge, in whole seconds, at least 1.
 fn work_seconds(challenge: &Challenge) -> u64 {
-    challenge.shape().work().div_ceil(u64::from(Algorithm::Sha256.slowest_attempts_per_second())).max(1)
+    challenge.shape().work(Rate::ONE).div_ceil(u64::from(Algorithm::Sha256.slowest_attempts_per_second())).max(1)
 }
 
 /// Challenge pages a second and client network, in a table of fixed size; networks that share a cell share the rate.

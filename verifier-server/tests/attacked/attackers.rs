@@ -26,8 +26,8 @@ impl World {
         }
         self.next_place += 1;
         let multiplier = self.multiplier(place);
-        let (algorithm, count) = (puzzle::Algorithm::Sha256, u8::try_from(COUNT).unwrap());
-        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, algorithm, count);
+        let count = u8::try_from(COUNT).unwrap();
+        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, puzzle::Rate::ONE, count);
         let work = u64::from(difficulty.attempts()) * u64::from(count);
         let took_ms = whole(number(work) / rate * 1_000.0).max(1);
         self.at(took_ms, Event::Bought { place: index, work });

@@ -386,7 +386,7 @@ impl World {
             full: Credits::whole(100),
             price,
             multiplier,
-            ceiling: TERMS.ceiling,
+            most_due: 20 * TERMS.ceiling,
             table_price: 0,
             tenth_at_least: false,
         };

@@ -39,9 +39,8 @@ impl World {
     pub(super) fn solve(&mut self, client: usize) -> (u64, u64) {
         let place = self.clients[client].place;
         let multiplier = self.multiplier(place);
-        let algorithm = puzzle::Algorithm::Sha256;
         let count = u8::try_from(COUNT).unwrap();
-        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, algorithm, count);
+        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, puzzle::Rate::ONE, count);
         let work = u64::from(difficulty.attempts()) * u64::from(count);
         let mean_ms = number(work) / self.clients[client].rate * 1_000.0;
         (work, whole(self.random.erlang(mean_ms, COUNT)) + 50)
