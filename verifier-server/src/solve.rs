@@ -126,9 +126,9 @@ impl Site {
     }
 
     /// The host without its port.
-    fn host(&self) -> Option<&str> {
+    fn host(&self) -> &str {
         let (host, port) = self.authority.rsplit_once(':').unwrap_or((&self.authority, ""));
-        Some(if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { &self.authority })
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { &self.authority }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response<Bytes>, SolveError> {
@@ -138,7 +138,9 @@ impl Site {
         }
         let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(bytes)).map_err(|error| SolveError::Address(error.to_string()))?;
-        let response = client::send_by(self.tls.as_ref().zip(self.host()), self.source, &self.listen, request).await?;
+        let response =
+            client::send_by(self.tls.as_ref().map(|tls| (tls, self.host())), self.source, &self.listen, request)
+                .await?;
         if response.status().is_success() {
             return Ok(response);
         }

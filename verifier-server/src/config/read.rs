@@ -31,7 +31,7 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
     };
     let Findings { problems, key_lines, files } = document.into_findings();
     if problems.is_empty() {
-        Ok(Config { key_lines, files, ..config })
+        Ok(Config { files, key_lines, ..config })
     } else {
         Err(Problems::new(file, problems).naming(files))
     }
