@@ -29,6 +29,7 @@ pub mod reply;
 pub mod settings;
 pub mod solver;
 pub mod stage;
+pub mod tls;
 pub mod transfer;
 pub mod verifier;
 pub mod visitor;

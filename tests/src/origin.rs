@@ -65,7 +65,12 @@ struct Shared {
 impl Origin {
     /// Starts a site that calls itself `name`.
     pub fn start(name: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_on(name, 0)
+    }
+
+    /// The same on a given port.
+    pub fn start_on(name: &str, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
         let shared = Arc::new(Shared {

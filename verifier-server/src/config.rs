@@ -11,6 +11,7 @@ mod look;
 mod names;
 mod network_lists;
 mod networks;
+mod origins;
 mod problem;
 mod read;
 mod rules;
@@ -22,8 +23,9 @@ pub use colours::Stylesheet;
 pub use limits::Limits;
 pub use look::{Look, Words};
 pub use names::Canonical;
+pub use origins::{Origin, Origins};
 pub use problem::{Problem, Problems};
-pub use sites::{Host, Origin, Site};
+pub use sites::{Host, Probe, Site};
 
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};

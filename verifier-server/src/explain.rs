@@ -1,6 +1,6 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
-use crate::config::{Beside, Bind, Config, Mode, OnFailure, PriceBounds, Site, Words};
+use crate::config::{Beside, Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
 use puzzle::Credits;
@@ -19,10 +19,8 @@ pub fn explain(config: &Config) -> String {
     for site in &config.sites {
         let hosts: Vec<String> = site.hosts.iter().map(ToString::to_string).collect();
         let hosts = if hosts.is_empty() { "every host".to_owned() } else { hosts.join(", ") };
-        let origin = site.origin.as_ref().map_or_else(
-            || "only answers the web server's questions".to_owned(),
-            |origin| format!("passes requests on to http://{}", origin.authority),
-        );
+        let origin =
+            site.origin.as_ref().map_or_else(|| "only answers the web server's questions".to_owned(), passed_on);
         say(format!("site `{}` ({hosts}): {origin}", site.name));
         for line in names_and_look(config, site) {
             say(line);
@@ -126,6 +124,21 @@ const TURNED_OFF: &str = "to turn everything off: `portcullis mode off`, at once
                           top of this file; beside nginx, to leave it altogether: take out the one `include` line and \
                           reload nginx";
 
+/// To which servers requests go, and how it is told which of them answer.
+fn passed_on(origins: &Origins) -> String {
+    let mut text = format!("passes requests on to {origins}");
+    if origins.servers.len() > 1 {
+        text.push_str(", each to the one with the fewest");
+    }
+    if let Some(path) = &origins.health_path {
+        let _ = write!(text, "; asks each of them for {path} every few seconds");
+    }
+    if let Some(tls) = origins.servers.iter().find_map(|server| server.tls.as_ref()) {
+        let _ = write!(text, "; believes the certificates in {}", tls.file().display());
+    }
+    text
+}
+
 /// What a site says of itself beyond its origin: mode and price of its own, the one address, who gets its cookie, its look.
 fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
     let name = &site.name;
@@ -193,7 +206,7 @@ fn load(config: &Config, site: &Site) -> String {
         }
         (None, None) => "nothing tells what it can do, so the price stays at the floor".to_owned(),
     };
-    let probe = site.probe_url.as_ref().map_or_else(|| "no probe".to_owned(), |url| format!("probe {url}"));
+    let probe = site.probe.as_ref().map_or_else(|| "no probe".to_owned(), |probe| format!("probe {}", probe.url));
     let at_once = config
         .origin_requests_max_of(site)
         .map_or_else(String::new, |max| format!("; at most {max} requests are there at once"));

@@ -20,4 +20,5 @@ pub mod secret;
 pub mod solve;
 pub mod startup;
 pub mod telemetry;
+pub mod tls;
 mod watch;

@@ -127,7 +127,7 @@ impl Reload {
         // Taken before anything is read: what changes while it is read is a further change.
         let before = Tried::of(std::mem::take(&mut tried.files));
         let loaded = Config::load(&self.file);
-        let named = loaded.as_ref().map_or_else(|problems| problems.files(), |config| &config.files);
+        let named = loaded.as_ref().map_or_else(Problems::files, |config| &config.files);
         *tried = Tried::of(all_files(&self.file, named));
         for (file, mark) in tried.files.iter().zip(&mut tried.marks) {
             if let Some(position) = before.files.iter().position(|known| known == file) {

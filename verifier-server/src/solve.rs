@@ -2,6 +2,7 @@
 
 use crate::client::{self, ClientError};
 use crate::config::Listen;
+use crate::tls::Tls;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
@@ -97,6 +98,8 @@ fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
 
 /// Where to ask.
 struct Site {
+    /// Whose certificates are believed; `None` for plain HTTP.
+    tls: Option<Tls>,
     source: Option<Ipv4Addr>,
     listen: Listen,
     authority: String,
@@ -107,17 +110,25 @@ impl Site {
     async fn parse(source: Option<Ipv4Addr>, url: &str) -> Result<Self, SolveError> {
         let wrong = |why: &str| SolveError::Address(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("only http:// is spoken here; ask the verifier behind your TLS server directly"));
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => None,
+            Some("https") => Some(Tls::of_system().map_err(|error| wrong(&error.to_string()))?),
+            _ => return Err(wrong("write it with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let mut addresses = tokio::net::lookup_host((authority.host().trim_matches(['[', ']']), port))
             .await
             .map_err(|error| wrong(&error.to_string()))?;
         let address = addresses.next().ok_or_else(|| wrong("the host has no address"))?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        Ok(Self { source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
+        Ok(Self { tls, source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
+    }
+
+    /// The host without its port.
+    fn host(&self) -> &str {
+        let (host, port) = self.authority.rsplit_once(':').unwrap_or((&self.authority, ""));
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { &self.authority }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response<Bytes>, SolveError> {
@@ -127,7 +138,9 @@ impl Site {
         }
         let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(bytes)).map_err(|error| SolveError::Address(error.to_string()))?;
-        let response = client::send_from(self.source, &self.listen, request).await?;
+        let response =
+            client::send_by(self.tls.as_ref().map(|tls| (tls, self.host())), self.source, &self.listen, request)
+                .await?;
         if response.status().is_success() {
             return Ok(response);
         }

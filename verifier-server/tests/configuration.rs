@@ -40,7 +40,7 @@ fn a_file_with_nothing_but_a_site_and_its_origin_works() {
 fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
     let told = parse(
         "listen = \"8080\"\nmood = \"on\"\nmode = \"onn\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n\n\
-         [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"https://x\"\n\
+         [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"ftp://x\"\n\
          hosts = [\"http://x\"]\n\n[[rule]]\npath = \"static\"\nacton = \"allow\"\n\n[[known_network]]\n\
          network = \"203.0.113.7/24\"\nvisitors = 0\nvisitor = 5\n[[known_network]]\nnetwork = \"10.0.0.0/8\"\nvisitors = 9\n",
     )
@@ -54,7 +54,7 @@ fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
         (8, "`difficulty` = 0 is out of range", "from 1 to"),
         (10, "the site `a` has no origin", "origin = "),
         (13, "two sites are called `a`", "`name`"),
-        (15, "the origin `https://x` cannot be used", "http://127.0.0.1:3000"),
+        (15, "the origin `ftp://x` cannot be used", "http://127.0.0.1:3000"),
         (16, "`http://x` is not a host name", "without scheme"),
         (19, "the path `static` does not begin with a slash", "\"/static\""),
         (20, "`acton` is not a key in [[rule]]", "did you mean `action`?"),
@@ -356,4 +356,65 @@ fn the_web_servers_log_comes_to_loopback_or_a_socket_and_only_beside_one_that_as
     }
     let proxied = parse("access_log = \"127.0.0.1:8081\"\n[[site]]\norigin = \"http://127.0.0.1:3000\"\n").unwrap_err();
     assert!(proxied.contains("as a proxy the verifier sees every answer itself"), "{proxied}");
+}
+
+#[test]
+fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
+    let told = parse(
+        "[[site]]\nhosts = [\"example.org\", \"a.other.test\"]\norigin = [\"http://a\", \"https://b\", \"http://a\"]\n\
+         origin_ca_file = \"/nowhere/ca.pem\"\nhealth_path = \"health\"\nmode = \"of\"\ndifficulty = 0\n\
+         canonical = \"https://www.example.org\"\ncookie_domain = \"example.org\"\n[site.page]\ntitle = \"\"\n\
+         text = \"a\\nb\"\nlanguage = \"de_DE\"\nlight.tone = \"red;}\"\nlight.toned = \"#fff\"\n\
+         [[site]]\nname = \"b\"\nhosts = \"b.test\"\norigin = \"http://b\"\ncookie_domain = \"test\"\ncanonical = \"b.test\"",
+    )
+    .unwrap_err();
+    for (line, message, remedy) in [
+        (3, "`http://a` is named twice", "write each server once"),
+        (4, "`origin_ca_file` cannot be used: /nowhere/ca.pem cannot be read", "in PEM"),
+        (5, "`health_path` = \"health\" is not a path", "\"/health\""),
+        (6, "`mode` = \"of\" is not known", "did you mean `off`?"),
+        (7, "`difficulty` = 0 is out of range", "from 1 to"),
+        (8, "`canonical` names www.example.org, which is not one of the site's hosts", "add it to `hosts`"),
+        (8, "`canonical` is https, and nobody tells the verifier who came by HTTPS", "beside = \"proxy\""),
+        (9, "`cookie_domain` = \"example.org\" does not cover the host `a.other.test`", "a site of its own"),
+        (11, "`title` cannot be used", "1 to 160 bytes"),
+        (12, "`text` cannot be used", "1 to 1200 bytes"),
+        (13, "`de_DE` is not a language tag", "\"pt-BR\""),
+        (14, "`red;}` is not a colour", "\"#2a6180\""),
+        (15, "`toned` is not a key in [site.page.light]", "did you mean `tone`?"),
+        (20, "`cookie_domain` = \"test\" is not a domain", "\"example.org\""),
+        (21, "`canonical` = \"b.test\" cannot be used", "\"https://www.example.org\""),
+    ] {
+        let start = format!("portcullis.toml:{line}: {message}");
+        let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
+        assert!(rest.lines().nth(1).unwrap_or_default().contains(remedy), "{start}: {remedy} in:\n{told}");
+    }
+}
+
+#[test]
+fn what_a_site_says_of_itself_is_explained_and_what_it_shares_draws_a_warning() {
+    let config = parse(
+        "beside = \"proxy\"\n[[site]]\nhosts = [\"www.example.org\", \"*.example.org\"]\n\
+         origin = [\"http://10.0.0.1:80\", \"http://10.0.0.2:80\"]\nhealth_path = \"/health\"\nmode = \"on\"\ndifficulty = 1000\n\
+         canonical = \"https://www.example.org\"\ncookie_domain = \"example.org\"\n[site.page]\ntitle = \"Hello\"\n\
+         light.soft = \"#ccc\"",
+    )
+    .unwrap();
+    let told = explain(&config);
+    for part in [
+        "passes requests on to http://10.0.0.1:80, http://10.0.0.2:80, each to the one with the fewest",
+        "asks each of them for /health every few seconds",
+        "`main` has a mode of its own: on",
+        "`main` has a price of its own: 8000 attempts",
+        "by another host or scheme is sent to https://www.example.org (308), in every mode",
+        "clearances of `main` are sent to every host of example.org",
+        "the page of `main` has words and colours of its own",
+        "to turn everything off: `portcullis mode off`",
+        "warning: `cookie_domain` of `main`: browsers send its clearances to every host of example.org",
+        "warning: `soft` on `card` of the site `main` (light) is hard to read: a contrast of 1.6 to 1",
+    ] {
+        assert!(told.contains(part), "{part} in:\n{told}");
+    }
+    let off = parse("mode = \"off\"\n[[site]]\norigin = \"http://a\"\nmode = \"on\"").unwrap();
+    assert!(off.warnings.iter().any(|warning| warning.contains("turns everything off")), "{:?}", off.warnings);
 }

@@ -33,7 +33,7 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
     };
     let Findings { problems, key_lines, files } = document.into_findings();
     if problems.is_empty() {
-        Ok(Config { key_lines, files, ..config })
+        Ok(Config { files, key_lines, ..config })
     } else {
         Err(Problems::new(file, problems).naming(files))
     }
@@ -78,7 +78,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
     let ticket = ticket(root);
-    let sites = Site::read_all(root, beside.as_ref(), challenge, &mut warnings);
+    let sites = Site::read_all(root, beside.as_ref(), challenge, folder, &mut warnings);
     // What a rule asks is asked on every site.
     let lowest =
         sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);

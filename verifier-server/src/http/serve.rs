@@ -3,6 +3,7 @@
 use super::activity::Overdue;
 use super::client_io::{ClientIo, Protocol, Stream};
 use super::connections::{InProgress, Place};
+use super::health;
 use super::listener::Listener;
 use super::original::Peer;
 use super::service::Verifier;
@@ -50,6 +51,7 @@ pub fn serve(verifier: Arc<Verifier>, listeners: Vec<Listener>) -> Server {
     for listener in listeners {
         tokio::spawn(accept_all(Arc::clone(&verifier), listener, stopped.clone()));
     }
+    tokio::spawn(health::keep_checking(Arc::clone(&verifier), stopped.clone()));
     tokio::spawn(watch::probe(Arc::clone(&verifier), stopped.clone()));
     tokio::spawn(tick(Arc::clone(&verifier), stopped));
     Server { verifier, stop }

@@ -7,7 +7,8 @@ use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
 use super::original::{self, Peer, Unclear, Visitor};
-use super::proxy::{Destination, OriginClient};
+use super::origins::OriginClient;
+use super::proxy::Destination;
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
@@ -148,7 +149,7 @@ impl Verifier {
         mut in_progress: InProgress,
     ) -> Response<AnswerBody> {
         let context = Context::new(self, config, visitor, &request_id, request.headers(), request.method());
-        let Some(origin) = &site.origin else { return ending(context.nothing_here(), in_progress) };
+        let Some(origins) = &site.origin else { return ending(context.nothing_here(), in_progress) };
         let shared_connection = request.version() == Version::HTTP_2;
         let (parts, incoming) = request.into_parts();
         let request = Request::from_parts(parts, ());
@@ -183,7 +184,7 @@ impl Verifier {
         match self.admitted(config, &context, &facts, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
-                let destination = Destination { origin, load, cost, slot, site, receipt, heads };
+                let destination = Destination { origins, load, cost, slot, site, receipt, heads };
                 let request = request.map(|()| body);
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }

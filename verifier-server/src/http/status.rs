@@ -36,6 +36,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "hold_left_seconds": report.hold_left.as_secs(),
                 "capacity": capacity(&report.measured),
                 "queue": site.origin.as_ref().map(|_| json!({ "in_use": in_use, "waiting": waiting })),
+                "origins": site.origin.as_ref().map(|origins| verifier.origins.report(origins)),
                 "slow_transfers": lasting.slow,
                 "streams": {
                     "open": lasting.streams.open,

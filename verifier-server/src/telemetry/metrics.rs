@@ -272,6 +272,11 @@ impl Metrics {
         self.sites.set_lasting(name, [slow, streams, streams_with_place]);
     }
 
+    /// Sets what is known of one server of a site, after [`Metrics::sites`].
+    pub fn site_origin(&self, name: &str, origin: &str, up: bool, in_flight: usize) {
+        self.sites.set_origin(name, origin, up, in_flight);
+    }
+
     /// All metrics as Prometheus text, with the gauges set to these values.
     ///
     /// # Errors

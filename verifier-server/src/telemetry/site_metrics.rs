@@ -10,6 +10,8 @@ pub(super) struct SiteMetrics {
     closed: IntGaugeVec,
     numbers: Vec<(GaugeVec, Reading)>,
     lasting: [IntGaugeVec; 3],
+    /// Of each server: whether it is up, and how many requests are there.
+    origins: [IntGaugeVec; 2],
 }
 
 /// What a gauge shows.
@@ -54,11 +56,13 @@ const NUMBERS: [(&str, &str, Reading); 16] = [
 
 impl SiteMetrics {
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let integers = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), &["site"])?;
+        let integers_of = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
+        let integers = |name: &str, help: &str| integers_of(name, help, &["site"]);
+        let of_origins = |name: &str, help: &str| integers_of(name, help, &["site", "origin"]);
         let mut numbers = Vec::new();
         for (name, help, reading) in NUMBERS {
             let gauge = GaugeVec::new(Opts::new(name, help), &["site"])?;
@@ -74,6 +78,10 @@ impl SiteMetrics {
                 integers("streams", "Open WebSockets and event streams")?,
                 integers("streams_with_place", "Those of them that hold a place because they pay")?,
             ],
+            origins: [
+                of_origins("origin_up", "Whether a server of the site gets requests: 1, or 0 while it is left alone")?,
+                of_origins("origin_requests", "Requests that are at it now")?,
+            ],
         })
     }
 
@@ -82,6 +90,13 @@ impl SiteMetrics {
         self.closed.reset();
         self.numbers.iter().for_each(|(gauge, _)| gauge.reset());
         self.lasting.iter().for_each(IntGaugeVec::reset);
+        self.origins.iter().for_each(IntGaugeVec::reset);
+    }
+
+    pub(super) fn set_origin(&self, name: &str, origin: &str, up: bool, in_flight: usize) {
+        let [is_up, requests] = &self.origins;
+        is_up.with_label_values(&[name, origin]).set(i64::from(up));
+        requests.with_label_values(&[name, origin]).set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     }
 
     pub(super) fn set_lasting(&self, name: &str, counts: [usize; 3]) {
