@@ -1,5 +1,7 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod api_keys;
+mod bots;
 mod conditions;
 mod default_rules;
 mod document;
@@ -15,6 +17,7 @@ pub use limits::Limits;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 
+use crate::gate::api_keys::ApiKeys;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
@@ -196,6 +199,10 @@ pub struct Config {
     pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
+    /// Whether paths become assets by what the origin answers, where requests pass through here.
+    pub learned_assets: bool,
+    /// Programs that show a secret.
+    pub api_keys: ApiKeys,
     /// Networks that the operator knows to be shared.
     pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.

@@ -16,6 +16,8 @@ mod crowds;
 mod decided;
 mod endpoints;
 mod forward;
+mod kinds;
+mod learning;
 mod listener;
 mod noscript;
 mod origin_heads;

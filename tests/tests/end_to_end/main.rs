@@ -16,6 +16,7 @@ macro_rules! through_both {
 }
 
 mod administration;
+mod api_keys;
 mod automatic;
 mod browser_budget;
 mod browser_engines;
@@ -34,11 +35,13 @@ mod hostile;
 mod http2;
 mod https;
 mod invisible;
+mod learned_assets;
 mod memory;
 mod multiplier;
 mod networks;
 mod nginx_recipe;
 mod pictures;
+mod policy;
 mod prices;
 mod problems;
 mod proxying;

@@ -5,7 +5,7 @@ use super::document::{Document, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    networks, rules,
+    api_keys, bots, networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -72,8 +72,10 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let clearance = clearance(root, verifiers);
     let ticket = ticket(root);
     let sites = Site::read_all(root, beside.as_ref());
-    let shared = Shared::new(folder);
-    let mut around = Around { challenge: &challenge, clearance: &clearance, sites: &sites, shared };
+    let shared = Shared::new(folder, bots::read_all(root, folder));
+    let mut kept = Vec::new();
+    let api_keys = api_keys::read_all(root, folder, &mut kept);
+    let mut around = Around { challenge: &challenge, clearance: &clearance, sites: &sites, shared, kept };
     let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
     if mode == Mode::Auto {
@@ -113,7 +115,9 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         challenge,
         clearance,
         ticket,
+        learned_assets: root.boolean("learned_assets").unwrap_or(true),
         policy,
+        api_keys,
         known_networks,
         limits,
         warnings,

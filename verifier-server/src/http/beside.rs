@@ -2,8 +2,9 @@
 
 use super::answer::{Context, bare};
 use super::body::AnswerBody;
+use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
-use super::service::{Verifier, is_navigation, is_preflight, is_safe};
+use super::service::Verifier;
 use super::{clearances, cors, tickets};
 use crate::clock;
 use crate::config::Config;
@@ -135,6 +136,7 @@ fn with_facts<B, R>(
     Some(act(&RequestFacts {
         site,
         route: config.policy.route(&subject),
+        key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,
         tickets: &tickets,

@@ -5,12 +5,13 @@ use super::answer::Context;
 use super::body::{AnswerBody, AtOrigin};
 use super::client_body::{Broken, ClientBody, Upload};
 use super::connections::InProgress;
+use super::learning::Says;
 use super::origin_heads::OriginHeads;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::streams::OpenStream;
 use super::transfers::{Party, Transfer};
-use super::{forward, tunnel};
+use super::{forward, learning, tunnel};
 use crate::clock;
 use crate::config::{Config, Limits, Origin, Site};
 use crate::gate::Receipt;
@@ -73,6 +74,8 @@ pub(super) struct Destination<'a> {
     pub(super) receipt: Option<Receipt>,
     /// Who hears whether the origin answers at all.
     pub(super) heads: Arc<OriginHeads>,
+    /// Whether the answer may make the target an asset.
+    pub(super) may_be_asset: bool,
 }
 
 /// Forwards a request and returns the origin's answer, or says why there is none.
@@ -152,6 +155,7 @@ pub(super) async fn forward(
             return failed(in_progress, StatusCode::GATEWAY_TIMEOUT, "origin_timeout", text);
         }
     };
+    verifier.learn(&destination, &asked, &response);
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     forward::to_client(response.headers_mut(), switched);
     match (client_side, stream) {
@@ -189,6 +193,19 @@ pub(super) async fn forward(
 }
 
 impl Verifier {
+    /// What the origin answered a target with tells whether it is an asset.
+    fn learn<B>(&self, from: &Destination<'_>, asked: &Uri, response: &Response<B>) {
+        if !from.may_be_asset {
+            return;
+        }
+        let (site, says) = (from.site.mark, learning::says(response));
+        let target = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        let now = clock::now();
+        if says == Says::Asset || (says == Says::Unchanged && self.learned.knows(site, target, now)) {
+            self.learned.learn(site, target, now);
+        }
+    }
+
     /// A download begins.
     fn begin_transfer(
         &self,
