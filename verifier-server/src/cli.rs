@@ -60,6 +60,12 @@ pub enum Command {
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,
     },
+    /// Look after the address ranges of crawlers
+    Bots {
+        /// What to do with them
+        #[command(subcommand)]
+        task: BotsTask,
+    },
     /// Get a clearance as an API client would, and print the cookie
     Solve {
         /// The page that is wanted, http:// only
@@ -67,5 +73,18 @@ pub enum Command {
         /// Where the site's gate has its endpoints
         #[arg(long, default_value = "/.portcullis/")]
         base_path: String,
+    },
+}
+
+/// What to do with the ranges of crawlers.
+#[derive(Debug, Subcommand)]
+pub enum BotsTask {
+    /// Check a downloaded list, from standard input, and put it in the place of a file
+    Refresh {
+        /// The file that a [[bot]] names in `ranges`
+        file: PathBuf,
+        /// Where the list was downloaded; left out: where the file says that it comes from
+        #[arg(long)]
+        source: Option<String>,
     },
 }

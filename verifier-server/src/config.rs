@@ -1,6 +1,8 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
 mod access_log;
+mod api_keys;
+mod bots;
 mod challenge;
 mod colours;
 mod conditions;
@@ -27,6 +29,7 @@ pub use origins::{Origin, Origins};
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Probe, Site};
 
+use crate::gate::api_keys::ApiKeys;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
@@ -184,6 +187,10 @@ pub struct Config {
     pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
+    /// Whether paths become assets by what the origin answers, where requests pass through here.
+    pub learned_assets: bool,
+    /// Programs that show a secret.
+    pub api_keys: ApiKeys,
     /// Networks that the operator knows to be shared.
     pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.

@@ -67,6 +67,15 @@ pub fn explain(config: &Config) -> String {
     for (number, rule) in config.policy.rules().iter().enumerate() {
         say(rule_told(config, number, rule));
     }
+    if config.learned_assets && config.sites.iter().any(|site| site.origin.is_some()) {
+        say("a path under no rule is an asset once the origin has answered it with a style, script, font or picture for \
+             everybody"
+            .to_owned());
+    }
+    for key in config.api_keys.keys() {
+        let credits = config.reserve_of(key.reserve);
+        say(format!("API key `{}`: whoever shows it in {} passes, {credits} credits a second", key.name, key.header));
+    }
     if !config.policy.rules().iter().any(|rule| rule.built_in) {
         say("default_rules = false: no rule is built in".to_owned());
     }

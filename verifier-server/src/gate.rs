@@ -3,9 +3,11 @@
 //! [`Gate::meet`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
 
 pub mod admission;
+pub mod api_keys;
 mod clearance;
 pub mod entry;
 mod last_pages;
+pub mod learned;
 pub mod level;
 pub mod networks;
 mod overtime;
@@ -39,7 +41,7 @@ use arc_swap::ArcSwap;
 use entry::{Kind, NetworkMark, Payment};
 use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
-use policy::{Action, Route};
+use policy::{Action, Reserve, Route};
 use puzzle::{
     CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
     Shape, TagSource, UnixSeconds,
@@ -70,6 +72,8 @@ pub struct RequestFacts<'a> {
     pub site: &'a Site,
     /// What the rules say of it.
     pub route: Route,
+    /// The slice of the API key that it shows.
+    pub key: Option<Reserve>,
     /// Where it comes from.
     pub network: ClientNetwork,
     /// The clearances it carries, at most [`CLEARANCES_MAX`].
@@ -231,7 +235,10 @@ impl Gate {
     fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Met {
         let pricing = self.pricing_for(config, facts.site, facts.network, now);
         let mut quote = pricing.quote(route);
-        let mut unpaid = None;
+        let mut unpaid = self.passes_by_key(facts, route, quote, &pricing, now);
+        if unpaid.is_some_and(|unpaid| unpaid.admitted) {
+            return Met { unpaid, ..Met::new(Decision::Reserved) };
+        }
         if quote.price == 0 || facts.preflight {
             if !pricing.others_pay() {
                 if route.action == Action::Price && !facts.preflight {

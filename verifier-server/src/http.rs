@@ -19,6 +19,8 @@ mod decided;
 mod endpoints;
 mod forward;
 mod health;
+mod kinds;
+mod learning;
 mod lent_body;
 mod listener;
 mod noscript;

@@ -1,5 +1,6 @@
 //! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
+pub mod bot_ranges;
 mod by_site;
 pub mod cli;
 mod client;
@@ -14,6 +15,7 @@ pub mod load;
 pub mod operator;
 mod profile_keeper;
 pub mod random;
+pub mod refresh;
 pub mod reload;
 mod restrict;
 pub mod secret;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use verifier_server::cli::{Arguments, Command};
+use verifier_server::cli::{Arguments, BotsTask, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
-use verifier_server::{demo, explain, operator, solve, startup, telemetry};
+use verifier_server::{demo, explain, operator, refresh, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
 const EXIT_CONFIG: u8 = 78;
@@ -31,6 +31,9 @@ async fn main() -> ExitCode {
         Command::Status { config } => operator::status(&config).await.map_or_else(|error| fail(1, error), say),
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Bots { task: BotsTask::Refresh { file, source } } => {
+            refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
         }
         Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),

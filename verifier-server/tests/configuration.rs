@@ -299,7 +299,7 @@ fn what_is_wrong_with_conditions_is_told_with_a_remedy() {
         ":15: `(` is not an expression that can be used: unclosed group",
         ":15: a header has both `is` and `matches`",
         ":15: `like` is not a key in `header`",
-        ":16: a rule without `path`, `host`, `method`, `header`, `network`, `network_file` matches nothing",
+        ":16: a rule without `path`, `host`, `method`, `header`, `network`, `network_file`, `verified_bot` matches nothing",
     ] {
         assert!(told.contains(problem), "{problem} in:\n{told}");
     }
@@ -417,4 +417,84 @@ fn what_a_site_says_of_itself_is_explained_and_what_it_shares_draws_a_warning() 
     }
     let off = parse("mode = \"off\"\n[[site]]\norigin = \"http://a\"\nmode = \"on\"").unwrap();
     assert!(off.warnings.iter().any(|warning| warning.contains("turns everything off")), "{:?}", off.warnings);
+}
+
+#[test]
+fn an_api_key_is_read_and_never_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("payments.key");
+    std::fs::write(&secret, "correct horse battery staple\n").unwrap();
+    let text = |reserve: &str| {
+        format!(
+            "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 20\n[[api_key]]\nname = \"payments\"\n\
+             header = \"X-Key\"\nsecret_file = \"payments.key\"\nreserve_per_second = {reserve}\n"
+        )
+    };
+    let parse = |text: &str| {
+        Config::parse(text, &folder.path().join("portcullis.toml")).map_err(|problems| problems.to_string())
+    };
+    let told = parse(&text("5")).unwrap_err();
+    assert!(told.contains("others may read it") && told.contains("chmod 600"), "{told}");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = parse(&text("5")).unwrap();
+    let shown = |value: &'static str| {
+        let headers =
+            [("x-key".parse().unwrap(), hyper::header::HeaderValue::from_static(value))].into_iter().collect();
+        config.api_keys.shown_by(&headers).is_some()
+    };
+    assert!(shown("correct horse battery staple") && !shown("correct horse battery stable"));
+    let explained = explain(&config);
+    assert!(
+        explained.contains("API key `payments`: whoever shows it in x-key passes, 5 credits a second"),
+        "{explained}"
+    );
+    assert!(!format!("{config:?}{explained}").contains("horse"));
+    let told = parse(&text("10.01")).unwrap_err();
+    assert!(told.contains("more than half of what the site `main` can do"), "{told}");
+
+    std::fs::write(&secret, "short").unwrap();
+    let told = parse(&text("5")).unwrap_err();
+    assert!(told.contains("it has 5 bytes, not 16 to 512") && !told.contains("short\n"), "{told}");
+    let told = with_rules(
+        "[[api_key]]\nname = \"a\"\nheader = \"a b\"\nsha256 = \"xyz\"\n[[api_key]]\nsecret_file = \"none\"\n[[api_key]]\n\
+         name = \"b\"\nreserve_per_second = 1\n",
+    )
+    .unwrap_err();
+    for problem in [
+        ":5: `a b` is not a header name",
+        ":6: `sha256` is not 64 hexadecimal digits",
+        ":3: an API key without a usable `reserve_per_second`",
+        ":7: an API key without a usable `name`",
+        ":8: the secret in /etc/portcullis/none cannot be used",
+        ":9: an API key needs either `secret_file` or `sha256`",
+    ] {
+        assert!(told.contains(problem), "{problem} in:\n{told}");
+    }
+}
+
+#[test]
+fn a_crawler_is_known_by_ranges_whose_source_and_date_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "[[site]]\norigin = \"http://127.0.0.1:1\"\n[[bot]]\nname = \"searcher\"\nranges = [\"searcher.json\"]\n\
+                 [[rule]]\nverified_bot = \"searcher\"\naction = \"allow\"\nreserve_per_second = 2\n";
+    let parse = |text: &str| {
+        Config::parse(text, &folder.path().join("portcullis.toml")).map_err(|problems| problems.to_string())
+    };
+    let list = |text: &str| std::fs::write(folder.path().join("searcher.json"), text).unwrap();
+    let told = parse(rules).unwrap_err();
+    assert!(told.contains(":5: the ranges in ") && told.contains("| portcullis bots refresh "), "{told}");
+    list("{\"creationTime\": \"2026-11-20T00:00\", \"prefixes\": [{\"ipv4Prefix\": \"203.0.113.0/27\"}]}");
+    assert!(parse(rules).unwrap_err().contains("it does not name its source"));
+    list("{\"source\": \"https://s.example\", \"prefixes\": [{\"ipv4Prefix\": \"203.0.113.0/27\"}]}");
+    assert!(parse(rules).unwrap_err().contains("it does not name its date"));
+    list("# source: https://s.example\n# date: 2026-11-20\n203.0.113.0/27\n");
+    let config = parse(rules).unwrap();
+    let told = explain(&config);
+    let sentence =
+        "rule 1: every path from the 1 networks of the crawler `searcher` (https://s.example of 2026-11-20) passes";
+    assert!(told.contains(sentence), "{told}");
+    assert!(!told.contains("allows every path to everybody"), "{told}");
+    assert_eq!(route(&config, "/x").action, Action::Allow, "203.0.113.7 is one of them");
+    let told = with_rules("[[rule]]\nverified_bot = \"searcher\"\naction = \"allow\"\n").unwrap_err();
+    assert!(told.contains(":4: no crawler is called `searcher`"), "{told}");
 }

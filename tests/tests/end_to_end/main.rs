@@ -16,6 +16,7 @@ macro_rules! through_both {
 }
 
 mod administration;
+mod api_keys;
 mod automatic;
 mod browser_budget;
 mod browser_engines;
@@ -36,6 +37,7 @@ mod hostile;
 mod http2;
 mod https;
 mod invisible;
+mod learned_assets;
 mod memory;
 mod multiplier;
 mod networks;
@@ -43,6 +45,7 @@ mod nginx_log;
 mod nginx_recipe;
 mod origins;
 mod pictures;
+mod policy;
 mod prices;
 mod problems;
 mod proxying;

@@ -5,7 +5,7 @@ use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    access_log, networks, rules,
+    access_log, api_keys, bots, networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -82,8 +82,10 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     // What a rule asks is asked on every site.
     let lowest =
         sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);
-    let shared = Shared::new(folder);
-    let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared };
+    let shared = Shared::new(folder, bots::read_all(root, folder));
+    let mut kept = Vec::new();
+    let api_keys = api_keys::read_all(root, folder, &mut kept);
+    let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
     let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
     if mode == Mode::Off {
@@ -135,7 +137,9 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         challenge,
         clearance,
         ticket,
+        learned_assets: root.boolean("learned_assets").unwrap_or(true),
         policy,
+        api_keys,
         known_networks,
         limits,
         warnings,

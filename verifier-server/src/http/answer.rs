@@ -2,10 +2,11 @@
 
 use super::body::AnswerBody;
 use super::client_body::Broken;
+use super::kinds::is_navigation;
 use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
-use super::service::{Verifier, is_navigation};
+use super::service::Verifier;
 use super::tickets;
 use crate::config::{Config, Limits, Site};
 use crate::gate::{Quote, RequestFacts, TicketOffer};

@@ -3,8 +3,9 @@
 use super::access_log::ADMITTED_HEADER;
 use super::answer::{Context, bare};
 use super::body::AnswerBody;
+use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
-use super::service::{Verifier, is_navigation, is_preflight, is_safe};
+use super::service::Verifier;
 use super::{canonical, clearances, cors, tickets};
 use crate::clock;
 use crate::config::Config;
@@ -152,6 +153,7 @@ fn with_facts<B, R>(
     Some(act(&RequestFacts {
         site,
         route: config.policy.route(&subject),
+        key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,
         tickets: &tickets,

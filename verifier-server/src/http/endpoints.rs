@@ -26,17 +26,18 @@ pub(super) struct Call<'a> {
     pub(super) request_id: &'a str,
     /// The target wanted, if the client said: looked up in the rules, never followed and never echoed.
     pub(super) wanted: Option<&'a str>,
+    /// The headers of the request to the endpoint.
+    headers: &'a HeaderMap,
 }
 
 impl Call<'_> {
-    /// What the rules say of the wanted target; without one, of a request under no rule. The headers here are not those
-    /// that the request for the target will have.
+    /// What the rules say of the wanted target; without one, of a request under no rule. The headers are those of whoever
+    /// asks, which will send its cookies and its name with the request for the target too.
     fn route(&self, method: Option<&str>) -> Route {
         let Some(wanted) = self.wanted else { return Route::DEFAULT };
         let target = Target::parse(wanted);
-        let (host, address) = (self.visitor.host(), self.visitor.address);
-        let subject =
-            Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers: None };
+        let (host, address, headers) = (self.visitor.host(), self.visitor.address, Some(self.headers));
+        let subject = Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers };
         self.config.policy.route(&subject)
     }
 
@@ -81,7 +82,8 @@ pub(super) async fn answer(
 ) -> Response<AnswerBody> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let call = Call { verifier, config, site, visitor, request_id, wanted: query.wanted.as_deref() };
+    let (wanted, headers) = (query.wanted.as_deref(), &parts.headers);
+    let call = Call { verifier, config, site, visitor, request_id, wanted, headers };
     let methods = match endpoint {
         "challenge" | "clearance" => &[Method::GET][..],
         "verify" => &[Method::POST],
@@ -144,6 +146,7 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
     let facts = RequestFacts {
         site: call.site,
         route: call.route(Some("GET")),
+        key: None,
         network: call.visitor.network(),
         clearances: &ids,
         // A ticket is no clearance.

@@ -5,14 +5,16 @@ use super::answer::Context;
 use super::body::{AnswerBody, AtOrigin};
 use super::client_body::{Broken, ClientBody, Upload};
 use super::connections::InProgress;
+use super::kinds::is_safe;
+use super::learning::Says;
 use super::lent_body::BodyLender;
 use super::origin_heads::{self, OriginHeads};
 use super::original::Visitor;
 use super::origins::AtServer;
-use super::service::{Verifier, is_safe};
+use super::service::Verifier;
 use super::streams::OpenStream;
 use super::transfers::{Party, Transfer};
-use super::{forward, health, tunnel};
+use super::{forward, health, learning, tunnel};
 use crate::clock;
 use crate::config::{Config, Origins, Site};
 use crate::gate::Receipt;
@@ -49,6 +51,8 @@ pub(super) struct Destination<'a> {
     pub(super) receipt: Option<Receipt>,
     /// Who hears whether the origin answers at all.
     pub(super) heads: Arc<OriginHeads>,
+    /// Whether the answer may make the target an asset.
+    pub(super) may_be_asset: bool,
 }
 
 /// Forwards a request and returns the origin's answer, or says why there is none.
@@ -129,6 +133,7 @@ pub(super) async fn forward(
             return failed(in_progress, StatusCode::GATEWAY_TIMEOUT, "origin_timeout", text);
         }
     };
+    verifier.learn(&destination, &sending.target, &response);
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     forward::to_client(response.headers_mut(), switched);
     match (client_side, stream) {
@@ -218,6 +223,19 @@ impl Sending {
 }
 
 impl Verifier {
+    /// What the origin answered a target with tells whether it is an asset.
+    fn learn<B>(&self, from: &Destination<'_>, asked: &PathAndQuery, response: &Response<B>) {
+        if !from.may_be_asset {
+            return;
+        }
+        let (site, says) = (from.site.mark, learning::says(response));
+        let target = asked.as_str();
+        let now = clock::now();
+        if says == Says::Asset || (says == Says::Unchanged && self.learned.knows(site, target, now)) {
+            self.learned.learn(site, target, now);
+        }
+    }
+
     /// A download begins.
     fn begin_transfer(
         &self,

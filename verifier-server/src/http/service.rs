@@ -6,6 +6,7 @@ use super::body::AnswerBody;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
+use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
 use super::proxy::Destination;
@@ -13,10 +14,11 @@ use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
 use super::transfers::{Party, Transfers};
-use super::{beside, canonical, clearances, cors, endpoints, proxy, tickets};
+use super::{beside, canonical, clearances, cors, endpoints, learning, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
+use crate::gate::learned::LearnedAssets;
 use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
@@ -26,8 +28,7 @@ use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, HeaderMap, HeaderName};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub struct Verifier {
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
+    pub(super) learned: LearnedAssets,
     pub(super) read_aheads: Arc<ReadAheads>,
     pub(super) transfers: Arc<Transfers>,
     pub(super) streams: Arc<Streams>,
@@ -77,6 +79,7 @@ impl Verifier {
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::default(),
+            learned: LearnedAssets::default(),
             read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
             transfers: Arc::default(),
             streams: Arc::default(),
@@ -168,11 +171,15 @@ impl Verifier {
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
+        let mut route = config.policy.route(&subject);
+        let may_be_asset = config.learned_assets && learning::may_be_asset(&subject, &route);
+        route.asset |= may_be_asset && self.learned.knows(site.mark, raw_target, clock::now());
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);
         let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
-            route: config.policy.route(&subject),
+            route,
+            key: config.api_keys.shown_by(request.headers()),
             network: visitor.network(),
             clearances: &ids,
             tickets: &tickets,
@@ -184,7 +191,7 @@ impl Verifier {
         match self.admitted(config, &context, &facts, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
-                let destination = Destination { origins, load, cost, slot, site, receipt, heads };
+                let destination = Destination { origins, load, cost, slot, site, receipt, heads, may_be_asset };
                 let request = request.map(|()| body);
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
@@ -334,30 +341,6 @@ struct Admitted {
 
 fn ending(response: Response<AnswerBody>, in_progress: InProgress) -> Response<AnswerBody> {
     response.map(|body| body.ending(in_progress))
-}
-
-/// Whether a method changes nothing (RFC 9110 §9.2.1).
-pub(super) fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
-}
-
-static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// Whether a person goes to a page (PROTOCOL §6).
-pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
-    if let Some(mode) = headers.get(&SEC_FETCH_MODE) {
-        return mode == "navigate";
-    }
-    let accepts_html =
-        headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
-    accepts_html && !["x-requested-with", "hx-request", "turbo-frame"].iter().any(|name| headers.contains_key(*name))
-}
-
-/// Whether a request is a CORS preflight.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key("origin")
-        && headers.contains_key("access-control-request-method")
 }
 
 /// Ids of requests: unique here, and telling nothing about how many there were.

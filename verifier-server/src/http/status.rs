@@ -129,6 +129,12 @@ fn unpaid_share(config: &Config, supplies: &SuppliesReport) -> Value {
     });
     let mut share = supply(&supplies.unpaid);
     share["reserves"] = Value::Array(reserves.collect());
+    let keys = config.api_keys.keys().iter().filter_map(|key| {
+        let mut slice = supply(supplies.slices.get(key.reserve.slice)?);
+        slice["name"] = json!(key.name);
+        Some(slice)
+    });
+    share["api_keys"] = Value::Array(keys.collect());
     share
 }
 

@@ -270,6 +270,7 @@ impl Stage {
         act(&RequestFacts {
             site: self.site(asked.host),
             route: self.route(asked.path),
+            key: None,
             network: asked.network,
             clearances: asked.ids,
             tickets: asked.tickets,
