@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod gate;
 pub mod http;
+pub mod learn;
 pub mod load;
 pub mod operator;
 mod profile_keeper;

@@ -34,6 +34,7 @@ mod hostile;
 mod http2;
 mod https;
 mod invisible;
+mod learn;
 mod memory;
 mod multiplier;
 mod networks;
