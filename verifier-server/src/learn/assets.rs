@@ -100,13 +100,13 @@ pub struct StaticFolder {
 #[derive(Debug)]
 pub(super) struct Folders {
     hasher: RandomState,
-    folders: HashMap<Box<str>, Folder>,
+    known: HashMap<Box<str>, Folder>,
     networks: Networks,
 }
 
 impl Folders {
     pub(super) fn new() -> Self {
-        Self { hasher: RandomState::new(), folders: HashMap::new(), networks: Networks::new(ALL_BITS) }
+        Self { hasher: RandomState::new(), known: HashMap::new(), networks: Networks::new(ALL_BITS) }
     }
 
     /// Takes in a request for `path` that a browser made and the site answered.
@@ -122,18 +122,18 @@ impl Folders {
             if folder.len() > FOLDER_BYTES_MAX || !is_plain(folder) {
                 return;
             }
-            if let Some(known) = self.folders.get_mut(folder) {
+            if let Some(known) = self.known.get_mut(folder) {
                 known.mixed |= !is_static;
                 known.requests = known.requests.saturating_add(1);
                 known.networks.add(network);
                 continue;
             }
-            if self.folders.len() >= FOLDERS_MAX {
+            if self.known.len() >= FOLDERS_MAX {
                 self.make_room();
             }
             let mut new = Folder { requests: 1, networks: Networks::new(FOLDER_BITS), mixed: !is_static };
             new.networks.add(network);
-            self.folders.insert(folder.into(), new);
+            self.known.insert(folder.into(), new);
         }
     }
 
@@ -141,7 +141,7 @@ impl Folders {
     pub(super) fn found(&self) -> Vec<StaticFolder> {
         let networks_min = (self.networks.count() * NETWORKS_SHARE).max(NETWORKS_MIN);
         let mut paths: Vec<(&str, u32)> = self
-            .folders
+            .known
             .iter()
             .filter(|(_, folder)| !folder.mixed && folder.requests >= REQUESTS_MIN)
             // A count that its bits cannot hold is large enough.
@@ -160,11 +160,11 @@ impl Folders {
     }
 
     fn make_room(&mut self) {
-        let mut requests: Vec<u32> = self.folders.values().map(|folder| folder.requests).collect();
+        let mut requests: Vec<u32> = self.known.values().map(|folder| folder.requests).collect();
         let middle = requests.len() / 2;
         let least = *requests.select_nth_unstable(middle).1;
         let mut stay = FOLDERS_MAX / 2;
-        self.folders.retain(|_, folder| {
+        self.known.retain(|_, folder| {
             let stays = folder.requests > least || (folder.requests == least && stay > 0);
             stay = stay.saturating_sub(usize::from(stays));
             stays
@@ -239,7 +239,7 @@ mod tests {
     fn a_flood_of_folders_keeps_no_more_than_there_is_room_for() {
         let mut folders = visited();
         (0..50_000).for_each(|number| ask(&mut folders, number % 50, &format!("/{number}/x.css"), "Mozilla/5.0"));
-        assert!(folders.folders.len() <= FOLDERS_MAX);
+        assert!(folders.known.len() <= FOLDERS_MAX);
         assert_eq!(paths(&folders), ["/static/", "/wp-content/uploads/"]);
     }
 

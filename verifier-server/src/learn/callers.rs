@@ -72,7 +72,7 @@ pub struct Caller {
 pub(super) struct Callers {
     hasher: RandomState,
     until: UnixSeconds,
-    callers: HashMap<Key, Calls>,
+    seen: HashMap<Key, Calls>,
     /// Networks whose browsers asked for a path, one bit each.
     browsers: Vec<u64>,
     /// Requests of browsers, and those of them from addresses that are the operator's own.
@@ -81,8 +81,8 @@ pub(super) struct Callers {
 
 impl Callers {
     pub(super) fn new(until: UnixSeconds) -> Self {
-        let (callers, browsers) = (HashMap::new(), vec![0; PATHS]);
-        Self { hasher: RandomState::new(), until, callers, browsers, of_browsers: (0, 0) }
+        let (seen, browsers) = (HashMap::new(), vec![0; PATHS]);
+        Self { hasher: RandomState::new(), until, seen, browsers, of_browsers: (0, 0) }
     }
 
     /// Takes in a request for `path`.
@@ -100,7 +100,7 @@ impl Callers {
             return;
         }
         let key = Key { network, method: method.into(), path: path.into() };
-        if let Some(calls) = self.callers.get_mut(&key) {
+        if let Some(calls) = self.seen.get_mut(&key) {
             calls.take_in(entry, self.until);
             return;
         }
@@ -108,7 +108,7 @@ impl Callers {
         if entry.browser || !entry.succeeded() {
             return;
         }
-        if self.callers.len() >= CALLERS_MAX {
+        if self.seen.len() >= CALLERS_MAX {
             self.make_room();
         }
         let mut calls = Calls {
@@ -121,14 +121,14 @@ impl Callers {
             last: entry.time,
         };
         calls.take_in(entry, self.until);
-        self.callers.insert(key, calls);
+        self.seen.insert(key, calls);
     }
 
     /// Those that look like programs, those seen on the most days first.
     pub(super) fn found(&self) -> Vec<Caller> {
         let own_are_own = self.of_browsers.1 * BROWSERS_ONE_IN <= self.of_browsers.0;
         let mut found: Vec<Caller> = self
-            .callers
+            .seen
             .iter()
             .filter(|(_, calls)| calls.days.count_ones() >= DAYS_MIN && !calls.browser)
             .filter(|(_, calls)| calls.failed <= calls.answered / FAILURES_ONE_IN)
@@ -154,12 +154,12 @@ impl Callers {
     /// Those seen on the fewest days go, and of those the ones that asked least: half of all.
     fn make_room(&mut self) {
         let mut order: Vec<(u32, u32)> =
-            self.callers.values().map(|calls| (calls.days.count_ones(), calls.answered)).collect();
+            self.seen.values().map(|calls| (calls.days.count_ones(), calls.answered)).collect();
         let middle = order.len() / 2;
         let (_, middle, _) = order.select_nth_unstable(middle);
         let least = *middle;
         let mut stay = CALLERS_MAX / 2;
-        self.callers.retain(|_, calls| {
+        self.seen.retain(|_, calls| {
             // Of many that are alike only as many stay as there is room for.
             let stays = (calls.days.count_ones(), calls.answered) > least
                 || ((calls.days.count_ones(), calls.answered) == least && stay > 0);
@@ -310,7 +310,7 @@ mod tests {
             let address = format!("10.{}.{}.1", number / 256 % 256, number % 256);
             log.ask(5, &address, &format!("GET /{}", number / 7), 200, "x");
         }
-        assert!(log.0.callers.len() <= CALLERS_MAX, "{}", log.0.callers.len());
+        assert!(log.0.seen.len() <= CALLERS_MAX, "{}", log.0.seen.len());
         log.ask(3, "198.51.100.20", "POST /hook", 200, "Hook/1");
         assert_eq!(log.0.found().len(), 1);
     }

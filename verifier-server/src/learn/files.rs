@@ -101,12 +101,11 @@ impl Files {
             let mut source = Source::open(path, Arc::default())?;
             let mut skipped = Lines::default();
             source.advance(&mut skipped)?;
-            match source.entry {
-                Some(entry) => files.closed.push((entry.time, path.clone())),
-                None => {
-                    files.lines.malformed += skipped.malformed;
-                    files.bytes_read.fetch_add(bytes, Ordering::Relaxed);
-                }
+            if let Some(entry) = source.entry {
+                files.closed.push((entry.time, path.clone()));
+            } else {
+                files.lines.malformed += skipped.malformed;
+                files.bytes_read.fetch_add(bytes, Ordering::Relaxed);
             }
         }
         files.closed.sort_by(|a, b| b.cmp(a));
