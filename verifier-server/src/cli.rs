@@ -45,6 +45,18 @@ pub enum Command {
         /// The configuration file
         file: PathBuf,
     },
+    /// Read access logs of the weeks before: write the peacetime profile, and print lines for the configuration
+    Learn {
+        /// Logs in the common or combined format, also .gz, in any order
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// When the attack began, such as 2026-11-25T02:11:00Z; what came in the hour before it does not count. Left out: now
+        #[arg(long, value_name = "TIME", value_parser = until)]
+        until: Option<puzzle::UnixSeconds>,
+        /// Where the profile is written; it must not be there yet
+        #[arg(long, value_name = "OUT", default_value = "profile")]
+        profile: PathBuf,
+    },
     /// Show what a running verifier does
     Status {
         /// Its configuration file, which says where it listens for the operator
@@ -68,7 +80,7 @@ pub enum Command {
     },
     /// Get a clearance as an API client would, and print the cookie
     Solve {
-        /// The page that is wanted, http:// only
+        /// The page that is wanted
         url: String,
         /// Where the site's gate has its endpoints
         #[arg(long, default_value = "/.portcullis/")]
@@ -87,4 +99,9 @@ pub enum BotsTask {
         #[arg(long)]
         source: Option<String>,
     },
+}
+
+fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
+    crate::learn::time::of_operator(text)
+        .ok_or_else(|| "write it like 2026-11-25T02:11:00Z or 2026-11-25 03:11+01:00".to_owned())
 }

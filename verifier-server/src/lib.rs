@@ -11,6 +11,7 @@ pub mod explain;
 pub mod gate;
 pub mod html;
 pub mod http;
+pub mod learn;
 pub mod load;
 pub mod operator;
 mod profile_keeper;

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use verifier_server::cli::{Arguments, BotsTask, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
-use verifier_server::{demo, explain, operator, refresh, solve, startup, telemetry};
+use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
 const EXIT_CONFIG: u8 = 78;
@@ -28,6 +28,16 @@ async fn main() -> ExitCode {
             Ok(config) => say(explain::explain(&config).trim_end()),
             Err(problems) => fail(EXIT_CONFIG, problems),
         },
+        Command::Learn { files, until, profile } => {
+            let until = until.unwrap_or_else(clock::now);
+            match learn::run(&files, until, &profile, |progress| eprintln!("{progress}")) {
+                Ok(learned) => {
+                    eprintln!("{}", learned.summary());
+                    say(learned.report(&profile).trim_end())
+                }
+                Err(error) => fail(1, error),
+            }
+        }
         Command::Status { config } => operator::status(&config).await.map_or_else(|error| fail(1, error), say),
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)

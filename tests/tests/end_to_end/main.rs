@@ -37,6 +37,7 @@ mod hostile;
 mod http2;
 mod https;
 mod invisible;
+mod learn;
 mod learned_assets;
 mod memory;
 mod multiplier;

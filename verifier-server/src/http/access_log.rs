@@ -143,7 +143,9 @@ impl Verifier {
             return;
         }
         let loads: Vec<_> = config.sites.iter().map(|site| (self.gate.load_of(site), &site.name)).collect();
-        loads.iter().for_each(|(load, _)| load.arrivals.next_second());
+        for (load, _) in &loads {
+            load.arrivals.next_second();
+        }
         self.checks.look(self.started.elapsed());
         let unreliable = loads.iter().find(|(load, _)| load.arrivals.state().is_some_and(|state| !state.is_reliable()));
         let before = self.log_unreliable.swap(unreliable.is_some(), Ordering::Relaxed);

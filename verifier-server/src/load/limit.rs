@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// What a second showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a second, any of which may be so")]
 pub struct Second {
     /// Most requests that waited for the head of their answer at once.
     pub waiting_peak: u32,

@@ -224,7 +224,9 @@ mod tests {
         let arrivals = Arrivals::default();
         let second = |ages: &[u64]| {
             arrivals.next_second();
-            ages.iter().for_each(|age| arrivals.may_wait(network(1), Duration::from_secs(*age)));
+            for age in ages {
+                arrivals.may_wait(network(1), Duration::from_secs(*age));
+            }
             arrivals.state().expect("checks").waiting
         };
         arrivals.came(network(1), Some(Duration::from_millis(20)));

@@ -133,8 +133,7 @@ impl Checks {
 impl Check {
     fn narrowest(&self) -> Prefix {
         match Nested::of(self.network) {
-            Nested::V4([narrow, _]) => narrow,
-            Nested::V6([narrow, ..]) => narrow,
+            Nested::V4([narrow, _]) | Nested::V6([narrow, ..]) => narrow,
         }
     }
 }
