@@ -1,13 +1,17 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod believed;
 mod document;
+mod family;
 mod limits;
 mod networks;
 mod problem;
+mod ranges;
 mod read;
 mod rules;
 mod sites;
 
+pub use family::Family;
 pub use limits::Limits;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
@@ -82,11 +86,47 @@ pub enum OnFailure {
 pub enum Beside {
     /// nginx asks with `auth_request`.
     Nginx,
+    /// Caddy asks with `forward_auth`.
+    Caddy,
+    /// Traefik asks with `ForwardAuth`.
+    Traefik,
+    /// Envoy asks with `ext_authz`.
+    Envoy,
     /// A proxy passes the request itself on, with the client's address in this header.
     Proxy {
         /// The header's name.
         client_address_header: HeaderName,
     },
+}
+
+impl Beside {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+            Self::Proxy { .. } => "proxy",
+        }
+    }
+
+    /// Whether it asks about requests and serves the site itself: then a site needs no origin here.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        !matches!(self, Self::Proxy { .. })
+    }
+
+    /// The header in which it says the client's address.
+    #[must_use]
+    pub fn address_header(&self) -> HeaderName {
+        match self {
+            Self::Nginx => HeaderName::from_static("x-real-ip"),
+            Self::Caddy | Self::Traefik | Self::Envoy => HeaderName::from_static("x-forwarded-for"),
+            Self::Proxy { client_address_header } => client_address_header.clone(),
+        }
+    }
 }
 
 /// To what a clearance is bound.
@@ -155,6 +195,8 @@ impl TicketTerms {
 pub struct Config {
     /// Where visitors or the web server connect.
     pub listen: Vec<Listen>,
+    /// Where a load balancer connects that announces each client by the PROXY protocol.
+    pub listen_proxy_protocol: Vec<Listen>,
     /// Where the operator connects.
     pub admin: Listen,
     /// Host names, beyond loopback, that may name the admin listener.
@@ -167,6 +209,8 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// Whose headers are believed; `None` as the front door itself.
     pub beside: Option<Beside>,
+    /// The headers that are believed with it.
+    pub family: Option<Family>,
     /// Who may speak for a client.
     pub trusted_proxies: Vec<IpNet>,
     /// Where the table survives a clean stop.

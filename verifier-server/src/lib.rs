@@ -20,3 +20,4 @@ pub mod solve;
 pub mod startup;
 pub mod telemetry;
 mod watch;
+pub mod watchdog;

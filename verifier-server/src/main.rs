@@ -3,11 +3,13 @@
 use clap::Parser;
 use std::fmt::Display;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_server::cli::{Arguments, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
+use verifier_server::watchdog::Starter;
 use verifier_server::{demo, explain, operator, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
@@ -68,14 +70,21 @@ async fn serve(file: &Path) -> ExitCode {
     if let Some((operator, visitors)) = running.addresses.split_last() {
         tracing::info!("serving visitors on {}, the operator on {operator}", visitors.join(", "));
     }
-    loop {
-        tokio::select! {
-            _ = hangups.recv() => running.reload.run_logged(),
-            _ = terminations.recv() => break,
-            _ = tokio::signal::ctrl_c() => break,
+    let starter = Starter::from_environment();
+    starter.ready();
+    {
+        let mut watch = pin!(starter.watch(&running.server));
+        loop {
+            tokio::select! {
+                () = watch.as_mut() => {}
+                _ = hangups.recv() => running.reload.run_logged(),
+                _ = terminations.recv() => break,
+                _ = tokio::signal::ctrl_c() => break,
+            }
         }
     }
     tracing::info!("stopping");
+    starter.stopping();
     running.stop().await;
     ExitCode::SUCCESS
 }

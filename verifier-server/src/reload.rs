@@ -78,6 +78,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         }
     };
     compare("listen", old.listen != new.listen);
+    compare("listen_proxy_protocol", old.listen_proxy_protocol != new.listen_proxy_protocol);
     compare("admin", old.admin != new.admin);
     compare("admin_hosts", old.admin_hosts != new.admin_hosts);
     compare("admin_token_file", old.admin_token_file != new.admin_token_file);

@@ -17,6 +17,8 @@ macro_rules! through_both {
 
 mod administration;
 mod automatic;
+mod behind_a_cdn;
+mod beside_families;
 mod browser_budget;
 mod browser_engines;
 mod browser_failures;
@@ -41,8 +43,10 @@ mod nginx_recipe;
 mod pictures;
 mod prices;
 mod problems;
+mod proxy_protocol;
 mod proxying;
 mod queue;
+mod recipes;
 mod redemption;
 mod restarts;
 mod sites;
@@ -53,3 +57,4 @@ mod table;
 mod tickets;
 mod transfers;
 mod unpaid;
+mod watchdog;

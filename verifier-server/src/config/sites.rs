@@ -153,8 +153,8 @@ impl Site {
         }
         let line = section.line;
         let origin = section.string("origin", "http://127.0.0.1:3000");
-        if origin.is_none() && beside != Some(&Beside::Nginx) {
-            let remedy = "write origin = \"http://127.0.0.1:3000\", or beside = \"nginx\" at the top where nginx asks";
+        if origin.is_none() && !beside.is_some_and(Beside::asks) {
+            let remedy = "write origin = \"http://127.0.0.1:3000\", or at the top whose questions are answered: beside = \"nginx\", \"caddy\", \"traefik\" or \"envoy\"";
             root.problem(line, format!("the site `{name}` has no origin"), remedy);
         }
         let origin = origin.and_then(|text| match Origin::parse(&text.value) {

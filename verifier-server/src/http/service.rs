@@ -5,8 +5,10 @@ use super::answer::{self, Context};
 use super::body::AnswerBody;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
+use super::doubts::Doubts;
 use super::original::{self, Peer, Unclear, Visitor};
 use super::proxy::{Destination, OriginClient};
+use super::pulse::Pulse;
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
@@ -22,7 +24,7 @@ use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, HeaderMap, HeaderName};
+use hyper::header::{ACCEPT, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
@@ -51,6 +53,8 @@ pub struct Verifier {
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
     pub(super) unclear_log: Sampled,
+    pub(super) doubts: Doubts,
+    pub(super) pulse: Pulse,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     request_ids: RequestIds,
@@ -75,6 +79,8 @@ impl Verifier {
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
             unclear_log: Sampled::default(),
+            doubts: Doubts::default(),
+            pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             request_ids: RequestIds::default(),
@@ -85,6 +91,11 @@ impl Verifier {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.open()
+    }
+
+    /// An id for a request that brings none which we believe.
+    pub(super) fn next_request_id(&self) -> String {
+        self.request_ids.next()
     }
 
     /// Answers a request of a visitor, or of the web server beside us.
@@ -99,14 +110,15 @@ impl Verifier {
         if request.headers().len() > config.limits.max_headers {
             return ending(answer::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), in_progress);
         }
-        if let Some(endpoint) = request.uri().path().strip_prefix(beside::BASE_PATH) {
-            return ending(beside::answer(self, &config, peer, endpoint, &request), in_progress);
+        if request.uri().path().starts_with(beside::BASE_PATH) {
+            return ending(beside::answer(self, &config, peer, &request), in_progress);
         }
-        let request_id = self.request_ids.next();
+        let request_id = self.next_request_id();
         let visitor = match original::visitor(&config, peer, &request) {
             Ok(visitor) => visitor,
             Err(unclear) => return ending(self.unclear(&config, &unclear, &request_id), in_progress),
         };
+        self.doubts.look(&config, peer, request.headers(), &visitor);
         let Some(site) = config.site_of(visitor.host()) else {
             let context = Context::new(self, &config, &visitor, &request_id, request.headers(), request.method());
             return ending(context.unknown_host(), in_progress);
@@ -162,6 +174,13 @@ impl Verifier {
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
             Err(mut refusal) => {
+                if !body.is_end_stream() {
+                    in_progress.connection().leave_unread();
+                    // Said before, so that nobody goes on sending: what comes is not read as a further request.
+                    if !shared_connection {
+                        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                }
                 cors::allow(&mut refusal, site, visitor, request.headers());
                 ending(refusal, in_progress)
             }
