@@ -25,12 +25,13 @@ const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
 /// starts its service as well is up to the system.
-const TESTS: [Program; 11] = [
+const TESTS: [Program; 12] = [
     ("nginx", "nginx"),
     ("apache2", "apache2-bin"),
     ("caddy", "caddy"),
     ("haproxy", "haproxy"),
     ("php-fpm*", "php-fpm"),
+    ("systemd-analyze", "systemd"),
     ("curl", "curl"),
     ("git", "git"),
     ("node", "nodejs"),

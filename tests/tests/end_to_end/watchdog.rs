@@ -1,6 +1,7 @@
 //! What the verifier tells systemd, and what systemd does with it: played here by a socket and the times of the shipped unit.
 
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -72,6 +73,18 @@ fn verifier(supervisor: &Supervisor) -> Verifier {
 }
 
 #[test]
+fn the_unit_is_one_that_systemd_understands() {
+    let folder = TempDir::new().unwrap();
+    let unit = shipped("systemd", "portcullis.service");
+    assert_eq!(unit.matches("ExecStart=/usr/local/bin/portcullis ").count(), 1);
+    let here = format!("ExecStart={} ", tests::verifier::binary().display());
+    let file = folder.path().join("portcullis.service");
+    std::fs::write(&file, unit.replace("ExecStart=/usr/local/bin/portcullis ", &here)).unwrap();
+    let told = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
+    assert!(told.status.success() && told.stderr.is_empty(), "{told:?}");
+}
+
+#[test]
 fn it_says_when_it_is_ready_that_it_serves_and_when_it_stops() {
     let supervisor = Supervisor::new(Duration::from_secs(2));
     let mut verifier = verifier(&supervisor);
@@ -104,16 +117,15 @@ fn who_fills_all_connections_does_not_have_it_taken_for_dead() {
     let verifier = Verifier::start_in(unit, settings, tests::ports::free());
     let client = verifier.client(HOST);
     let cookie = tests::visitor::buy(&client);
-    // Each is an admitted request that never ends, and more wait to be accepted.
-    let hanging: Vec<_> = (0..40)
-        .map(|_| {
-            let mut connection = client.connect().unwrap();
-            let request = client.request("GET", "/hang").cookie(&cookie).bytes();
-            std::io::Write::write_all(connection.get_mut(), &request).unwrap();
-            connection
-        })
-        .collect();
-    tests::wait::until_true(SOON, "the requests to hang", || origin.count("/hang") >= 4);
+    // Each is an admitted request that never ends; at the limit more of them wait to be accepted.
+    let mut hanging = Vec::new();
+    tests::wait::until_true(SOON, "all connections to be taken", || {
+        let mut connection = client.connect().unwrap();
+        let request = client.request("GET", "/hang").cookie(&cookie).bytes();
+        std::io::Write::write_all(connection.get_mut(), &request).unwrap();
+        hanging.push(connection);
+        origin.count("/hang") >= 4 && hanging.len() > 20
+    });
     while supervisor.next(Duration::from_millis(1)).is_some() {}
     for _ in 0..4 {
         assert_eq!(supervisor.next(SOON).as_deref(), Some("WATCHDOG=1"), "{}", verifier.log());

@@ -114,6 +114,8 @@ fn page<B>(
 ) -> Response<AnswerBody> {
     let headers = request.headers();
     let request_id = verifier.next_request_id();
+    // These ask once: an id of our own is no other question's, so that each is charged.
+    let asked = Asked { request_id: &request_id, ..asked };
     let context = Context::of_asked(verifier, config, visitor, &request_id, headers, asked.method);
     let passes = || {
         let mut response = Response::new(AnswerBody::empty());
@@ -221,10 +223,6 @@ fn with_facts<B, R>(
         safe_method: is_safe(&method),
         navigation: is_navigation(request.headers()),
         preflight: is_preflight(&method, request.headers()),
-        repeat: (!asked.request_id.is_empty()).then_some(Repeat {
-            request_id: asked.request_id,
-            method: asked.method,
-            target: asked.target,
-        }),
+        repeat: Some(Repeat { request_id: asked.request_id, method: asked.method, target: asked.target }),
     }))
 }
