@@ -166,7 +166,7 @@ impl Recipe {
         };
         let h2_port = place.h2_port;
         let process = Process::start(&mut command, &folder.join("server.log"));
-        let mut recipe = Self { server, process, verifier, origin, port, h2_port, directory };
+        let mut recipe = Self { server, process, directory, verifier, origin, port, h2_port };
         recipe.wait_until_ready();
         recipe
     }

@@ -1,4 +1,4 @@
-//! `deploy/nginx` around a server as WordPress has it: a front controller, real php-fpm, and all that grows around one.
+//! `deploy/nginx` around a server as `WordPress` has it: a front controller, real php-fpm, and all that grows around one.
 
 use std::fs;
 
