@@ -14,7 +14,7 @@ use crate::ports;
 use crate::process::Process;
 use crate::wait::{SOON, until_true};
 
-const ADDRESS_LINE: &str = "server 127.0.0.1:8080;";
+const ADDRESS_LINE: &str = "server unix:/run/portcullis/portcullis.sock;";
 const LOG_SOCKET: &str = "server=127.0.0.1:8081,";
 const FAIL_OPEN_LINE: &str = "# error_page 502 503 504 = @portcullis_dead;";
 

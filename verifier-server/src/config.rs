@@ -2,12 +2,14 @@
 
 mod access_log;
 mod api_keys;
+mod believed;
 mod bots;
 mod challenge;
 mod colours;
 mod conditions;
 mod default_rules;
 mod document;
+mod family;
 mod limits;
 mod look;
 mod names;
@@ -15,6 +17,7 @@ mod network_lists;
 mod networks;
 mod origins;
 mod problem;
+mod ranges;
 mod read;
 mod rules;
 mod sites;
@@ -22,6 +25,7 @@ mod sites;
 pub use access_log::LogSocket;
 pub use challenge::{ChallengeTerms, PriceBounds};
 pub use colours::Stylesheet;
+pub use family::Family;
 pub use limits::Limits;
 pub use look::{Look, Words};
 pub use names::Canonical;
@@ -101,11 +105,47 @@ pub enum OnFailure {
 pub enum Beside {
     /// nginx asks with `auth_request`.
     Nginx,
+    /// Caddy asks with `forward_auth`.
+    Caddy,
+    /// Traefik asks with `ForwardAuth`.
+    Traefik,
+    /// Envoy asks with `ext_authz`.
+    Envoy,
     /// A proxy passes the request itself on, with the client's address in this header.
     Proxy {
         /// The header's name.
         client_address_header: HeaderName,
     },
+}
+
+impl Beside {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+            Self::Proxy { .. } => "proxy",
+        }
+    }
+
+    /// Whether it asks about requests and serves the site itself: then a site needs no origin here.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        !matches!(self, Self::Proxy { .. })
+    }
+
+    /// The header in which it says the client's address.
+    #[must_use]
+    pub fn address_header(&self) -> HeaderName {
+        match self {
+            Self::Nginx => HeaderName::from_static("x-real-ip"),
+            Self::Caddy | Self::Traefik | Self::Envoy => HeaderName::from_static("x-forwarded-for"),
+            Self::Proxy { client_address_header } => client_address_header.clone(),
+        }
+    }
 }
 
 /// To what a clearance is bound.
@@ -147,6 +187,8 @@ impl TicketTerms {
 pub struct Config {
     /// Where visitors or the web server connect.
     pub listen: Vec<Listen>,
+    /// Where a load balancer connects that announces each client by the PROXY protocol.
+    pub listen_proxy_protocol: Vec<Listen>,
     /// Where the operator connects.
     pub admin: Listen,
     /// Host names, beyond loopback, that may name the admin listener.
@@ -159,6 +201,8 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// Whose headers are believed; `None` as the front door itself.
     pub beside: Option<Beside>,
+    /// The headers that are believed with it.
+    pub family: Option<Family>,
     /// Who may speak for a client.
     pub trusted_proxies: Vec<IpNet>,
     /// Where the web server beside us sends its log; empty where it does not.

@@ -1,6 +1,8 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
-use crate::config::{Beside, Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
+mod believed;
+
+use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
 use puzzle::Credits;
@@ -14,7 +16,8 @@ pub fn explain(config: &Config) -> String {
         // A string takes everything.
         let _ = writeln!(text, "{line}");
     };
-    let listeners: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let listeners = config.listen.iter().chain(&config.listen_proxy_protocol);
+    let listeners: Vec<String> = listeners.map(ToString::to_string).collect();
     say(format!("listens on {}; the operator on {}", listeners.join(" and "), config.admin));
     for site in &config.sites {
         let hosts: Vec<String> = site.hosts.iter().map(ToString::to_string).collect();
@@ -26,19 +29,9 @@ pub fn explain(config: &Config) -> String {
             say(line);
         }
     }
-    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
-    say(match &config.beside {
-        None => "the client's address is that of the connection; every forwarding header is ignored".to_owned(),
-        Some(Beside::Nginx) => format!(
-            "the client's address is what nginx at {} sets in X-Real-IP; from anybody else, that of the connection",
-            proxies.join(", ")
-        ),
-        Some(Beside::Proxy { client_address_header }) => format!(
-            "the client's address is the first from the right in {client_address_header} that is not one of {}; \
-             from anybody else, that of the connection",
-            proxies.join(", ")
-        ),
-    });
+    for line in believed::lines(config) {
+        say(line);
+    }
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
         Mode::Off => "mode off on every site: nothing but `deny` rules acts".to_owned(),

@@ -25,3 +25,4 @@ pub mod startup;
 pub mod telemetry;
 pub mod tls;
 mod watch;
+pub mod watchdog;

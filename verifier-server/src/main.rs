@@ -3,12 +3,14 @@
 use clap::Parser;
 use std::fmt::Display;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_server::cli::{Arguments, BotsTask, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
+use verifier_server::watchdog::Starter;
 use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
@@ -82,17 +84,24 @@ async fn serve(file: &Path) -> ExitCode {
     if let Some((operator, visitors)) = running.addresses.split_last() {
         tracing::info!("serving visitors on {}, the operator on {operator}", visitors.join(", "));
     }
-    loop {
-        tokio::select! {
-            _ = hangups.recv() => {
-                let reload = Arc::clone(&running.reload);
-                tokio::task::spawn_blocking(move || reload.run_logged());
+    let starter = Starter::from_environment();
+    starter.ready();
+    {
+        let mut watch = pin!(starter.watch(&running.server));
+        loop {
+            tokio::select! {
+                () = watch.as_mut() => {}
+                _ = hangups.recv() => {
+                    let reload = Arc::clone(&running.reload);
+                    tokio::task::spawn_blocking(move || reload.run_logged());
+                }
+                _ = terminations.recv() => break,
+                _ = tokio::signal::ctrl_c() => break,
             }
-            _ = terminations.recv() => break,
-            _ = tokio::signal::ctrl_c() => break,
         }
     }
     tracing::info!("stopping");
+    starter.stopping();
     running.stop().await;
     ExitCode::SUCCESS
 }

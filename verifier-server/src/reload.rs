@@ -7,7 +7,7 @@ pub use changes::Changes;
 pub(crate) use files::follow;
 
 use crate::clock;
-use crate::config::{Config, Problem, Problems};
+use crate::config::{Config, Listen, Problem, Problems};
 use crate::explain::explain;
 use crate::http::Verifier;
 use crate::secret::{SecretError, known_masters};
@@ -170,8 +170,10 @@ fn fixed_at_start<'k>(old: &Config, new: &Config) -> Vec<(&'k str, Option<usize>
         }
     };
     let list = |texts: Vec<String>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
-    let listeners = old.listen.iter().map(ToString::to_string).collect();
-    compare("listen", old.listen != new.listen, list(listeners));
+    let listeners = |all: &[Listen]| list(all.iter().map(ToString::to_string).collect());
+    compare("listen", old.listen != new.listen, listeners(&old.listen));
+    let announced = listeners(&old.listen_proxy_protocol);
+    compare("listen_proxy_protocol", old.listen_proxy_protocol != new.listen_proxy_protocol, announced);
     compare("admin", old.admin != new.admin, old.admin.to_string());
     compare("admin_hosts", old.admin_hosts != new.admin_hosts, list(old.admin_hosts.clone()));
     let token_file = old.admin_token_file.display().to_string();

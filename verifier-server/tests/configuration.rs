@@ -498,3 +498,63 @@ fn a_crawler_is_known_by_ranges_whose_source_and_date_are_named() {
     let told = with_rules("[[rule]]\nverified_bot = \"searcher\"\naction = \"allow\"\n").unwrap_err();
     assert!(told.contains(":4: no crawler is called `searcher`"), "{told}");
 }
+
+#[test]
+fn where_a_request_would_be_given_a_proxys_own_address_that_is_said() {
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 30\n";
+    let warned = |text: &str| parse(&format!("{text}\n{site}")).unwrap().warnings.join("\n");
+    assert!(warned("listen = \"127.0.0.1:8080\"").contains("every listener is on loopback and `beside` is left out"));
+    assert_eq!(warned("listen = \"127.0.0.1:8080\"\nbeside = \"proxy\""), "");
+    assert_eq!(warned("listen = [\"127.0.0.1:8080\", \"0.0.0.0:80\"]"), "");
+    let everybody = "beside = \"proxy\"\ntrusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\"]";
+    assert!(warned(everybody).contains("`trusted_proxies` has 0.0.0.0/0: everybody is believed"));
+    assert!(warned("listen_proxy_protocol = \"10.0.0.2:8081\"").contains("closes every connection from elsewhere"));
+    assert_eq!(warned("listen_proxy_protocol = \"10.0.0.2:8081\"\ntrusted_proxies = [\"10.0.0.1\"]"), "");
+}
+
+#[test]
+fn a_configuration_says_with_an_example_whose_address_it_would_believe() {
+    for (text, sentence) in [
+        ("", "the client's address is that of the connection; every forwarding header is ignored"),
+        ("beside = \"nginx\"", "for example `X-Real-IP: 203.0.113.9` from 127.0.0.1 makes 203.0.113.9 the client"),
+        (
+            "beside = \"caddy\"",
+            "for example `X-Forwarded-For: 198.51.100.7, 203.0.113.9` from 127.0.0.1 makes 203.0.113.9 the client",
+        ),
+        (
+            "beside = \"proxy\"\ntrusted_proxies = [\"10.0.0.0/8\", \"203.0.113.0/24\"]",
+            "for example `X-Forwarded-For: 198.51.100.7, 203.0.113.9` from 10.0.0.0 makes 198.51.100.7 the client",
+        ),
+        (
+            "listen = \"unix:/run/p.sock\"\nbeside = \"nginx\"",
+            "the client's address is what nginx at the unix socket sets in X-Real-IP",
+        ),
+        (
+            "listen_proxy_protocol = \"unix:/run/p.sock\"",
+            "on unix:/run/p.sock the connection is that of the client whom whoever may open the unix socket announces",
+        ),
+    ] {
+        let told = explain(&parse(&format!("{text}\n[[site]]\norigin = \"http://127.0.0.1:1\"")).unwrap());
+        assert!(told.contains(sentence), "{text}: {told}");
+    }
+}
+
+#[test]
+fn trusted_networks_come_from_files_too_and_a_file_that_is_wrong_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "# source: https://cdn.example/ranges\n# date: 2026-01-31\n";
+    std::fs::write(folder.path().join("good.txt"), format!("{head}192.0.2.0/24\n")).unwrap();
+    std::fs::write(folder.path().join("bad.txt"), format!("{head}0.0.0.0/0\n")).unwrap();
+    let read = |keys: &str| {
+        let text = format!("beside = \"proxy\"\n{keys}\n[[site]]\norigin = \"http://127.0.0.1:1\"");
+        Config::parse(&text, &folder.path().join("portcullis.toml"))
+    };
+    let nets = |keys: &str| read(keys).unwrap().trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(nets("trusted_proxies_file = \"good.txt\""), ["192.0.2.0/24"], "then nobody else is trusted");
+    let both = "trusted_proxies = [\"127.0.0.1/32\"]\ntrusted_proxies_file = [\"good.txt\"]";
+    assert_eq!(nets(both), ["127.0.0.1/32", "192.0.2.0/24"]);
+    let told = read("trusted_proxies_file = \"bad.txt\"").unwrap_err().to_string();
+    assert!(told.contains(":2: the file `bad.txt` cannot be used: its line 3, `0.0.0.0/0`, is wider"), "{told}");
+    let told = read("trusted_proxies_file = \"none.txt\"").unwrap_err().to_string();
+    assert!(told.contains(":2: the file `none.txt` cannot be used: it cannot be read"), "{told}");
+}

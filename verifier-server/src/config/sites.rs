@@ -167,8 +167,8 @@ impl Site {
         }
         let line = section.line;
         let (origin, authorities) = origins::read(&mut section, folder);
-        if origin.is_none() && !section.had("origin") && beside != Some(&Beside::Nginx) {
-            let remedy = "write origin = \"http://127.0.0.1:3000\", or beside = \"nginx\" at the top where nginx asks";
+        if origin.is_none() && !section.had("origin") && !beside.is_some_and(Beside::asks) {
+            let remedy = "write origin = \"http://127.0.0.1:3000\", or at the top whose questions are answered: beside = \"nginx\", \"caddy\", \"traefik\" or \"envoy\"";
             root.problem(line, format!("the site `{name}` has no origin"), remedy);
         }
         let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);

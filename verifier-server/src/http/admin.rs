@@ -162,7 +162,7 @@ impl Admin {
         }
         let (near, socket) = match peer {
             Peer::UnixSocket => (true, true),
-            Peer::Address(address) => (address.is_loopback(), false),
+            Peer::Address(address) | Peer::Announced(address, _) => (address.is_loopback(), false),
         };
         let writes = !matches!(*method, Method::GET | Method::HEAD);
         let needs_token = (writes && !socket) || (!near && path != "/healthz");

@@ -6,10 +6,12 @@ use super::body::AnswerBody;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
+use super::doubts::Doubts;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
 use super::proxy::Destination;
+use super::pulse::Pulse;
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
@@ -28,6 +30,7 @@ use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
@@ -57,6 +60,8 @@ pub struct Verifier {
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
     pub(super) unclear_log: Sampled,
+    pub(super) doubts: Doubts,
+    pub(super) pulse: Pulse,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
@@ -87,6 +92,8 @@ impl Verifier {
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
             unclear_log: Sampled::default(),
+            doubts: Doubts::default(),
+            pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
@@ -105,6 +112,11 @@ impl Verifier {
         self.connections.open()
     }
 
+    /// An id for a request that brings none which we believe.
+    pub(super) fn next_request_id(&self) -> String {
+        self.request_ids.next()
+    }
+
     /// Answers a request of a visitor, or of the web server beside us.
     pub(super) async fn answer(
         self: &Arc<Self>,
@@ -117,14 +129,15 @@ impl Verifier {
         if request.headers().len() > config.limits.max_headers {
             return ending(answer::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), in_progress);
         }
-        if let Some(endpoint) = request.uri().path().strip_prefix(beside::BASE_PATH) {
-            return ending(beside::answer(self, &config, peer, endpoint, &request), in_progress);
+        if request.uri().path().starts_with(beside::BASE_PATH) {
+            return ending(beside::answer(self, &config, peer, &request), in_progress);
         }
-        let request_id = self.request_ids.next();
+        let request_id = self.next_request_id();
         let visitor = match original::visitor(&config, peer, &request) {
             Ok(visitor) => visitor,
             Err(unclear) => return ending(self.unclear(&config, &unclear, &request_id), in_progress),
         };
+        self.doubts.look(&config, peer, request.headers(), &visitor);
         let Some(site) = config.site_of(visitor.host()) else {
             let context = Context::new(self, &config, &visitor, &request_id, request.headers(), request.method());
             return ending(context.unknown_host(), in_progress);
@@ -196,6 +209,13 @@ impl Verifier {
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
             Err(mut refusal) => {
+                if !body.is_end_stream() {
+                    in_progress.connection().leave_unread();
+                    // Said before, so that nobody goes on sending: what comes is not read as a further request.
+                    if !shared_connection {
+                        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                }
                 cors::allow(&mut refusal, site, visitor, request.headers());
                 ending(refusal, in_progress)
             }
