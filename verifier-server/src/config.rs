@@ -1,6 +1,7 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
 mod document;
+mod hashwx;
 mod limits;
 mod networks;
 mod problem;
@@ -109,6 +110,17 @@ pub struct ChallengeTerms {
     pub difficulty: Difficulty,
     /// What the slowest supported phone may need at the ceiling.
     pub max_solve_seconds: u32,
+    /// The second algorithm; `None` where it is switched off.
+    pub hashwx: Option<HashWxTerms>,
+}
+
+/// `[challenge.hashwx]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashWxTerms {
+    /// Sub-puzzles, 1 to 64.
+    pub count: u8,
+    /// What an attempt is worth.
+    pub rate: Rate,
 }
 
 impl ChallengeTerms {
@@ -118,10 +130,10 @@ impl ChallengeTerms {
         Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work(Rate::ONE)
     }
 
-    /// The ceiling `w` of one challenge.
+    /// The ceiling `w` of one challenge of `sha256`.
     #[must_use]
     pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, Rate::ONE, self.max_solve_seconds, self.count)
+        self.ceiling_of(Algorithm::Sha256)
     }
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod assets;
 mod beside;
 mod body;
+mod checks;
 mod clearances;
 mod client_body;
 mod client_io;

@@ -2,8 +2,8 @@
 
 use super::document::{Document, Lined, Section};
 use super::{
-    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    networks, rules,
+    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, HashWxTerms, Limits, Listen, Mode, OnFailure, Problems, Site,
+    TicketTerms, networks, rules,
 };
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -225,11 +225,13 @@ fn challenge(root: &mut Section<'_, '_>, warnings: &mut Vec<String>) -> Challeng
     let difficulty = section.integer("difficulty", 1..=u64::from(u32::MAX));
     let line = difficulty.as_ref().map_or(section.line, |found| found.line);
     let difficulty = difficulty.and_then(|found| u32::try_from(found.value).ok()).unwrap_or(32_768);
+    let max_solve_seconds = whole(&mut section, "max_solve_seconds", 1..=240, 15);
     let terms = ChallengeTerms {
         lifetime_seconds: u16::try_from(lifetime).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN),
         count: u8::try_from(count).unwrap_or(Shape::COUNT_MAX),
         difficulty: Difficulty::new(difficulty).unwrap_or(Difficulty::MIN),
-        max_solve_seconds: whole(&mut section, "max_solve_seconds", 1..=240, 15),
+        max_solve_seconds,
+        hashwx: HashWxTerms::read(section.section("hashwx"), max_solve_seconds),
     };
     let (floor, ceiling) = (terms.floor(), terms.ceiling());
     if floor > 10 * ceiling {

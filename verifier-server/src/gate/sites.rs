@@ -183,7 +183,7 @@ impl Gate {
         second: UnixSeconds,
     ) -> Vec<String> {
         self.sites.by_site.keep_only(config);
-        let terms = Terms { floor: config.challenge.floor(), ceiling: config.challenge.ceiling() };
+        let terms = Terms { floor: config.challenge.floor(), highest: config.challenge.highest_price() };
         let mut changed = Vec::new();
         for site in &config.sites {
             let state = self.sites.of(site);
@@ -253,7 +253,7 @@ impl Gate {
             self.set_mode(mode);
         }
         let lately = second.since(UnixSeconds(saved.written_at)) < RESUMED_WITHIN_SECONDS;
-        let terms = (config.challenge.floor(), config.challenge.ceiling().saturating_mul(10));
+        let terms = (config.challenge.floor(), config.challenge.highest_price());
         for (site, kept) in config.sites.iter().filter_map(|site| {
             let kept = saved.sites.iter().find(|kept| kept.name == site.name)?;
             Some((site, kept))

@@ -3,6 +3,7 @@
 use super::admission::{Admissions, Slot, Word};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
+use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::original::{self, Peer, Unclear, Visitor};
@@ -50,6 +51,7 @@ pub struct Verifier {
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
+    pub(super) checks: Checks,
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
@@ -74,6 +76,7 @@ impl Verifier {
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
+            checks: Checks::default(),
             unclear_log: Sampled::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
