@@ -29,7 +29,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
             number += 1;
             let challenge = challenge(&keys, number)?;
             // At difficulty 1 every nonce solves.
-            let mut bytes: Vec<u8> = (0..u64::from(COUNT)).flat_map(|index| index.to_be_bytes()).collect();
+            let mut bytes: Vec<u8> = (0..u64::from(COUNT)).flat_map(u64::to_be_bytes).collect();
             bytes.extend(guard(challenge.bytes(), &bytes).to_be_bytes());
             solutions.push((challenge, bytes));
         }

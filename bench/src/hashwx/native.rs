@@ -38,8 +38,8 @@ impl Compiled {
         let compiled = Self { folder: tempfile::tempdir()? };
         let source = compiled.folder.path().join("hashes.c");
         std::fs::write(&source, source_of(&instances)?)?;
-        let mut compiler = Command::new("cc");
-        let status = compiler.args(FLAGS).arg("-o").arg(compiled.program()).arg(&source).status();
+        let mut command = Command::new("cc");
+        let status = command.args(FLAGS).arg("-o").arg(compiled.program()).arg(&source).status();
         ensure!(status.context("the C compiler `cc`")?.success(), "the programs do not compile");
         let (sum, _) = heard(compiled.start(4)?)?;
         let expected = instances.iter().flat_map(|instance| (0..4).map(|nonce| instance.hash(nonce)));
