@@ -8,6 +8,7 @@ mod check_cpu;
 mod checks;
 mod clock;
 mod files;
+mod hashwx;
 mod load;
 mod machine;
 mod native;
@@ -49,6 +50,9 @@ fn measure() -> anyhow::Result<()> {
         let (solver, versions) = part("Solver", solver::measure)?;
         tables.extend(solver);
         browsers = Some(versions);
+    }
+    if wanted("hashwx") {
+        tables.extend(part("The second algorithm", hashwx::measure)?);
     }
     if wanted("checks") {
         tables.push(part("Checks of solutions", checks::measure)?);

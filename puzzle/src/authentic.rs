@@ -64,6 +64,7 @@ impl<'a> Authentic<'a> {
 
 /// How far a solution is checked.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once; a box would be an allocation on the check path")]
 pub enum Paid {
     /// Wholly.
     Solved(Solved),

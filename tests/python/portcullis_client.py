@@ -256,13 +256,14 @@ def redeem(challenge, solution, masters, now, site_text, network=None, table_beg
 class Visitor:
     """Fetches one URL from behind a gate."""
 
-    def __init__(self, url, base_path="/.portcullis/", insecure=False, timeout_seconds=30):
+    def __init__(self, url, base_path="/.portcullis/", insecure=False, algorithms=("sha256",), timeout_seconds=30):
         self.url = urllib.parse.urlsplit(url)
         if self.url.scheme not in ("http", "https") or not self.url.hostname:
             raise SystemExit(f"{url}: an address begins with http:// or https:// and a host")
         self.target = (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
         self.base_path = base_path
         self.tls = ssl._create_unverified_context() if insecure else ssl.create_default_context()
+        self.algorithms = algorithms
         self.timeout_seconds = timeout_seconds
 
     def request(self, method, target, body=None, headers=None):
@@ -283,7 +284,7 @@ class Visitor:
 
     def clearance(self):
         """The `Cookie` header that pays for the target; None where nothing is asked."""
-        response, body = self.request("GET", self.endpoint("challenge"))
+        response, body = self.request("GET", self.endpoint("challenge") + "&algorithms=" + ",".join(self.algorithms))
         if response.status != 200:
             raise SystemExit(f"challenge: {response.status} {body.decode('utf-8', 'replace')}")
         offer = json.loads(body)
@@ -305,7 +306,8 @@ class Visitor:
 
 
 def get(arguments):
-    response, body = Visitor(arguments.url, arguments.base_path, arguments.insecure).get()
+    visitor = Visitor(arguments.url, arguments.base_path, arguments.insecure, arguments.algorithms.split(","))
+    response, body = visitor.get()
     print(response.status, response.reason, flush=True)
     sys.stdout.buffer.write(body)
     sys.stdout.buffer.flush()
@@ -325,6 +327,7 @@ def main():
     command.add_argument("url")
     command.add_argument("--base-path", default="/.portcullis/", help="where the verifier's endpoints are")
     command.add_argument("--insecure", action="store_true", help="believe any certificate")
+    command.add_argument("--algorithms", default="sha256", help="what to solve, a list with commas: sha256, hashwx")
     command.set_defaults(run=get)
     command = commands.add_parser("check", help="check every vector of FILE")
     command.add_argument("file")

@@ -10,6 +10,7 @@ mod conditions;
 mod default_rules;
 mod document;
 mod family;
+mod hashwx;
 mod limits;
 mod look;
 mod names;
@@ -23,7 +24,7 @@ mod rules;
 mod sites;
 
 pub use access_log::LogSocket;
-pub use challenge::{ChallengeTerms, PriceBounds};
+pub use challenge::{ChallengeTerms, HashWxTerms, PriceBounds};
 pub use colours::Stylesheet;
 pub use family::Family;
 pub use limits::Limits;

@@ -51,6 +51,16 @@ pub fn explain(config: &Config) -> String {
         config.challenge.difficulty.attempts(),
         config.challenge.lifetime_seconds
     ));
+    if let Some(terms) = config.challenge.hashwx {
+        say(format!(
+            "challenge pages ask hashwx where the browser can: {} sub-puzzles, an attempt worth {} of the others, at most {} of \
+             them; the price may rise to {}",
+            terms.count,
+            terms.rate.get(),
+            config.challenge.ceiling_of(puzzle::Algorithm::HashWx),
+            config.challenge.highest_price()
+        ));
+    }
     let bound = match config.clearance.bind {
         Bind::Network => "further networks pay a tenth as toll",
         Bind::Strict => "it is good from the network that bought it only",

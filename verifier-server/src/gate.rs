@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod api_keys;
+mod choice;
 mod clearance;
 pub mod entry;
 mod last_pages;
@@ -25,11 +26,12 @@ pub mod target;
 mod ticket;
 mod unpaid;
 
+pub use choice::{Abilities, NoChoice};
 pub use clearance::Worth;
 pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
-pub use redeem::{Redeemed, Submission};
+pub use redeem::{Begun, Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
 pub use sites::{SiteGate, SiteReport};
 pub use ticket::{TICKET_SECONDS, TICKETS_MAX, TicketOffer};
@@ -43,8 +45,8 @@ use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
 use policy::{Action, Reserve, Route};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
-    Shape, TagSource, UnixSeconds,
+    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge,
+    Purpose, Shape, TagSource, UnixSeconds,
 };
 use repeats::Repeats;
 use sites::Sites;
@@ -297,8 +299,9 @@ impl Gate {
         Met { receipt, unpaid, ..Met::new(Decision::Paid) }
     }
 
-    /// A fresh challenge at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
+    /// A fresh challenge of `algorithm` at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
     /// keys, which the next tick mends.
+    #[expect(clippy::too_many_arguments, reason = "what a challenge depends on, each of its own type")]
     #[must_use]
     pub fn issue(
         &self,
@@ -306,6 +309,7 @@ impl Gate {
         site: &Site,
         network: ClientNetwork,
         quote: Quote,
+        algorithm: Algorithm,
         now: UnixSeconds,
         random: [u8; 16],
     ) -> Option<Challenge> {
@@ -314,11 +318,11 @@ impl Gate {
         let terms = config.challenge_of(site);
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
-        let algorithm = puzzle::Algorithm::Sha256;
         let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
-        let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), puzzle::Rate::ONE, terms.count);
+        let (ceiling, count) = (terms.ceiling_of(algorithm), terms.count_of(algorithm));
+        let difficulty = puzzle::price::asked(price, multiplier, ceiling, terms.rate_of(algorithm), count);
         Some(keys.issue(&NewChallenge {
-            shape: Shape { algorithm, count: terms.count, difficulty },
+            shape: Shape { algorithm, count, difficulty },
             issued_at: now,
             lifetime_seconds: terms.lifetime_seconds,
             purpose: Purpose::Gate,

@@ -9,6 +9,7 @@ mod assets;
 mod beside;
 mod body;
 mod canonical;
+mod checks;
 mod clearances;
 mod client_body;
 mod client_io;

@@ -7,7 +7,9 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
 use hyper::{Method, Request, Response, Uri};
-use puzzle::{CHALLENGE_BYTES, Challenge, SubPuzzle, target};
+use puzzle::{
+    Algorithm, CHALLENGE_BYTES, Challenge, NONCES_PER_INSTANCE, Shape, SubPuzzle, guard, instance_of, target,
+};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,7 +53,8 @@ pub async fn run(url: &str, base_path: &str) -> Result<Solved, SolveError> {
 pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &str) -> Result<Solved, SolveError> {
     let site = Site::parse(source, url).await?;
     let wanted: String = form_urlencoded::Serializer::new(String::new()).append_pair("for", &site.target).finish();
-    let asked = site.send(Method::GET, &format!("{base_path}challenge?{wanted}"), None).await?;
+    let path = format!("{base_path}challenge?{wanted}&algorithms=sha256,hashwx");
+    let asked = site.send(Method::GET, &path, None).await?;
     let asked: Value = serde_json::from_slice(asked.body()).map_err(|_| SolveError::Challenge)?;
     if asked["needed"] == json!(false) {
         return Ok(Solved::NotNeeded);
@@ -69,23 +72,49 @@ pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &st
         .map_or(Solved::NotNeeded, |cookie| Solved::Cookie(cookie.split(';').next().unwrap_or_default().to_owned())))
 }
 
-/// The nonces of all sub-puzzles, found on all cores.
+/// The nonces of all sub-puzzles, found on all cores, and the guard where there is one.
 fn solution(challenge: &Challenge) -> Vec<u8> {
-    (0..challenge.shape().count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect()
+    let Shape { algorithm, count, .. } = challenge.shape();
+    let mut solution: Vec<u8> = (0..count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect();
+    if algorithm == Algorithm::HashWx {
+        solution.extend(guard(challenge.bytes(), &solution).to_be_bytes());
+    }
+    solution
+}
+
+/// What a nonce of a sub-puzzle hashes to, by the challenge's algorithm.
+fn attempts(challenge: &Challenge, sub_puzzle: u8) -> Box<dyn FnMut(u64) -> u64> {
+    match challenge.shape().algorithm {
+        Algorithm::Sha256 => {
+            let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+            Box::new(move |nonce| puzzle.attempt(nonce))
+        }
+        Algorithm::HashWx => {
+            let challenge = *challenge.bytes();
+            let of_block = move |block| (block, instance_of(&challenge, sub_puzzle, block));
+            let mut current = of_block(0);
+            Box::new(move |nonce| {
+                if current.0 != nonce / NONCES_PER_INSTANCE {
+                    current = of_block(nonce / NONCES_PER_INSTANCE);
+                }
+                current.1.hash(nonce)
+            })
+        }
+    }
 }
 
 fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
     /// Nonces that a thread tries between two looks at the others.
-    const BLOCK: u64 = 4096;
+    const BLOCK: u64 = 1024;
     let target = target(challenge.shape().difficulty);
     let (next_block, found, nonce) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, std::num::NonZero::get) {
             scope.spawn(|| {
-                let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+                let mut attempt = attempts(challenge, sub_puzzle);
                 while !found.load(Ordering::Relaxed) {
                     let start = next_block.fetch_add(BLOCK, Ordering::Relaxed);
-                    if let Some(solving) = (start..start + BLOCK).find(|nonce| puzzle.attempt(*nonce) <= target) {
+                    if let Some(solving) = (start..start + BLOCK).find(|nonce| attempt(*nonce) <= target) {
                         nonce.store(solving, Ordering::Relaxed);
                         found.store(true, Ordering::Relaxed);
                     }

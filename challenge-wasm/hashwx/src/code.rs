@@ -101,7 +101,7 @@ impl Code {
     }
 
     /// A piece with its length in front.
-    pub(crate) fn sized(&mut self, piece: Self) -> &mut Self {
+    pub(crate) fn sized(&mut self, piece: &Self) -> &mut Self {
         self.unsigned(piece.bytes.len() as u64).raw(&piece.bytes)
     }
 

@@ -51,7 +51,7 @@ pub fn module(instance: &Instance, target: u64) -> Vec<u8> {
 
     let mut module = Code::with_capacity(CAPACITY_BYTES);
     module.raw(b"\0asm\x01\0\0\0");
-    let mut section = |id: u8, content: Code| {
+    let mut section = |id: u8, content: &Code| {
         module.raw(&[id]).sized(content);
     };
     let list = |bytes: &[u8]| {
@@ -59,14 +59,14 @@ pub fn module(instance: &Instance, target: u64) -> Vec<u8> {
         content.raw(&[1]).raw(bytes);
         content
     };
-    section(TYPES, list(&[FUNCTION_TYPE, 3, I32, I32, I32, 1, I32]));
-    section(FUNCTIONS, list(&[0]));
+    section(TYPES, &list(&[FUNCTION_TYPE, 3, I32, I32, I32, 1, I32]));
+    section(FUNCTIONS, &list(&[0]));
     // One page at least and at most.
-    section(MEMORIES, list(&[1, 1, 1]));
-    section(EXPORTS, list(&[3, b'r', b'u', b'n', 0, 0]));
+    section(MEMORIES, &list(&[1, 1, 1]));
+    section(EXPORTS, &list(&[3, b'r', b'u', b'n', 0, 0]));
     let mut functions = list(&[]);
-    functions.sized(function);
-    section(CODE, functions);
+    functions.sized(&function);
+    section(CODE, &functions);
     module.into_bytes()
 }
 

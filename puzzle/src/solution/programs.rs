@@ -29,7 +29,7 @@ pub fn guard(challenge: &[u8; CHALLENGE_BYTES], nonces: &[u8]) -> u64 {
     let mut before = Sha256::new();
     before.update(challenge);
     before.update(nonces);
-    (0..u64::MAX).find(|guard| holds(before.clone(), &guard.to_be_bytes())).unwrap_or_default()
+    (0..u64::MAX).find(|guard| holds(before.clone(), guard.to_be_bytes())).unwrap_or_default()
 }
 
 /// Whether the guard holds. Whoever sends what solves nothing has spent some 4,096 attempts on it.
@@ -38,11 +38,11 @@ pub(crate) fn is_guarded(challenge: &Challenge, solution: &Solution<'_>) -> bool
     before.update(challenge.bytes());
     solution.bytes().split_last_chunk::<GUARD_BYTES>().is_some_and(|(nonces, guard)| {
         before.update(nonces);
-        holds(before, guard)
+        holds(before, *guard)
     })
 }
 
-fn holds(mut before: Sha256, guard: &[u8; GUARD_BYTES]) -> bool {
+fn holds(mut before: Sha256, guard: [u8; GUARD_BYTES]) -> bool {
     before.update(guard);
     let digest: [u8; 32] = before.finalize().into();
     let [first, second, ..] = digest;

@@ -1,13 +1,13 @@
 //! Redemption: a solution becomes a clearance, once. The checks run in the order of PROTOCOL §4.
 
+use super::choice::crowded;
 use super::entry::{Entry, Networks};
 use super::networks::Buyer;
 use super::table::{Inserted, LiveIds};
 use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
-use puzzle::price::{Sale, table_price};
 use puzzle::{
-    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Purpose, Rate, Refusal,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Guarded, Paid, Purpose, Refusal,
     SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
 };
 
@@ -45,6 +45,16 @@ pub enum Redeemed {
     },
 }
 
+/// How far a redemption came at once.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once; a box would be an allocation for each")]
+pub enum Begun {
+    /// To its end.
+    Redeemed(Redeemed),
+    /// All but the nonces of `hashwx` is checked: whoever sent it has paid for that.
+    Guarded(Guarded),
+}
+
 /// A sale that has been paid for with work.
 struct Order<'a> {
     config: &'a Config,
@@ -56,7 +66,7 @@ struct Order<'a> {
 }
 
 impl Gate {
-    /// Redeems a solution. `first` is random and says which sub-puzzle is checked first.
+    /// Redeems a solution, on this thread. `first` is random and says which sub-puzzle is checked first.
     ///
     /// # Errors
     /// The first check that fails.
@@ -68,11 +78,30 @@ impl Gate {
         now: UnixSeconds,
         first: u8,
     ) -> Result<Redeemed, Refusal> {
+        match self.begin_redeeming(config, site, submission, now, first)? {
+            Begun::Redeemed(redeemed) => Ok(redeemed),
+            Begun::Guarded(guarded) => {
+                self.finish_redeeming(config, site, &guarded.solved(first)?, submission.network, now)
+            }
+        }
+    }
+
+    /// As much of [`Gate::redeem`] as takes microseconds.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn begin_redeeming(
+        &self,
+        config: &Config,
+        site: &Site,
+        submission: &Submission<'_>,
+        now: UnixSeconds,
+        first: u8,
+    ) -> Result<Begun, Refusal> {
         let mut buffer = [0; CHALLENGE_BYTES];
         let challenge = decode(submission.challenge.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let challenge = Challenge::parse(challenge)?;
-        // Not sold here.
-        if challenge.shape().algorithm != Algorithm::Sha256 {
+        if !config.challenge.offers(challenge.shape().algorithm) {
             return Err(Refusal::Malformed);
         }
         let mut buffer = [0; SOLUTION_BYTES_MAX];
@@ -82,7 +111,7 @@ impl Gate {
         let pricing = self.pricing(config, site);
         let asks_nothing = self.mode_of(site) == Mode::Off || (!challenge.standing() && pricing.price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
-            return Ok(Redeemed::NotNeeded);
+            return Ok(Begun::Redeemed(Redeemed::NotNeeded));
         }
         let secrets = self.secrets.load();
         let expected = Expectations {
@@ -91,9 +120,33 @@ impl Gate {
             strict_network: (config.clearance.bind == Bind::Strict).then_some(submission.network),
             table_begins: self.table_begins,
         };
-        let solved = secrets.keys.authenticate(&challenge, &expected)?.solved_by(&solution, first)?;
-        let order = Order { config, site, solved: &solved, price: pricing.price, network: submission.network };
-        self.sell(&order, &secrets, now)
+        match secrets.keys.authenticate(&challenge, &expected)?.paid_by(&solution, first)? {
+            Paid::Solved(solved) => {
+                let order = Order { config, site, solved: &solved, price: pricing.price, network: submission.network };
+                self.sell(&order, &secrets, now).map(Begun::Redeemed)
+            }
+            Paid::Guarded(guarded) => Ok(Begun::Guarded(guarded)),
+        }
+    }
+
+    /// The rest, once the nonces of a guarded solution are found good: at the price of that moment.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn finish_redeeming(
+        &self,
+        config: &Config,
+        site: &Site,
+        solved: &Solved,
+        network: ClientNetwork,
+        now: UnixSeconds,
+    ) -> Result<Redeemed, Refusal> {
+        let (price, challenge) = (self.pricing(config, site).price, solved.challenge());
+        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && price == 0);
+        if challenge.purpose() == Purpose::Gate && asks_nothing {
+            return Ok(Redeemed::NotNeeded);
+        }
+        self.sell(&Order { config, site, solved, price, network }, &self.secrets.load(), now)
     }
 
     /// The one place in which a clearance is minted: in the `Fresh` arm, from proof of work alone.
@@ -128,20 +181,14 @@ impl Gate {
     fn price(&self, order: &Order<'_>, secrets: &Secrets, buyer: &Buyer, now: UnixSeconds) -> Result<Entry, Refusal> {
         let (config, challenge) = (order.config, order.solved.challenge());
         let (used, slots) = (self.table.used(), self.table.slots());
-        let crowded = used > slots / 4;
+        let crowded = crowded(used, slots);
         if challenge.standing() && self.table.standing() >= slots / 4 {
             return Err(Refusal::Busy);
         }
-        let terms = config.challenge_of(order.site);
-        let sale = Sale {
-            full: config.clearance.full,
-            price: order.price,
-            multiplier: self.memory.multiplier(buyer, now),
-            most_due: terms.ceiling().saturating_mul(20),
-            table_price: table_price(terms.floor(), used, slots),
-            tenth_at_least: crowded,
-        };
-        let bought = sale.buy(challenge.shape().work(Rate::ONE), challenge.standing()).ok_or(Refusal::Outpriced)?;
+        let (shape, terms) = (challenge.shape(), config.challenge_of(order.site));
+        let work = shape.work(terms.rate_of(shape.algorithm));
+        let sale = self.sale(config, &terms, order.price, self.memory.multiplier(buyer, now));
+        let bought = sale.buy(work, challenge.standing()).ok_or(Refusal::Outpriced)?;
         let lifetime = config.clearance.lifetime_seconds;
         let lifetime = if crowded { lifetime.min(CROWDED_LIFETIME_SECONDS) } else { lifetime };
         let expires_at = now.plus(lifetime);

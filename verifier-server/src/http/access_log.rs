@@ -113,7 +113,7 @@ impl Verifier {
         let load = self.gate.load_of(facts.site);
         let place = load.place_of(repeat.target.split(['?', '#']).next().unwrap_or_default());
         let check = Check { load, network: facts.network, place, cost: Amount::of(met.cost) };
-        self.checks.admitted(repeat.request_id, check, self.started.elapsed());
+        self.awaited_lines.admitted(repeat.request_id, check, self.started.elapsed());
         true
     }
 
@@ -129,7 +129,7 @@ impl Verifier {
             }
             return;
         };
-        self.metrics.log_line(match self.checks.came(&line, self.started.elapsed(), clock::now()) {
+        self.metrics.log_line(match self.awaited_lines.came(&line, self.started.elapsed(), clock::now()) {
             Came::Counted => LogLine::Counted,
             Came::Ignored => LogLine::Ignored,
             Came::Late => LogLine::Late,
@@ -146,7 +146,7 @@ impl Verifier {
         for (load, _) in &loads {
             load.arrivals.next_second();
         }
-        self.checks.look(self.started.elapsed());
+        self.awaited_lines.look(self.started.elapsed());
         let unreliable = loads.iter().find(|(load, _)| load.arrivals.state().is_some_and(|state| !state.is_reliable()));
         let before = self.log_unreliable.swap(unreliable.is_some(), Ordering::Relaxed);
         match unreliable {

@@ -3,6 +3,7 @@
 use super::admission::{Admissions, Slot, Word};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
+use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
@@ -25,7 +26,7 @@ use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
-use crate::load::access_log::Checks;
+use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
@@ -59,6 +60,7 @@ pub struct Verifier {
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
+    pub(super) checks: Checks,
     pub(super) unclear_log: Sampled,
     pub(super) doubts: Doubts,
     pub(super) pulse: Pulse,
@@ -66,7 +68,7 @@ pub struct Verifier {
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
-    pub(super) checks: Checks,
+    pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
     pub(super) log_line_log: Sampled,
     request_ids: RequestIds,
@@ -91,13 +93,14 @@ impl Verifier {
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
+            checks: Checks::default(),
             unclear_log: Sampled::default(),
             doubts: Doubts::default(),
             pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
-            checks: Checks::default(),
+            awaited_lines: AwaitedLines::default(),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
             request_ids: RequestIds::default(),
