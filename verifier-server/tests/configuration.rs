@@ -326,7 +326,8 @@ fn what_is_built_in_is_for_reading_without_a_query_and_can_be_replaced_or_left_o
 fn thousands_of_rules_and_networks_are_read() {
     let nets: Vec<String> =
         (0..20_000_u32).map(|number| format!("\"10.{}.{}.0/24\"", number >> 8 & 255, number & 255)).collect();
-    let rules: String = (0..5_000).map(|number| format!("[[rule]]\npath = \"/p{number}/**\"\ncost = 2\n")).collect();
+    let rule = |number| format!("[[rule]]\npath = \"/p{number}/**\"\ncost = 2\n");
+    let rules = (0..5_000).map(rule).collect::<Vec<_>>().concat();
     let config =
         with_rules(&format!("[[rule]]\nnetwork = [{}]\naction = \"deny\"\n{rules}", nets.join(",\n"))).unwrap();
     assert_eq!(config.policy.rules().len(), 5_001 + 3);

@@ -86,33 +86,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
     let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
-    if mode == Mode::Off {
-        warnings.extend(sites.iter().filter(|site| site.mode.is_some()).map(|site| {
-            format!(
-                "mode = \"off\" at the top turns everything off: the mode of the site `{}` has no effect",
-                site.name
-            )
-        }));
-    }
-    {
-        let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
-        let blind = |site: &&Site| access_log.is_empty() && !site.tells_capacity();
-        warnings.extend(sites.iter().filter(auto).filter(blind).map(|site| {
-            format!(
-                "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
-                 its gate, and its price never rises above the floor; write capacity_per_second in its [[site]], or `access_log` at the top",
-                site.name
-            )
-        }));
-    }
-    warnings.extend(sites.iter().filter(|site| access_log.is_empty() && !site.tells_capacity()).map(|site| {
-        format!(
-            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
-             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
-             capacity_per_second in its [[site]]",
-            site.name
-        )
-    }));
+    warnings.extend(of_sites(mode, access_log.is_empty(), &sites));
     Config {
         listen,
         listen_proxy_protocol: announced,
@@ -146,6 +120,38 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         key_lines: BTreeMap::new(),
         files: Vec::new(),
     }
+}
+
+/// What is to be said of modes and capacities; `unlogged`: no web server tells how its answers come.
+fn of_sites(mode: Mode, unlogged: bool, sites: &[Site]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if mode == Mode::Off {
+        warnings.extend(sites.iter().filter(|site| site.mode.is_some()).map(|site| {
+            format!(
+                "mode = \"off\" at the top turns everything off: the mode of the site `{}` has no effect",
+                site.name
+            )
+        }));
+    }
+    let blind = sites.iter().filter(|site| unlogged && !site.tells_capacity());
+    let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
+    warnings.extend(blind.clone().filter(auto).map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
+             its gate, and its price never rises above the floor; write capacity_per_second in its [[site]], or \
+             `access_log` at the top",
+            site.name
+        )
+    }));
+    warnings.extend(blind.map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
+             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
+             capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
+    warnings
 }
 
 /// A whole number of 32 bits; the range is the caller's and lies within them.

@@ -75,8 +75,8 @@ fn decide_the_same(server: Server, forged: &[(&str, &[(&str, &str)])]) {
     let recipe = Recipe::start_with(server, Failure::Closed, Unit::default(), rules);
     let honest = recipe.client();
     for (about, lines) in forged {
-        let forger = lines.iter().fold(recipe.client(), |client, (name, value)| client.with(name, value));
-        decisions_are_the_same(&forger, &honest, about);
+        let liar = lines.iter().fold(recipe.client(), |client, (name, value)| client.with(name, value));
+        decisions_are_the_same(&liar, &honest, about);
     }
 }
 

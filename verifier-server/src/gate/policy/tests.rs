@@ -32,7 +32,7 @@ fn route(policy: &Policy, sent: &Sent<'_>) -> Route {
     })
 }
 
-fn to<'a>(target: &'a str) -> Sent<'a> {
+fn to(target: &str) -> Sent<'_> {
     Sent { target, ..SENT }
 }
 
