@@ -142,7 +142,7 @@ impl Gate {
         now: UnixSeconds,
     ) -> Result<Redeemed, Refusal> {
         let (price, challenge) = (self.pricing(config, site).price, solved.challenge());
-        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && price == 0);
+        let asks_nothing = self.mode_of(site) == Mode::Off || (!challenge.standing() && price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
