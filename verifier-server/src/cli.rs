@@ -93,7 +93,7 @@ pub enum Command {
 pub enum BotsTask {
     /// Check a downloaded list, from standard input, and put it in the place of a file
     Refresh {
-        /// The file that a [[bot]] names in `ranges`
+        /// The file that `[[bot]]` names in `ranges`
         file: PathBuf,
         /// Where the list was downloaded; left out: where the file says that it comes from
         #[arg(long)]
