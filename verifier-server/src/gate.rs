@@ -9,6 +9,7 @@ mod last_pages;
 pub mod level;
 pub mod networks;
 mod overtime;
+pub mod passes;
 mod payback;
 pub mod policy;
 pub mod price;
@@ -36,9 +37,10 @@ pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, U
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
-use entry::{Kind, NetworkMark, Payment};
+use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
+use passes::Passes;
 use policy::{Action, Route};
 use puzzle::{
     CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
@@ -104,7 +106,7 @@ pub enum Decision {
     Free,
     /// It passes without paying while others pay.
     Unpaid,
-    /// The same, within a slice that a rule keeps for itself.
+    /// The same, within a slice that a rule or a pass keeps for itself.
     Reserved,
     /// It has been paid for and passes.
     Paid,
@@ -150,6 +152,7 @@ pub struct Gate {
     counted: Repeats,
     last_pages: LastPages,
     sites: Sites,
+    passes: Passes,
 }
 
 impl Gate {
@@ -166,6 +169,7 @@ impl Gate {
             counted: Repeats::default(),
             last_pages: LastPages::default(),
             sites: Sites::default(),
+            passes: Passes::default(),
         }
     }
 
@@ -176,6 +180,7 @@ impl Gate {
             self.secrets.rcu(|secrets| Secrets::new(secrets.masters.clone(), now));
         }
         self.table.sweep(now);
+        self.passes.forget_ended(now);
         self.memory.tick(now, self.mode() != Mode::On && !self.sites.any_strained());
     }
 
@@ -254,9 +259,13 @@ impl Gate {
             quote = pricing.quote_unallowed(route);
         }
         let kind = kind(facts, route);
+        if let Some(met) = self.enters_by_pass(config, facts, route, (kind, quote), now) {
+            return met;
+        }
         let mut paid_by = None;
         let payment = facts.clearances.iter().find_map(|id| {
-            let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
+            let is_good = |entry: &mut Entry| entry.site == facts.site.mark && self.honours(entry, *id);
+            let covered = || self.table.change(*id, now, is_good) == Some(true);
             let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
             if key.is_some_and(|key| self.repeats.covers(key, now) && covered()) {
                 return Some(None);
@@ -338,8 +347,8 @@ impl Gate {
             let network = secrets.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
-            let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
-            paid.then_some(Receipt { clearance: id, network: facts.network, charged, kept })
+            let paid = entry.site == facts.site.mark && self.honours(entry, id) && entry.pay(&payment, now);
+            paid.then_some(Receipt { clearance: id, network: facts.network, charged, further: charged, kept })
         });
         receipt.flatten()
     }

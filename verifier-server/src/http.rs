@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod admin;
+mod admin_passes;
 mod admission;
 mod answer;
 mod assets;
@@ -23,6 +24,7 @@ mod origin_heads;
 mod original;
 mod pace;
 mod pages;
+mod pass;
 mod proxy;
 mod read_ahead;
 mod serve;

@@ -12,6 +12,7 @@ pub mod html;
 pub mod http;
 pub mod load;
 pub mod operator;
+mod pass_keeper;
 mod profile_keeper;
 pub mod random;
 pub mod reload;

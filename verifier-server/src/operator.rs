@@ -1,4 +1,6 @@
-//! `portcullis status` and `portcullis mode`: questions to the admin listener of a running verifier.
+//! `portcullis status`, `mode` and `pass`: questions to the admin listener of a running verifier.
+
+pub mod passes;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};

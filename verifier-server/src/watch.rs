@@ -6,6 +6,7 @@ use crate::config::{Config, Mode};
 use crate::gate::price::State;
 use crate::http::Verifier;
 use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
+use crate::pass_keeper;
 use crate::telemetry::Sampled;
 use hyper::Uri;
 use std::sync::Arc;
@@ -55,6 +56,16 @@ impl Watch {
         if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
             (self.saved, self.mode) = (Instant::now(), mode);
             self.save(&config).await;
+        }
+        self.keep_passes(&config).await;
+    }
+
+    async fn keep_passes(&self, config: &Config) {
+        let Some(state_dir) = config.state_dir.clone().filter(|_| self.verifier.gate.passes_changed()) else { return };
+        if let Err(error) = pass_keeper::keep(&self.verifier, state_dir).await
+            && let Some(left_out) = self.save_log.turn()
+        {
+            tracing::error!(left_out, "the passes cannot be kept in state_dir: {error}");
         }
     }
 

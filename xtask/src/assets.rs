@@ -18,7 +18,7 @@ use crate::steps::{step, workspace};
 use publish::{Publication, Sizes};
 
 /// Pages that the server fills in.
-const TEMPLATES: [&str; 3] = ["gate.html", "gate-small.html", "message.html"];
+const TEMPLATES: [&str; 4] = ["gate.html", "gate-small.html", "message.html", "pass.html"];
 
 /// Builds every asset.
 pub(crate) fn build() -> anyhow::Result<()> {
@@ -48,6 +48,10 @@ fn publication(source: &Path, solver: &solver::Solver) -> anyhow::Result<Publica
     let script = join::join("main.js", &solver.glue, &|module| read(&format!("src/{module}")))?;
     let script = publication.resolve("gate.js", &shrink::script(&script)?)?;
     publication.asset("gate.js", "text/javascript; charset=utf-8", script.as_bytes())?;
+
+    // A script of its own: visitors never load it.
+    let script = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
+    publication.asset("pass.js", "text/javascript; charset=utf-8", shrink::script(&script)?.as_bytes())?;
 
     for name in TEMPLATES {
         let page = shrink::page(&publication.resolve(name, &read(name)?)?).with_context(|| name.to_owned())?;

@@ -39,6 +39,7 @@ mod memory;
 mod multiplier;
 mod networks;
 mod nginx_recipe;
+mod passes;
 mod pictures;
 mod prices;
 mod problems;

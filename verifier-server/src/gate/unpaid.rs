@@ -31,11 +31,13 @@ pub enum Right {
     Preflight,
     /// It has a ticket.
     Ticket,
+    /// It has a staff pass, with a slice of its own.
+    Pass,
 }
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket];
+    pub const ALL: [Self; 5] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket, Self::Pass];
 
     /// Its name in metrics.
     #[must_use]
@@ -45,6 +47,7 @@ impl Right {
             Self::Allowed => "allowed",
             Self::Preflight => "preflight",
             Self::Ticket => "ticket",
+            Self::Pass => "pass",
         }
     }
 }

@@ -302,7 +302,7 @@ pub(super) fn bare(status: StatusCode) -> Response<AnswerBody> {
     response
 }
 
-fn html(status: StatusCode, policy: &'static str, page: String) -> Response<AnswerBody> {
+pub(super) fn html(status: StatusCode, policy: &'static str, page: String) -> Response<AnswerBody> {
     let mut response = with_type(status, "text/html; charset=utf-8", page);
     let headers = response.headers_mut();
     headers.insert("content-security-policy", HeaderValue::from_static(policy));

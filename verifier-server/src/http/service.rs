@@ -56,6 +56,7 @@ pub struct Verifier {
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
+    pub(super) pass_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -81,6 +82,7 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
+            pass_log: Sampled::default(),
             request_ids: RequestIds::default(),
         };
         verifier.set_slots(&verifier.config.load());
@@ -215,7 +217,7 @@ impl Verifier {
                 Decision::Busy => return Err(context.overloaded()),
                 Decision::Paid => Class::Cleared,
             };
-            if decision == Decision::Paid {
+            if receipt.is_some() {
                 in_progress.admit();
             }
             let cost = Amount::of(met.cost);

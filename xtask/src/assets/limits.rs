@@ -10,7 +10,7 @@ const SOLVER_GZIP_BYTES_MAX: (&str, usize) = ("solver-simd.wasm", 5 * 1024);
 /// new visitor again, so that a first visit takes one round trip less (RFC 6928: ten segments of 1,460 bytes, less heads).
 const FIRST_VISIT_GZIP_BYTES_MAX: usize = 14_336;
 /// A page as it is sent, uncompressed: what a flood of requests makes the verifier send (PROTOCOL §6).
-const PAGE_BYTES_MAX: [(&str, usize); 2] = [("gate.html", 4096), ("gate-small.html", 640)];
+const PAGE_BYTES_MAX: [(&str, usize); 3] = [("gate.html", 4096), ("gate-small.html", 640), ("pass.html", 4096)];
 
 /// What a browser with simd128 loads for one visit.
 const FIRST_VISIT: [&str; 4] = ["gate.html", "gate.js", "gate.css", "solver-simd.wasm"];
@@ -86,6 +86,7 @@ mod tests {
         let usual = [
             ("gate.html", 4096, 800),
             ("gate-small.html", 640, 400),
+            ("pass.html", 4096, 900),
             ("gate.js", 20_000, 7_536),
             ("gate.css", 3_000, 880),
             ("solver-simd.wasm", 17_000, 5_120),
@@ -104,6 +105,7 @@ mod tests {
         for (name, raw, gzip, message) in [
             ("gate.html", 4097, 800, "gate.html has 4097 bytes filled in; at most 4096"),
             ("gate-small.html", 641, 1, "gate-small.html has 641 bytes filled in; at most 640"),
+            ("pass.html", 4097, 1, "pass.html has 4097 bytes filled in; at most 4096"),
             ("solver-simd.wasm", 17_000, 5_121, "solver-simd.wasm has 5121 bytes in gzip; at most 5120"),
             ("gate.js", 20_000, 7_537, "a first visit loads 14337 bytes in gzip"),
         ] {
