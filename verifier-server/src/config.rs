@@ -10,6 +10,7 @@ mod look;
 mod names;
 mod network_lists;
 mod networks;
+mod preview;
 mod problem;
 mod read;
 mod rules;
@@ -20,6 +21,7 @@ pub use colours::Stylesheet;
 pub use limits::Limits;
 pub use look::{Look, Words};
 pub use names::Canonical;
+pub use preview::Preview;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Origin, Site};
 

@@ -25,6 +25,7 @@ mod original;
 mod pace;
 mod pages;
 mod pass;
+mod preview;
 mod proxy;
 mod read_ahead;
 mod serve;

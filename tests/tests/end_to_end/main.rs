@@ -41,6 +41,7 @@ mod networks;
 mod nginx_recipe;
 mod passes;
 mod pictures;
+mod previews;
 mod prices;
 mod problems;
 mod proxying;

@@ -107,7 +107,7 @@ fn gate<B>(
         }
         match verifier.gate.worth(config, facts, clock::now()) {
             Worth::NotNeeded | Worth::Admits { .. } => context.again(),
-            Worth::Lacking => context.challenged(facts).unwrap_or_else(|| context.overloaded()),
+            Worth::Lacking => context.challenged(facts, headers).unwrap_or_else(|| context.overloaded()),
         }
     });
     let mut answer = answer.unwrap_or_else(|| context.unknown_host());

@@ -7,6 +7,7 @@ use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
 use super::original::{self, Peer, Unclear, Visitor};
+use super::preview::Previews;
 use super::proxy::{Destination, OriginClient};
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
@@ -52,6 +53,7 @@ pub struct Verifier {
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
+    pub(super) previews: Previews,
     pub(super) unclear_log: Sampled,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
@@ -78,6 +80,7 @@ impl Verifier {
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
+            previews: Previews::default(),
             unclear_log: Sampled::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
@@ -174,7 +177,8 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        match self.admitted(config, &context, &facts, &mut body, &mut in_progress).await {
+        let asked = (&facts, request.headers());
+        match self.admitted(config, &context, asked, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
                 let destination = Destination { origin, load, cost, slot, site, receipt, heads };
@@ -194,7 +198,7 @@ impl Verifier {
         &self,
         config: &Config,
         context: &Context<'_>,
-        facts: &RequestFacts<'_>,
+        (facts, headers): (&RequestFacts<'_>, &HeaderMap),
         body: &mut ClientBody,
         in_progress: &mut InProgress,
     ) -> Result<Admitted, Response<AnswerBody>> {
@@ -205,7 +209,7 @@ impl Verifier {
             let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),
-                Decision::Challenged => match context.challenged(facts) {
+                Decision::Challenged => match context.challenged(facts, headers) {
                     // Without randomness there is no challenge: what happens then is the operator's choice.
                     None if config.on_failure == OnFailure::Open => Class::Unpaid,
                     None => return Err(context.overloaded()),
