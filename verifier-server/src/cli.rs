@@ -48,6 +48,9 @@ pub enum Command {
     },
     /// Show what a running verifier does
     Status {
+        /// Say as well which programs would be turned away if the gate went down now, with the rules that let them pass
+        #[arg(long)]
+        dry_run: bool,
         /// Its configuration file, which says where it listens for the operator
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,

@@ -3,6 +3,7 @@
 //! [`Gate::meet`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
 
 pub mod admission;
+pub mod callers;
 mod clearance;
 pub mod entry;
 mod last_pages;
@@ -37,6 +38,7 @@ pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, U
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
+use callers::Callers;
 use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
@@ -153,6 +155,7 @@ pub struct Gate {
     last_pages: LastPages,
     sites: Sites,
     passes: Passes,
+    callers: Callers,
 }
 
 impl Gate {
@@ -170,6 +173,7 @@ impl Gate {
             last_pages: LastPages::default(),
             sites: Sites::default(),
             passes: Passes::default(),
+            callers: Callers::default(),
         }
     }
 
@@ -181,7 +185,9 @@ impl Gate {
         }
         self.table.sweep(now);
         self.passes.forget_ended(now);
-        self.memory.tick(now, self.mode() != Mode::On && !self.sites.any_strained());
+        let at_peace = self.mode() != Mode::On && !self.sites.any_strained();
+        self.memory.tick(now, at_peace);
+        self.callers.tick(now, at_peace);
     }
 
     /// Believes other masters from now on.

@@ -8,6 +8,7 @@ mod answer;
 mod assets;
 mod beside;
 mod body;
+mod callers;
 mod canonical;
 mod clearances;
 mod client_body;

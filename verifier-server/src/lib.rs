@@ -1,6 +1,7 @@
 //! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
 mod by_site;
+mod caller_keeper;
 pub mod cli;
 mod client;
 pub mod clock;

@@ -28,7 +28,9 @@ async fn main() -> ExitCode {
             Ok(config) => say(explain::explain(&config).trim_end()),
             Err(problems) => fail(EXIT_CONFIG, problems),
         },
-        Command::Status { config } => operator::status(&config).await.map_or_else(|error| fail(1, error), say),
+        Command::Status { dry_run, config } => {
+            operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
+        }
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
         }

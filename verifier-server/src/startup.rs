@@ -10,7 +10,7 @@ use crate::http::{BindError, Listener, Server, Verifier, serve};
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{clock, pass_keeper, profile_keeper, random, restrict};
+use crate::{caller_keeper, clock, pass_keeper, profile_keeper, random, restrict};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,6 +78,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
+        caller_keeper::resume(&verifier, state_dir);
     }
     let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
     let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
@@ -85,6 +86,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     tokio::spawn(reload::follow(Arc::clone(&reload)));
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
+        tokio::spawn(caller_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
     }
     Ok(Running { server: serve(verifier, listeners), reload, addresses, state_dir })
 }
@@ -103,6 +105,7 @@ impl Running {
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
             profile_keeper::write(&verifier, state_dir);
+            caller_keeper::write(&verifier, state_dir);
             if verifier.gate.passes_changed()
                 && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
             {

@@ -53,6 +53,9 @@ impl Watch {
             self.tell(&config, site, now);
         }
         let mode = self.verifier.gate.mode();
+        if mode == Mode::On && mode != self.mode {
+            config.sites.iter().for_each(|site| self.verifier.tell_turned_away(&config, site));
+        }
         if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
             (self.saved, self.mode) = (Instant::now(), mode);
             self.save(&config).await;
@@ -79,6 +82,7 @@ impl Watch {
         let why = report.overload.names().collect::<Vec<_>>().join(", ");
         let hold_seconds = report.hold.as_secs();
         tracing::warn!(site = name, why, hold_seconds, "the site is overloaded: the gate goes down");
+        self.verifier.tell_turned_away(config, site);
     }
 
     async fn save(&self, config: &Config) {

@@ -25,6 +25,7 @@ mod browser_page;
 mod browser_unscripted;
 mod browser_visit;
 mod browser_workers;
+mod callers;
 mod canonical;
 mod connections;
 mod demo;

@@ -59,7 +59,8 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return refused(GATE_CLOSED);
     }
-    let decision = with_facts(config, visitor, asked, request, |facts| {
+    let decision = with_facts(config, visitor, asked, request, |facts, subject| {
+        verifier.note_caller(subject, facts);
         let met = verifier.gate.meet(config, facts, clock::now());
         if let Some(receipt) = &met.receipt {
             verifier.gate.goes_on(facts.site, receipt, clock::now());
@@ -101,7 +102,7 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(config, visitor, asked, request, |facts| {
+    let answer = with_facts(config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
@@ -128,7 +129,7 @@ fn with_facts<B, R>(
     visitor: &Visitor,
     asked: Asked<'_>,
     request: &Request<B>,
-    act: impl FnOnce(&RequestFacts<'_>) -> R,
+    act: impl FnOnce(&RequestFacts<'_>, &Subject<'_>) -> R,
 ) -> Option<R> {
     let site = config.site_of(visitor.host())?;
     // An unknown method is like any other that changes things.
@@ -144,7 +145,7 @@ fn with_facts<B, R>(
     };
     let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
-    Some(act(&RequestFacts {
+    let facts = RequestFacts {
         site,
         route: config.policy.route(&subject),
         network: visitor.network(),
@@ -154,5 +155,6 @@ fn with_facts<B, R>(
         navigation: is_navigation(request.headers()),
         preflight: is_preflight(&method, request.headers()),
         repeat: Some(Repeat { request_id: asked.request_id, method: asked.method, target: asked.target }),
-    }))
+    };
+    Some(act(&facts, &subject))
 }

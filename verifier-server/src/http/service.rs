@@ -177,6 +177,7 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
+        self.note_caller(&subject, &facts);
         let asked = (&facts, request.headers());
         match self.admitted(config, &context, asked, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
