@@ -25,7 +25,7 @@ async function work(job, block, hear) {
   const module = job.module && (await WebAssembly.compile(await (await fetch(job.module)).arrayBuffer()));
   const order = { words: Uint32Array.from(job.words), puzzle: 0, block, lane: job.lane, module };
   return ask(job.script, () => order, (data) => {
-    if (data.missing || (data.lane !== undefined && data.lane !== job.lane)) {
+    if (data.missing || data.refused || (data.lane !== undefined && data.lane !== job.lane)) {
       throw new Error(`lane ${job.lane} did not run: ${JSON.stringify(data)}`);
     }
     return data.attempts === undefined ? undefined : hear(data);

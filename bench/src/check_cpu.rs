@@ -74,7 +74,7 @@ fn in_turns(servers: &CpuSet, asking: &CpuSet) -> anyhow::Result<[Sample; 2]> {
     stay_on(asking)?;
 
     let head = head(&cookie);
-    let mut subjects = [Load::open(verifier.port, &head)?, Load::open(bare_port, &head)?];
+    let mut subjects = [Load::open(verifier.port, &head, 204)?, Load::open(bare_port, &head, 204)?];
     let ids = [verifier.id(), bare.id()];
     let before = credits(&client, &cookie)?;
     let mut asked = [0; 2];
@@ -121,7 +121,7 @@ fn credits(client: &Client, cookie: &str) -> anyhow::Result<f64> {
 }
 
 /// The yardstick, beside this very program.
-fn bare(directory: &TempDir) -> anyhow::Result<(Process, u16)> {
+pub(crate) fn bare(directory: &TempDir) -> anyhow::Result<(Process, u16)> {
     let program = std::env::current_exe()?.with_file_name("bare-hyper");
     let port = ports::free();
     let process = Process::start(Command::new(program).arg(port.to_string()), &directory.path().join("bare-hyper.log"));

@@ -8,11 +8,13 @@ mod check_cpu;
 mod checks;
 mod clock;
 mod files;
+mod hashwx;
 mod load;
 mod machine;
 mod native;
 mod page;
 mod page_bytes;
+mod page_views;
 mod policy;
 mod priority;
 mod sample;
@@ -49,6 +51,9 @@ fn measure() -> anyhow::Result<()> {
         tables.extend(solver);
         browsers = Some(versions);
     }
+    if wanted("hashwx") {
+        tables.extend(part("The second algorithm", hashwx::measure)?);
+    }
     if wanted("checks") {
         tables.push(part("Checks of solutions", checks::measure)?);
     }
@@ -57,6 +62,9 @@ fn measure() -> anyhow::Result<()> {
     }
     if wanted("policy") {
         tables.push(part("Decisions of many rules", policy::measure)?);
+    }
+    if wanted("views") {
+        tables.push(part("Page views through nginx", on_a_thread_of_its_own(page_views::measure))?);
     }
     if wanted("bytes") {
         tables.push(part("Bytes of a first visit", page_bytes::measure)?);

@@ -1,10 +1,12 @@
 //! The page of the solver's measurement, in a real browser: the worker that visitors run, and what it is held against.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use puzzle::{Difficulty, SubPuzzle, target};
+use puzzle::{Difficulty, NONCES_PER_INSTANCE, SubPuzzle, instance_of, target};
 use serde_json::{Value, json};
 use tests::browser::Browser;
 
@@ -64,6 +66,7 @@ const EMPTY_MODULE: &[u8] =
 pub(crate) struct Page<'a> {
     browser: &'a Browser,
     script: String,
+    hashwx_script: String,
     modules: [String; 2],
 }
 
@@ -93,6 +96,7 @@ impl<'a> Page<'a> {
         Ok(Self {
             browser,
             script: served("gate.js")?,
+            hashwx_script: served("hashwx.js")?,
             modules: [served("solver-simd.wasm")?, served("solver-scalar.wasm")?],
         })
     }
@@ -121,6 +125,46 @@ impl<'a> Page<'a> {
         let mut job = self.job(lane, &challenge(64, u32::MAX));
         job["workers"] = workers.into();
         number(&self.run(&format!("rate(job, {WARM_UP_MS}, {WINDOW_MS})"), &job)).map(|rate| rate / 1_000.0)
+    }
+
+    /// Thousands of attempts of `hashwx` a second of so many workers at once, under seeds that were never used before.
+    pub(crate) fn hashwx_rate(&self, workers: usize) -> anyhow::Result<f64> {
+        let mut job = self.hashwx_job(64, u32::MAX);
+        job["workers"] = workers.into();
+        number(&self.run(&format!("rate(job, {WARM_UP_MS}, {WINDOW_MS})"), &job))
+    }
+
+    /// The worker of `hashwx` solves a challenge, and `puzzle` agrees.
+    pub(crate) fn prove_hashwx(&self) -> anyhow::Result<()> {
+        const DIFFICULTY: u32 = 200;
+        let job = self.hashwx_job(PROOF_COUNT, DIFFICULTY);
+        let words: Vec<u32> = serde_json::from_value(job["words"].clone())?;
+        let mut challenge = [0; 64];
+        for (bytes, word) in challenge.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_be_bytes();
+        }
+        let difficulty = Difficulty::new(DIFFICULTY).context("a difficulty is at least 1")?;
+        let nonces = self.run("solve(job)", &job);
+        let mut proved = 0;
+        for (index, nonce) in (0..PROOF_COUNT).zip(nonces.as_array().into_iter().flatten()) {
+            let word = |place: usize| nonce[place].as_u64().context("a nonce is two words");
+            let nonce = word(0)? << 32 | word(1)?;
+            let hash = instance_of(&challenge, index, nonce / NONCES_PER_INSTANCE).hash(nonce);
+            ensure!(hash <= target(difficulty), "nonce {nonce} of {index} does not solve");
+            proved += 1;
+        }
+        ensure!(proved == PROOF_COUNT, "{nonces}");
+        Ok(())
+    }
+
+    fn hashwx_job(&self, count: u8, difficulty: u32) -> Value {
+        let mut challenge = challenge(count, difficulty);
+        challenge[1] = 2;
+        let random = RandomState::new().hash_one(std::time::Instant::now());
+        challenge[16..24].copy_from_slice(&random.to_be_bytes());
+        let mut job = self.job(Lane::SIMD, &challenge);
+        job["script"] = self.hashwx_script.as_str().into();
+        job
     }
 
     /// The same of one of [`PEERS`].

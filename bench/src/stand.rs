@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use anyhow::Context as _;
-use puzzle::{Challenge, ClientNetwork, Master, SubPuzzle, UnixSeconds, encode, target};
+use puzzle::{Algorithm, Challenge, ClientNetwork, Master, SubPuzzle, UnixSeconds, encode, target};
 use verifier_server::config::{Config, Mode};
 use verifier_server::gate::networks::{HashKey, Memory, Profile};
 use verifier_server::gate::table::Table;
@@ -121,7 +121,7 @@ impl Stand {
         let quote = Quote { price, standing: false };
         let network = ClientNetwork::of(Self::VISITOR);
         let random = self.issued.to_be_bytes();
-        let challenge = self.gate.issue(&self.config, site, network, quote, issued_at, random);
+        let challenge = self.gate.issue(&self.config, site, network, quote, Algorithm::Sha256, issued_at, random);
         let challenge = challenge.context("the gate holds the keys of this day")?;
         let nonces: Vec<_> = (0..challenge.shape().count).map(|index| nonce(&challenge, index, solved)).collect();
         Ok(Submitted::new(&challenge, &nonces))

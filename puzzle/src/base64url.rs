@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// Base64url text of at most [`Encoded::LEN_MAX`] characters: the longest is a solution of 64 nonces, 683.
+/// Base64url text of at most [`Encoded::LEN_MAX`] characters: the longest is a solution of 64 nonces and a guard, 694.
 #[derive(Clone, Copy)]
 pub struct Encoded {
     text: [u8; Self::LEN_MAX],

@@ -1,6 +1,7 @@
 //! The challenge: exactly 64 bytes (PROTOCOL §1).
 
-use crate::{Algorithm, Day, Difficulty, Refusal, SiteTag, UnixSeconds};
+use crate::solution::GUARD_BYTES;
+use crate::{Algorithm, Day, Difficulty, Rate, Refusal, SiteTag, UnixSeconds};
 use core::num::NonZeroU16;
 
 /// Length of a challenge in bytes.
@@ -55,10 +56,10 @@ impl Shape {
     /// Most sub-puzzles in a challenge.
     pub const COUNT_MAX: u8 = 64;
 
-    /// The work that this shape asks, in attempts of `sha256`: `k·d·rate`.
+    /// The work that this shape asks, in attempts of `sha256`, where one of its attempts is worth `rate`: `k·d·rate`.
     #[must_use]
-    pub const fn work(self) -> u64 {
-        self.count as u64 * self.difficulty.attempts() as u64 * self.algorithm.rate() as u64
+    pub const fn work(self, rate: Rate) -> u64 {
+        self.count as u64 * self.difficulty.attempts() as u64 * rate.get() as u64
     }
 
     /// Length of a solution in bytes.
@@ -66,6 +67,7 @@ impl Shape {
     pub const fn solution_bytes(self) -> usize {
         match self.algorithm {
             Algorithm::Sha256 => 8 * self.count as usize,
+            Algorithm::HashWx => 8 * self.count as usize + GUARD_BYTES,
         }
     }
 }

@@ -12,6 +12,7 @@ mod algorithm;
 mod authentic;
 mod base64url;
 mod challenge;
+pub mod hashwx;
 mod keys;
 mod network;
 mod prf;
@@ -22,13 +23,15 @@ mod solution;
 mod ticket;
 mod units;
 
-pub use algorithm::Algorithm;
-pub use authentic::{Authentic, Expectations, Solved};
+pub use algorithm::{Algorithm, Rate};
+pub use authentic::{Authentic, Expectations, Guarded, Paid, Solved};
 pub use base64url::{Encoded, decode, encode};
 pub use challenge::{CHALLENGE_BYTES, Challenge, NewChallenge, Purpose, Shape};
 pub use keys::{Audience, ClearanceId, DayKeys, KeyRing, Master, SiteTag, TagSource};
 pub use network::ClientNetwork;
 pub use refusal::Refusal;
-pub use solution::{SOLUTION_BYTES_MAX, Solution, SubPuzzle, seed_of, target};
+pub use solution::{
+    GUARD_BYTES, NONCES_PER_INSTANCE, SOLUTION_BYTES_MAX, Solution, SubPuzzle, guard, instance_of, seed_of, target,
+};
 pub use ticket::{NewTicket, Ticket, TicketRefusal};
 pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

@@ -1,11 +1,18 @@
 //! The solution and its check (PROTOCOL §2).
 
+mod programs;
+
 use crate::sha256::{INITIAL_STATE, bytes_of, padding};
-use crate::{Algorithm, CHALLENGE_BYTES, Challenge, Difficulty, Refusal, Shape};
+use crate::{CHALLENGE_BYTES, Challenge, Difficulty, Refusal, Shape};
 use sha2::block_api::compress256;
 
-/// Length of the longest solution in bytes: 64 nonces.
-pub const SOLUTION_BYTES_MAX: usize = 8 * Shape::COUNT_MAX as usize;
+pub use programs::{NONCES_PER_INSTANCE, guard, instance_of};
+pub(crate) use programs::{is_guarded, solves_programs};
+
+/// Length of the guard at the end of a solution of `hashwx`, in bytes.
+pub const GUARD_BYTES: usize = 8;
+/// Length of the longest solution in bytes: 64 nonces and a guard.
+pub const SOLUTION_BYTES_MAX: usize = 8 * Shape::COUNT_MAX as usize + GUARD_BYTES;
 
 /// A solution of the right length for its challenge.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +24,18 @@ impl<'a> Solution<'a> {
     /// Parses a solution for a challenge of `shape`.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] for any other length than `8·k` bytes.
+    /// [`Refusal::Malformed`] for any other length than [`Shape::solution_bytes`].
     pub fn parse(bytes: &'a [u8], shape: Shape) -> Result<Self, Refusal> {
         if bytes.len() == shape.solution_bytes() { Ok(Self { bytes }) } else { Err(Refusal::Malformed) }
     }
 
-    fn nonce(&self, sub_puzzle: u8) -> Option<[u8; 8]> {
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(crate) fn nonce(&self, sub_puzzle: u8) -> Option<[u8; 8]> {
         self.bytes.get(8 * usize::from(sub_puzzle)..)?.first_chunk().copied()
     }
 }
@@ -41,7 +54,7 @@ pub fn seed_of(challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 32] {
     bytes_of(&state)
 }
 
-/// One sub-puzzle of a challenge, for whoever solves it without a kernel of its own.
+/// One sub-puzzle of a challenge of `sha256`, for whoever solves it without a kernel of its own.
 #[derive(Clone, Debug)]
 pub struct SubPuzzle {
     block: [u8; 64],
@@ -67,9 +80,9 @@ impl SubPuzzle {
 /// for what was just written to it; so the processor begins the next while it still works on one.
 const BATCH: usize = 8;
 
-/// Whether every sub-puzzle is solved; `first` is checked first, then the others in turn.
+/// Whether every sub-puzzle of a challenge of `sha256` is solved; `first` is checked first, then the others in turn.
 pub(crate) fn solves(challenge: &Challenge, solution: &Solution<'_>, first: u8) -> bool {
-    let Shape { algorithm, count, difficulty } = challenge.shape();
+    let Shape { count, difficulty, .. } = challenge.shape();
     let target = target(difficulty);
     let mut blocks = [attempt_block(&seed_of(challenge.bytes())); BATCH];
     let first = first % count;
@@ -79,9 +92,7 @@ pub(crate) fn solves(challenge: &Challenge, solution: &Solution<'_>, first: u8) 
         let mut laid_out = 0;
         for (block, sub_puzzle) in blocks.iter_mut().zip(&mut order) {
             let Some(nonce) = solution.nonce(sub_puzzle) else { return false };
-            match algorithm {
-                Algorithm::Sha256 => lay_out(block, sub_puzzle, nonce),
-            }
+            lay_out(block, sub_puzzle, nonce);
             laid_out += 1;
         }
         if laid_out == 0 {
@@ -121,7 +132,7 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::{NewChallenge, Purpose, SiteTag, UnixSeconds};
+    use crate::{Algorithm, NewChallenge, Purpose, SiteTag, UnixSeconds};
     use core::num::NonZeroU16;
     use std::vec::Vec;
 

@@ -3,7 +3,8 @@
 
 use puzzle::{
     Algorithm, Audience, Challenge, ClientNetwork, Credits, Difficulty, Expectations, KeyRing, Master, Multiplier,
-    Refusal, Solution, Solved, Ticket, TicketRefusal, UnixSeconds, decode, encode, price, seed_of, target,
+    Rate, Refusal, Solution, Solved, Ticket, TicketRefusal, UnixSeconds, decode, encode, guard, instance_of, price,
+    seed_of, target,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -71,7 +72,7 @@ fn network(prefix: &str) -> ClientNetwork {
 fn every_passing_vector_is_redeemed() {
     let vectors = vectors();
     let passing = list(&vectors, "pass");
-    assert!(passing.len() >= 12);
+    assert!(passing.len() >= 19);
     for vector in passing {
         let solved = redeem(vector, |_| ()).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", vector["name"]));
         let challenge = solved.challenge();
@@ -84,9 +85,24 @@ fn every_passing_vector_is_redeemed() {
         assert_eq!(u64::from(challenge.issued_at().0), number(fields, "issued_at"));
         assert_eq!(u64::from(challenge.standing()), number(fields, "flags"));
         assert_eq!(seed_of(challenge.bytes()).to_vec(), unhex(text(vector, "seed")));
+        if shape.algorithm == Algorithm::HashWx {
+            programs(vector, challenge);
+        }
         assert_eq!(target(shape.difficulty).to_be_bytes().to_vec(), unhex(text(vector, "target")));
         assert_eq!(encode(challenge.bytes()).as_str(), text(vector, "challenge"));
     }
+}
+
+/// What stands between the nonces of `hashwx` and its verdict.
+fn programs(vector: &Value, challenge: &Challenge) {
+    let nonces: Vec<u64> =
+        list(vector, "nonces").iter().map(|nonce| u64::from_str_radix(nonce.as_str().unwrap(), 16).unwrap()).collect();
+    for (index, (nonce, hash)) in (0..).zip(nonces.iter().zip(list(vector, "hashes"))) {
+        let instance = instance_of(challenge.bytes(), index, nonce / puzzle::NONCES_PER_INSTANCE);
+        assert_eq!(format!("{:016x}", instance.hash(*nonce)), hash.as_str().unwrap(), "{}", vector["name"]);
+    }
+    let nonces: Vec<u8> = nonces.iter().flat_map(|nonce| nonce.to_be_bytes()).collect();
+    assert_eq!(format!("{:016x}", guard(challenge.bytes(), &nonces)), text(vector, "guard"), "{}", vector["name"]);
 }
 
 #[test]
@@ -153,10 +169,12 @@ fn the_arithmetic_is_that_of_the_vectors() {
                 assert_eq!(credits.part(verifiers), amount("full_credits_hundredths"), "{name}");
             }
             "ceiling" => {
-                assert_eq!(number(vector, "slowest_attempts_per_second"), 1_000_000);
+                let algorithm = Algorithm::of_name(text(vector, "algorithm")).unwrap();
+                let slowest = algorithm.slowest_attempts_per_second();
+                assert_eq!(number(vector, "slowest_attempts_per_second"), u64::from(slowest));
                 let seconds = number(vector, "max_solve_seconds").try_into().unwrap();
                 let count = number(vector, "count").try_into().unwrap();
-                let ours = price::ceiling(Algorithm::Sha256, seconds, count);
+                let ours = price::ceiling(algorithm, rate(vector), seconds, count);
                 let theirs = number(vector, "ceiling");
                 assert!(ours.abs_diff(theirs) * 10_000 <= theirs, "{name}: {ours} against {theirs}");
             }
@@ -194,17 +212,14 @@ fn the_arithmetic_is_that_of_the_vectors() {
 }
 
 fn asked(vector: &Value, name: &str) {
-    let rate_is_one = number(vector, "rate") == 1;
-    if rate_is_one {
-        let difficulty = price::asked(
-            number(vector, "price"),
-            multiplier(vector),
-            number(vector, "ceiling"),
-            Algorithm::Sha256,
-            number(vector, "count").try_into().unwrap(),
-        );
-        assert_eq!(u64::from(difficulty.attempts()), number(vector, "difficulty"), "{name}");
-    }
+    let difficulty = price::asked(
+        number(vector, "price"),
+        multiplier(vector),
+        number(vector, "ceiling"),
+        rate(vector),
+        number(vector, "count").try_into().unwrap(),
+    );
+    assert_eq!(u64::from(difficulty.attempts()), number(vector, "difficulty"), "{name}");
 }
 
 fn credits(vector: &Value, name: &str) {
@@ -212,7 +227,7 @@ fn credits(vector: &Value, name: &str) {
         full: Credits::hundredths(number(vector, "full_credits_hundredths").try_into().unwrap()),
         price: number(vector, "price"),
         multiplier: multiplier(vector),
-        ceiling: number(vector, "ceiling"),
+        most_due: (20 * number(vector, "ceiling")).max(vector["hashwx_ceiling"].as_u64().unwrap_or_default()),
         table_price: 0,
         tenth_at_least: false,
     };
@@ -229,6 +244,10 @@ fn credits(vector: &Value, name: &str) {
         }
         None => assert_eq!(bought, None, "{name}"),
     }
+}
+
+fn rate(vector: &Value) -> Rate {
+    Rate::new(number(vector, "rate").try_into().unwrap()).unwrap()
 }
 
 fn multiplier(vector: &Value) -> Multiplier {

@@ -14,7 +14,9 @@
 pub mod arena;
 pub mod attackers;
 pub mod client;
+pub mod guard;
 pub mod holds;
+pub mod lessons;
 pub mod networks;
 pub mod origin;
 pub mod outcome;

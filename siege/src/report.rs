@@ -173,7 +173,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
         scenario.name,
         outcome.stand.name(),
         outcome.served_percent(|_| true),
-        if outcome.stand == Stand::Profiled { verdict(scenario, outcome) } else { "" },
+        if outcome.stand == scenario.main_stand() { verdict(scenario, outcome) } else { "" },
         times.map_or_else(dash, |times| format!("{:.1}", times.p50)),
         times.map_or_else(dash, |times| format!("{:.1}", times.p95)),
         classes.join(" / "),
@@ -193,7 +193,7 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
     row
 }
 
-/// Whether a run with a profile did what is asked of it.
+/// Whether the run that the aim is about did what is asked of it.
 fn verdict(scenario: &Scenario, outcome: &Outcome) -> &'static str {
     let met = match scenario.aim {
         Aim::Served(percent) => outcome.served_percent(|_| true) >= percent,

@@ -1,25 +1,26 @@
 //! One run of a scenario: the site, the verifier where there is one, visitors, and after a while the attack.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tests::verifier::Verifier;
+use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
 use crate::arena::Arena;
 use crate::client::Destination;
+use crate::guard::{Guard, Place};
+use crate::lessons::Lessons;
 use crate::origin::{self, Origin};
 use crate::outcome::Outcome;
 use crate::proc::ProcessState;
-use crate::scenario::{self, CONNECTIONS_MAX, HOST, Scenario, Stand};
+use crate::scenario::{CONNECTIONS_MAX, HOST, Scenario, Stand};
 use crate::solver::Solver;
 use crate::tally::Tally;
 use crate::visitors::{self, Pages, Town};
-use crate::watch::{self, Readings, Watched};
+use crate::watch::{self, Readings};
 use crate::weeks;
 
 /// The same visitors come in every run.
@@ -40,6 +41,10 @@ pub struct Timing {
     pub fresh: Duration,
     /// See `bare`.
     pub profiled: Duration,
+    /// The attack before a verifier that starts cold is there.
+    pub cold: Duration,
+    /// Hours of the log that `portcullis learn` reads.
+    pub log_hours: u32,
     /// What visitors who are still waiting get at most, while the attack goes on: without, installed, with a profile.
     pub waiting: [Duration; 3],
     /// Whether a scenario's own times count.
@@ -56,6 +61,8 @@ impl Timing {
         bare: Duration::from_secs(8),
         fresh: Duration::from_secs(12),
         profiled: Duration::from_secs(18),
+        cold: Duration::from_mins(1),
+        log_hours: 24,
         waiting: [Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(12)],
         own_times: true,
         all_stands: true,
@@ -67,6 +74,8 @@ impl Timing {
         bare: Duration::from_secs(2),
         fresh: Duration::from_secs(2),
         profiled: Duration::from_secs(2),
+        cold: Duration::from_secs(1),
+        log_hours: 2,
         waiting: [Duration::from_millis(500); 3],
         own_times: false,
         all_stands: false,
@@ -79,13 +88,9 @@ pub struct Lab {
     solver: Arc<Solver>,
     /// Where the profile is kept that runs begin with.
     weeks: TempDir,
+    /// What `portcullis learn` found, once it was asked.
+    lessons: OnceCell<Lessons>,
     timing: Timing,
-}
-
-/// A verifier and the folder that it keeps its state in.
-struct Guard {
-    verifier: Verifier,
-    _state: Option<TempDir>,
 }
 
 /// Ends a task when dropped.
@@ -105,7 +110,7 @@ impl Lab {
     pub fn open(timing: Timing) -> anyhow::Result<Self> {
         let weeks = TempDir::with_prefix("portcullis-siege-")?;
         weeks::learn(weeks.path(), timing.days, SEED)?;
-        Ok(Self { solver: Arc::new(Solver::start()?), weeks, timing })
+        Ok(Self { solver: Arc::new(Solver::start()?), weeks, lessons: OnceCell::new(), timing })
     }
 
     /// All runs of a scenario, one after the other. `say` is told of each as it ends.
@@ -116,7 +121,7 @@ impl Lab {
         let mut outcomes = Vec::new();
         // What is installed in the middle of an attack finds the site as the attack has left it.
         let mut swamped = None;
-        let stands = scenario.stands.iter().filter(|stand| self.timing.all_stands || **stand == Stand::Profiled);
+        let stands = scenario.stands.iter().filter(|stand| self.timing.all_stands || **stand == scenario.main_stand());
         for stand in stands {
             let origin = match swamped.take() {
                 Some(origin) if *stand == Stand::Fresh => origin,
@@ -133,48 +138,65 @@ impl Lab {
     }
 
     async fn run(&self, scenario: &Scenario, stand: Stand, origin: &Arc<Origin>) -> anyhow::Result<Outcome> {
-        let guard = match stand {
+        let is_late = matches!(stand, Stand::Cold | Stand::Learned);
+        if stand == Stand::Learned {
+            self.lessons().await?;
+        }
+        let place = match stand {
             Stand::Bare => None,
-            Stand::Fresh | Stand::Profiled => Some(self.verifier(scenario, stand, origin.address).await?),
+            _ => Some(Place::prepare(scenario, origin.address, is_late).await?),
         };
-        let verifier = guard.as_ref().map(|guard| &guard.verifier);
-        let port = verifier.map_or(origin.address.port(), |verifier| verifier.port);
+        let mut guard = match &place {
+            Some(place) if !is_late => Some(self.guard(place, scenario, stand, origin.address).await?),
+            _ => None,
+        };
+        let port = place.as_ref().map_or(origin.address.port(), Place::port);
         let to = destination(port, HOST);
         let (calm, lasting, after) = self.times(scenario, stand);
-        let waiting = self.timing.waiting[stand as usize];
+        let late = if is_late { self.timing.cold } else { Duration::ZERO };
+        let waiting = self.waiting(stand);
         let (pages, readings) = (Arc::new(Pages::default()), Arc::new(Readings::default()));
 
         let own_before = (ProcessState::own(), self.solver.figures());
         let begun = Instant::now();
-        let watched = verifier
-            .map(|verifier| Watched { admin: destination(verifier.admin_port, "127.0.0.1"), id: verifier.id() });
-        let watching = Running(
-            tokio::spawn(watch::watch(watched, Arc::clone(origin), begun, Arc::clone(&readings))).abort_handle(),
-        );
+        let watch = |guard: Option<&Guard>| {
+            let watched = guard.map(Guard::watched);
+            Running(
+                tokio::spawn(watch::watch(watched, Arc::clone(origin), begun, Arc::clone(&readings))).abort_handle(),
+            )
+        };
+        let mut watching = (!is_late).then(|| watch(guard.as_ref()));
         let town = Town {
             to: to.clone(),
             scale: scenario.scale,
             solver: Arc::clone(&self.solver),
             begun,
-            until: begun + calm + lasting + after,
+            until: begun + calm + late + lasting + after,
             seed: SEED,
         };
         let visiting = Running(tokio::spawn(visitors::come(town, Arc::clone(&pages))).abort_handle());
 
         tokio::time::sleep_until((begun + calm).into()).await;
         // From here, and not from when it was planned: on a busy machine everything may have stood still meanwhile.
-        let attacked = Instant::now();
-        let attack_ends = attacked + lasting;
+        let mut attacked = Instant::now();
         let arena = Arc::new(Arena {
             to,
-            gated: verifier.is_some(),
+            gated: place.is_some(),
             scale: scenario.scale,
             solver: Arc::clone(&self.solver),
             tally: Tally::default(),
             begun: attacked,
-            connections_max: if verifier.is_some() { CONNECTIONS_MAX } else { origin::CONNECTIONS_MAX },
+            connections_max: if place.is_some() { CONNECTIONS_MAX } else { origin::CONNECTIONS_MAX },
         });
         let attacking = scenario.attack.map(|attack| Running(tokio::spawn(attack(Arc::clone(&arena))).abort_handle()));
+        if let Some(place) = place.as_ref().filter(|_| is_late) {
+            tokio::time::sleep_until((attacked + late).into()).await;
+            guard = Some(self.guard(place, scenario, stand, origin.address).await?);
+            watching = Some(watch(guard.as_ref()));
+            // What came before the verifier is not its affair.
+            attacked = Instant::now();
+        }
+        let attack_ends = attacked + lasting;
         tokio::time::sleep_until(attack_ends.into()).await;
         if after.is_zero() {
             // Whoever waits goes on waiting, and the attack goes on.
@@ -191,7 +213,7 @@ impl Lab {
 
         let (own, solving) = (ProcessState::own(), self.solver.figures());
         let solver_cores = (solving.cpu_s - own_before.1.cpu_s) / lasted_s;
-        let broken = verifier.is_some_and(is_broken);
+        let broken = guard.as_ref().is_some_and(Guard::is_broken);
         Ok(Outcome {
             stand,
             scale: scenario.scale,
@@ -213,6 +235,7 @@ impl Lab {
         match stand {
             Stand::Bare => (Duration::ZERO, bare, Duration::ZERO),
             Stand::Fresh => (Duration::ZERO, fresh, Duration::ZERO),
+            Stand::Cold | Stand::Learned => (Duration::ZERO, profiled, Duration::ZERO),
             Stand::Profiled => match scenario.seconds.filter(|_| own_times) {
                 Some((attack, after)) => (calm, seconds(attack), seconds(after)),
                 None => (calm, profiled, Duration::ZERO),
@@ -220,35 +243,38 @@ impl Lab {
         }
     }
 
-    /// A verifier that has begun to serve.
-    async fn verifier(&self, scenario: &Scenario, stand: Stand, origin: SocketAddr) -> anyhow::Result<Guard> {
-        let state = (stand == Stand::Profiled).then(|| self.copied_profile()).transpose()?;
-        let scenario = scenario.clone();
-        let started = tokio::task::spawn_blocking(move || {
-            let settings = scenario::settings(&scenario, &format!("http://{origin}"));
-            let settings = match &state {
-                Some(state) => settings.set("state_dir", state.path().display().to_string()),
-                None => settings,
-            };
-            Guard { verifier: Verifier::start(settings), _state: state }
-        });
-        started.await.context("the verifier does not start")
-    }
-
-    /// A `state_dir` with the profile in it, read at the start.
-    fn copied_profile(&self) -> anyhow::Result<TempDir> {
-        let folder = TempDir::with_prefix("portcullis-siege-state-")?;
-        for entry in std::fs::read_dir(self.weeks.path())? {
-            copy_into(folder.path(), &entry?.path())?;
+    /// What visitors who still wait get at most.
+    const fn waiting(&self, stand: Stand) -> Duration {
+        let [bare, fresh, profiled] = self.timing.waiting;
+        match stand {
+            Stand::Bare => bare,
+            Stand::Fresh => fresh,
+            Stand::Profiled | Stand::Cold | Stand::Learned => profiled,
         }
-        Ok(folder)
     }
-}
 
-fn copy_into(folder: &Path, file: &PathBuf) -> anyhow::Result<()> {
-    let name = file.file_name().context("a file has a name")?;
-    std::fs::copy(file, folder.join(name))?;
-    Ok(())
+    /// What `portcullis learn` finds; asked for before a run, because it takes a while.
+    async fn lessons(&self) -> anyhow::Result<&Lessons> {
+        self.lessons.get_or_try_init(|| Lessons::learn(self.timing.log_hours, SEED)).await
+    }
+
+    /// A verifier that has begun to serve.
+    async fn guard(
+        &self,
+        place: &Place,
+        scenario: &Scenario,
+        stand: Stand,
+        origin: SocketAddr,
+    ) -> anyhow::Result<Guard> {
+        match stand {
+            Stand::Profiled => Guard::start(place, scenario, origin, Some(self.weeks.path()), None).await,
+            Stand::Learned => {
+                let lessons = self.lessons().await?;
+                Guard::start(place, scenario, origin, Some(lessons.folder()), lessons.capacity).await
+            }
+            Stand::Bare | Stand::Fresh | Stand::Cold => Guard::start(place, scenario, origin, None, None).await,
+        }
+    }
 }
 
 /// Where a port of loopback is asked under this host name.
@@ -265,9 +291,4 @@ async fn wait_for_visitors(pages: &Pages, until: Instant) {
     while Instant::now() < until && pages.loading() > 0 {
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// Whether it panicked or is gone.
-fn is_broken(verifier: &Verifier) -> bool {
-    ProcessState::of(verifier.id()).is_none() || verifier.log().contains("panicked")
 }

@@ -1,6 +1,7 @@
 //! The scenarios: who attacks, what is configured, and which runs are made of it.
 
 use tests::settings::Settings;
+use tests::stage::{Front, beside_nginx};
 
 use crate::attackers::{self, Attack};
 use crate::origin::{CAPACITY, WORKERS};
@@ -20,6 +21,10 @@ pub enum Stand {
     Fresh,
     /// In place for weeks, with a profile in `state_dir`.
     Profiled,
+    /// Started a minute into an attack that goes on: the web server lets everything pass until then.
+    Cold,
+    /// The same, with what `portcullis learn` found in the log of the day before.
+    Learned,
 }
 
 impl Stand {
@@ -30,6 +35,8 @@ impl Stand {
             Self::Bare => "without",
             Self::Fresh => "installed mid-attack",
             Self::Profiled => "with profile",
+            Self::Cold => "started 60 s into it",
+            Self::Learned => "the same with `learn`",
         }
     }
 }
@@ -54,6 +61,8 @@ pub struct Scenario {
     pub attack: Option<Attack>,
     /// By how much slower everybody hashes.
     pub scale: Scale,
+    /// How the gate stands before the site.
+    pub front: Front,
     /// Whether `capacity_per_second` is configured.
     pub capacity_told: bool,
     /// What is configured besides.
@@ -77,6 +86,7 @@ const USUAL: Scenario = Scenario {
     what: "",
     attack: None,
     scale: Scale::USUAL,
+    front: Front::Proxy,
     capacity_told: true,
     settings: |settings| settings,
     stands: ALL,
@@ -84,6 +94,15 @@ const USUAL: Scenario = Scenario {
     aim: Aim::Served(99.0),
     seconds: None,
 };
+
+impl Scenario {
+    /// The run that its aim is about, and that has a picture of its own.
+    #[must_use]
+    pub fn main_stand(&self) -> Stand {
+        let profiled = self.stands.iter().find(|stand| **stand == Stand::Profiled);
+        profiled.or(self.stands.last()).copied().unwrap_or(Stand::Profiled)
+    }
+}
 
 /// All of them, in the order of the report.
 #[must_use]
@@ -108,6 +127,26 @@ pub fn scenarios() -> Vec<Scenario> {
             capacity_told: false,
             stands: PROFILED,
             ..attack("plain-flood-learned", "The same; nobody told what the site can do.", attackers::plain)
+        },
+        Scenario {
+            front: Front::Nginx,
+            capacity_told: false,
+            stands: PROFILED,
+            ..attack(
+                "beside-nginx",
+                "The same beside nginx, nothing configured: what the site can do is learned from nginx's log.",
+                attackers::plain,
+            )
+        },
+        Scenario {
+            front: Front::Nginx,
+            capacity_told: false,
+            stands: &[Stand::Cold, Stand::Learned],
+            ..attack(
+                "cold-start",
+                "The same; nginx has the recipe with its fail-open line, and the verifier starts 60 s into the attack.",
+                attackers::plain,
+            )
         },
         Scenario {
             stands: PROFILED,
@@ -146,6 +185,16 @@ pub fn scenarios() -> Vec<Scenario> {
             capacity_told: false,
             stands: PROFILED,
             ..solvers("solvers-50-learned", "The same; nobody told what the site can do.", attackers::fifty_networks)
+        },
+        Scenario {
+            front: Front::Nginx,
+            capacity_told: false,
+            stands: PROFILED,
+            ..solvers(
+                "beside-nginx-solvers",
+                "The same beside nginx, nothing configured: does the price leave the floor?",
+                attackers::fifty_networks,
+            )
         },
         Scenario {
             stands: GATED,
@@ -275,9 +324,10 @@ fn workers_told(settings: Settings) -> Settings {
     settings.of_site("origin_requests_max", i64::try_from(WORKERS).unwrap_or(i64::MAX))
 }
 
-/// The verifier's configuration for a scenario, with the site at `origin`.
+/// The verifier's configuration for a scenario, with the site at `origin`; beside nginx its log comes to `access_log`.
 #[must_use]
-pub fn settings(scenario: &Scenario, origin: &str) -> Settings {
+pub fn settings(scenario: &Scenario, origin: &str, access_log: &str) -> Settings {
+    let beside = scenario.front == Front::Nginx;
     let settings = Settings::new()
         .set("mode", "auto")
         .set("log", "warn")
@@ -289,7 +339,8 @@ pub fn settings(scenario: &Scenario, origin: &str) -> Settings {
         .rule("path = \"/static/**\"\nasset = true")
         .rule("path = \"/broken/**\"\ncost = 0.1")
         .rule("path = \"/search/**\"\ncost = 20")
-        .site("main", &[HOST], Some(origin));
+        .site("main", &[HOST], Some(origin).filter(|_| !beside));
+    let settings = if beside { beside_nginx(settings).set("access_log", access_log) } else { settings };
     let settings =
         if scenario.capacity_told { settings.of_site("capacity_per_second", CAPACITY as i64) } else { settings };
     (scenario.settings)(settings)

@@ -32,9 +32,9 @@ def tenth_longest(count):
     return Fraction(round(below / count * 10_000), 10_000)
 
 
-def most_work(max_solve_seconds, slowest_rate, count):
-    """w: the most work that one challenge may ask, in attempts."""
-    return math.floor(max_solve_seconds * slowest_rate / tenth_longest(count))
+def most_work(max_solve_seconds, slowest_rate, count, rate=1):
+    """w: the most work that one challenge may ask, in attempts of `sha256`."""
+    return math.floor(max_solve_seconds * slowest_rate * rate / tenth_longest(count))
 
 
 def difficulty_asked(price, multiplier, ceiling, count, rate):
@@ -43,9 +43,9 @@ def difficulty_asked(price, multiplier, ceiling, count, rate):
     return min(math.ceil(asked / (count * rate)), DIFFICULTY_MAX)
 
 
-def due(price, work, multiplier, ceiling, standing):
-    """Attempts that a full clearance costs at redemption."""
-    site_price = min(price * Fraction(multiplier), Fraction(20 * ceiling))
+def due(price, work, multiplier, ceiling, standing, hashwx_ceiling):
+    """Attempts that a full clearance costs at redemption; `hashwx_ceiling` is None where only `sha256` is sold."""
+    site_price = min(price * Fraction(multiplier), Fraction(max(20 * ceiling, hashwx_ceiling or 0)))
     return max(site_price, Fraction(work)) if standing else site_price
 
 
@@ -109,12 +109,14 @@ def answer(case):
     if kind == "full_credits":
         return {"full_credits_hundredths": full_credits(case["clearance_credits"], case["verifiers"])}
     if kind == "ceiling":
-        return {"ceiling": most_work(case["max_solve_seconds"], case["slowest_attempts_per_second"], case["count"])}
+        return {"ceiling": most_work(case["max_solve_seconds"], case["slowest_attempts_per_second"], case["count"],
+                                     case["rate"])}
     if kind == "asked":
         return {"difficulty": difficulty_asked(case["price"], case["multiplier"], case["ceiling"], case["count"],
                                                case["rate"])}
     if kind == "credits":
-        attempts_due = due(case["price"], case["work"], case["multiplier"], case["ceiling"], case["standing"])
+        attempts_due = due(case["price"], case["work"], case["multiplier"], case["ceiling"], case["standing"],
+                           case["hashwx_ceiling"])
         amount = bought(case["full_credits_hundredths"], case["work"], attempts_due)
         hundredths = attempts_due * 100
         assert hundredths.denominator == 1, "multipliers have two places"

@@ -31,8 +31,19 @@ def intermediate(entry):
         "seed": client.seed_of(raw).hex(),
         "target": f"{fields.target:016x}",
         "nonces": [f"{nonce:016x}" for nonce in
-                   client.unpack_solution(client.decode(entry["solution"]), fields.count)],
+                   client.unpack_solution(client.decode(entry["solution"]), fields)],
         "fields": {name: getattr(fields, name) for name in names},
+    } | (programs(raw, fields, entry["solution"]) if fields.algorithm == client.HASHWX else {})
+
+
+def programs(raw, fields, solution):
+    """What `hashwx` has between nonces and verdict: the seed of each nonce's instance, and each hash."""
+    value = client.attempts(raw, fields.algorithm)
+    nonces = list(enumerate(client.unpack_solution(client.decode(solution), fields)))
+    return {
+        "instance_seeds": [client.instance_seed(raw, index, nonce).hex() for index, nonce in nonces],
+        "hashes": [f"{value(index, nonce):016x}" for index, nonce in nonces],
+        "guard": client.decode(solution)[-client.GUARD_BYTES:].hex(),
     }
 
 

@@ -12,6 +12,7 @@ import struct
 
 import arithmetic
 import check_vectors
+import hashwx_vectors
 import portcullis_client as client
 import tickets
 
@@ -19,6 +20,7 @@ ABOUT = [
     "Test vectors for Portcullis, wire protocol version 1 (docs/PROTOCOL.md, which says how to use them).",
     "The site's price is above zero and every challenge is redeemed for the first time.",
     "masters: the lines of secret_file in order, hex. now: the verifier's clock, unix seconds. site_text: what PRF(`site`) is taken of, `site:` and the site's name or `key:` and the site key, whichever `site` is. network: null where the site has bind = \"network\"; else bind = \"strict\" and this is the client's network. table_begins: the second in which the verifier's table begins. challenge, solution: as they are sent.",
+    "The verifier offers both algorithms; where it does not offer `hashwx`, every challenge with algorithm 2 is malformed.",
     "pass: redeemed. The other fields are intermediate values, hex but for `fields`.",
     "fail: refused with `code`. An entry with `flip_bits_of` stands for 512: the passing entry of that name with one bit of its 64 bytes altered; letter i of `codes` belongs to bit i, bit 0 being the most significant bit of byte 0: m = malformed, f = forged.",
     "tickets: PROTOCOL §8. `ticket` is the cookie's value, `verdict` what it is worth at `now`: good, early, or the code for which it is refused.",
@@ -45,7 +47,7 @@ def built(name, **fields):
 
 def solved(fields, **how):
     raw = fields.pack()
-    return client.pack_solution(client.solve(raw, fields, **how))
+    return client.pack_solution(client.solve(raw, fields, **how), raw, fields.algorithm)
 
 
 def context(masters=(MASTER,), now=NOON + 10, site_text=SITE, network=None, table_begins=0):
@@ -107,6 +109,9 @@ def passing_entries():
     yield case("site name of one character", {"site_text": "site:m"}, site_text="site:m")
     yield case("site key in another script", {"site_text": "key:schlüssel"}, site_text="key:schlüssel",
                purpose=client.FORM)
+    for name, fields, how, where in hashwx_vectors.PASSING:
+        fields = built(name, **hashwx_vectors.SHAPE | fields)
+        yield passing(name, fields, solved(fields, **how), **where)
 
 
 def flip_codes(entry):
@@ -132,7 +137,7 @@ def flip_codes(entry):
 def flip_entries(passing_list):
     by_name = {entry["name"]: entry for entry in passing_list}
     for name in ("default shape", "64 sub-puzzles, odd difficulty", "form", "standing", "strict, IPv4",
-                 "lifetime of one second"):
+                 "lifetime of one second", "hashwx: four sub-puzzles"):
         yield {"name": f"one bit altered: {name}", "flip_bits_of": name, "codes": flip_codes(by_name[name])}
 
 
@@ -199,7 +204,7 @@ def malformed_spellings():
 
 def out_of_range():
     """A MAC that holds does not make a field valid."""
-    cases = [("version", 0), ("version", 2), ("algorithm", 0), ("algorithm", 2), ("algorithm", 3), ("count", 0),
+    cases = [("version", 0), ("version", 2), ("algorithm", 0), ("algorithm", 3), ("algorithm", 255), ("count", 0),
              ("count", 65), ("count", 255), ("difficulty", 0), ("lifetime", 0), ("purpose", 2), ("purpose", 3),
              ("purpose", 255), ("flags", 2), ("flags", 3), ("flags", 128)]
     for field, value in cases:
@@ -332,7 +337,7 @@ def unsolved():
     def case(name, alter, **fields):
         fields = built(name, **fields)
         nonces = client.solve(fields.pack(), fields)
-        return failing(name, "unsolved", fields, client.pack_solution(alter(fields, nonces)))
+        return failing(name, "unsolved", fields, client.pack_nonces(alter(fields, nonces)))
 
     yield case("nonces swapped", lambda _, nonces: [nonces[1], nonces[0], *nonces[2:]])
     yield case("nonces in the opposite order", lambda _, nonces: nonces[::-1])
@@ -350,18 +355,18 @@ def unsolved():
     name = "solved with sub-puzzles counted from one"
     fields = built(name)
     seed = client.seed_of(fields.pack())
-    yield failing(name, "unsolved", fields, client.pack_solution(
+    yield failing(name, "unsolved", fields, client.pack_nonces(
         [least_nonce(lambda nonce, i=i: client.attempt(seed, i + 1, nonce), fields.target) for i in range(4)]))
     name = "solved without the seed's hash: over the challenge itself"
     fields = built(name)
     raw = fields.pack()
-    yield failing(name, "unsolved", fields, client.pack_solution(
+    yield failing(name, "unsolved", fields, client.pack_nonces(
         [least_nonce(lambda nonce, i=i: digest_number(raw + struct.pack(">IQ", i, nonce)), fields.target)
          for i in range(4)]))
     name = "solved with the digest read little-endian"
     fields = built(name)
     seed = client.seed_of(fields.pack())
-    yield failing(name, "unsolved", fields, client.pack_solution(
+    yield failing(name, "unsolved", fields, client.pack_nonces(
         [least_nonce(lambda nonce, i=i: digest_number(seed + struct.pack(">IQ", i, nonce), "little"), fields.target)
          for i in range(4)]))
     name = "one digest between the target and twice the target"
@@ -369,7 +374,7 @@ def unsolved():
     seed, nonces = client.seed_of(fields.pack()), client.solve(fields.pack(), fields)
     nonces[2] = next(nonce for nonce in range(2**32)
                      if fields.target < client.attempt(seed, 2, nonce) <= 2 * fields.target)
-    yield failing(name, "unsolved", fields, client.pack_solution(nonces))
+    yield failing(name, "unsolved", fields, client.pack_nonces(nonces))
 
 
 def digest_number(message, order="big"):
@@ -421,6 +426,9 @@ def failing_entries(passing_list):
     yield from wrong_place()
     yield from unsolved()
     yield from order_of_checks()
+    for name, code, fields, spoiled in hashwx_vectors.failing():
+        fields = built(name, **hashwx_vectors.SHAPE | fields)
+        yield failing(name, code, fields, spoiled(fields.pack(), fields))
 
 
 FLOOR, CEILING = 8 * 32_768, arithmetic.most_work(15, 1_000_000, 8)
@@ -437,6 +445,21 @@ ASKED = [  # name, price, multiplier, count, rate
     ("one sub-puzzle", FLOOR, "1.00", 1, 1),
     ("64 sub-puzzles", FLOOR, "1.00", 64, 1),
     ("three sub-puzzles", FLOOR, "1.00", 3, 1),
+    ("a rate of 100", FLOOR, "1.00", 4, 100),
+    ("a rate of 100, rounded up", 4 * 100 * 1_000 + 1, "1.00", 4, 100),
+    ("a rate of 100, a multiplier with two places", 1_000_000, "1.41", 4, 100),
+    ("a rate beyond what is asked: one attempt each", 1_000, "1.00", 4, 100_000),
+]
+
+HASHWX_CEILING = arithmetic.most_work(15, 300_000, 4, 100)
+
+HASHWX_CREDITS = [  # where `hashwx` is sold too, as CREDITS
+    ("hashwx: due beyond twenty times the other ceiling", HASHWX_CEILING, HASHWX_CEILING, 10_000, "1.00", False),
+    ("hashwx: due is at most its ceiling", HASHWX_CEILING, HASHWX_CEILING, 10_000, "8.00", False),
+    ("hashwx: half the work at its ceiling", HASHWX_CEILING, HASHWX_CEILING // 2, 10_000, "1.00", False),
+    ("hashwx: a full challenge of sha256 buys a twentieth", 20 * CEILING, CEILING, 10_000, "1.00", False),
+    ("hashwx: a full challenge of sha256 is outpriced beyond that", 20 * CEILING + 1, CEILING, 10_000, "1.00", False),
+    ("hashwx: by the multiplier too", 5 * CEILING, CEILING, 10_000, "8.00", False),
 ]
 
 CREDITS = [  # name, price, work, F, multiplier, standing
@@ -509,14 +532,19 @@ def arithmetic_cases():
         yield {"name": f"{clearance_credits} credits, {verifiers} verifiers", "kind": "full_credits",
                "clearance_credits": clearance_credits, "verifiers": verifiers}
     for seconds, count in ((15, 1), (15, 4), (15, 8), (15, 16), (15, 64), (1, 8), (60, 8)):
-        yield {"name": f"{seconds} s, {count} sub-puzzles", "kind": "ceiling", "max_solve_seconds": seconds,
-               "slowest_attempts_per_second": 1_000_000, "count": count}
+        yield {"name": f"{seconds} s, {count} sub-puzzles", "kind": "ceiling", "algorithm": "sha256",
+               "max_solve_seconds": seconds, "slowest_attempts_per_second": 1_000_000, "count": count, "rate": 1}
+    for seconds, count, rate in ((15, 4, 1), (15, 4, 100), (15, 4, 7), (15, 8, 100), (60, 64, 100_000)):
+        yield {"name": f"hashwx: {seconds} s, {count} sub-puzzles, rate {rate}", "kind": "ceiling",
+               "algorithm": "hashwx", "max_solve_seconds": seconds, "slowest_attempts_per_second": 300_000,
+               "count": count, "rate": rate}
     for name, price, multiplier, count, rate in ASKED:
         yield {"name": name, "kind": "asked", "price": price, "multiplier": multiplier, "ceiling": CEILING,
                "count": count, "rate": rate}
-    for name, price, work, full, multiplier, standing in CREDITS:
-        yield {"name": name, "kind": "credits", "price": price, "work": work, "full_credits_hundredths": full,
-               "multiplier": multiplier, "ceiling": CEILING, "standing": standing}
+    for other, cases in ((None, CREDITS), (HASHWX_CEILING, HASHWX_CREDITS)):
+        for name, price, work, full, multiplier, standing in cases:
+            yield {"name": name, "kind": "credits", "price": price, "work": work, "full_credits_hundredths": full,
+                   "multiplier": multiplier, "ceiling": CEILING, "hashwx_ceiling": other, "standing": standing}
     for used in (0, 1, 2, 3, 4):
         yield {"name": f"{used} quarters of the table in use", "kind": "table", "floor": FLOOR, "used": used, "size": 4}
     for begun in (10_000, 500, 3_333, 1_000, 9, 10, 100_000_000):

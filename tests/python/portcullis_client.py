@@ -13,6 +13,7 @@ The top is the wire format (PROTOCOL §1 and §2) with both sides of it: a clien
 import argparse
 import base64
 import dataclasses
+import functools
 import hashlib
 import hmac
 import http.client
@@ -23,13 +24,17 @@ import struct
 import sys
 import urllib.parse
 
+import hashwx
+
 SECONDS_PER_DAY = 86_400
 FUTURE_SECONDS_MAX = 5
 CHALLENGE_BYTES = 64
 COUNT_MAX = 64
-SHA256 = 1
+SHA256, HASHWX = 1, 2
 GATE, FORM = 0, 1
 STANDING = 1
+NONCES_PER_INSTANCE = 65_536
+GUARD_BYTES, GUARD_BITS = 8, 12
 
 LAYOUT = struct.Struct(">BBBBIIHBB16s8s8s16s")
 
@@ -118,10 +123,10 @@ class Challenge:
 
 
 def build(master, site_text, issued_at, random, count=8, difficulty=32_768, lifetime=300, purpose=GATE, flags=0,
-          network=None):
+          network=None, algorithm=SHA256):
     """A challenge as a verifier issues it. Out-of-range fields are not refused: vectors need them."""
     day = issued_at // SECONDS_PER_DAY
-    fields = Challenge(1, SHA256, day % 256, count, difficulty, issued_at, lifetime, purpose, flags, random,
+    fields = Challenge(1, algorithm, day % 256, count, difficulty, issued_at, lifetime, purpose, flags, random,
                        binding_field(master, day, network), site_field(master, day, site_text), bytes(16))
     return fields.sealed(master)
 
@@ -133,7 +138,7 @@ def parse(raw):
     fields = Challenge(*LAYOUT.unpack(raw))
     in_range = {
         "version": fields.version == 1,
-        "algorithm": fields.algorithm == SHA256,
+        "algorithm": fields.algorithm in (SHA256, HASHWX),
         "count": 1 <= fields.count <= COUNT_MAX,
         "difficulty": fields.difficulty >= 1,
         "lifetime": fields.lifetime >= 1,
@@ -165,25 +170,54 @@ def seed_of(raw_challenge):
 
 
 def attempt(seed, index, nonce):
-    """What one attempt hashes to, as the number that is compared with the target."""
+    """What one attempt of `sha256` hashes to, as the number that is compared with the target."""
     return int.from_bytes(hashlib.sha256(seed + struct.pack(">IQ", index, nonce)).digest()[:8], "big")
+
+
+def instance_seed(raw_challenge, index, nonce):
+    """What the programs of a nonce are made from: those of the 65,536 nonces of a block are the same."""
+    return hashlib.sha256(raw_challenge + struct.pack(">IQ", index, nonce // NONCES_PER_INSTANCE)).digest()
+
+
+def attempts(raw_challenge, algorithm):
+    """A function of sub-puzzle and nonce: what is compared with the target."""
+    if algorithm == SHA256:
+        return functools.partial(attempt, seed_of(raw_challenge))
+    instance = functools.lru_cache(maxsize=4)(hashwx.Instance)
+    return lambda index, nonce: instance(instance_seed(raw_challenge, index, nonce)).hash(nonce)
 
 
 def solve(raw_challenge, fields, first_nonce=0):
     """A nonce for every sub-puzzle: `count × difficulty` attempts on average."""
-    seed, target = seed_of(raw_challenge), fields.target
-    return [next(nonce for nonce in range(first_nonce, 2**64) if attempt(seed, index, nonce) <= target)
+    value, target = attempts(raw_challenge, fields.algorithm), fields.target
+    return [next(nonce for nonce in range(first_nonce, 2**64) if value(index, nonce) <= target)
             for index in range(fields.count)]
 
 
-def pack_solution(nonces):
+def pack_nonces(nonces):
     return struct.pack(f">{len(nonces)}Q", *nonces)
 
 
-def unpack_solution(raw, count):
-    if len(raw) != 8 * count:
-        raise Refused("malformed", f"a solution of {count} sub-puzzles has {8 * count} bytes, not {len(raw)}")
-    return list(struct.unpack(f">{count}Q", raw))
+def guard_zeros(raw_challenge, solution):
+    """Leading zero bits of the digest that the guard, the last eight bytes, has to make begin with twelve."""
+    return 256 - int.from_bytes(hashlib.sha256(raw_challenge + solution).digest(), "big").bit_length()
+
+
+def pack_solution(nonces, raw_challenge, algorithm):
+    """The bytes that are sent: with `hashwx` they end with a guard."""
+    packed = pack_nonces(nonces)
+    if algorithm == SHA256:
+        return packed
+    guarded = (packed + struct.pack(">Q", guard) for guard in range(2**64))
+    return next(solution for solution in guarded if guard_zeros(raw_challenge, solution) >= GUARD_BITS)
+
+
+def unpack_solution(raw, fields):
+    """The nonces; a guard is left out."""
+    length = 8 * fields.count + (GUARD_BYTES if fields.algorithm == HASHWX else 0)
+    if len(raw) != length:
+        raise Refused("malformed", f"a solution of {fields.count} sub-puzzles has {length} bytes, not {len(raw)}")
+    return list(struct.unpack_from(f">{fields.count}Q", raw))
 
 
 # --- PROTOCOL §4: what a verifier checks, in its order ---------------------------------------------------------------
@@ -196,7 +230,8 @@ def redeem(challenge, solution, masters, now, site_text, network=None, table_beg
     """
     raw = decode(challenge)
     fields = parse(raw)
-    nonces = unpack_solution(decode(solution), fields.count)
+    solution = decode(solution)
+    nonces = unpack_solution(solution, fields)
     master = signing_master(fields, masters, now)
     if not fields.issued_at - FUTURE_SECONDS_MAX <= now < fields.issued_at + fields.lifetime:
         raise Refused("expired", "outside its lifetime")
@@ -206,9 +241,11 @@ def redeem(challenge, solution, masters, now, site_text, network=None, table_beg
         raise Refused("wrong_site", "made for another site")
     if network is not None and fields.binding != binding_field(master, fields.day, network):
         raise Refused("wrong_client", "made for another network")
-    seed = seed_of(raw)
+    if fields.algorithm == HASHWX and guard_zeros(raw, solution) < GUARD_BITS:
+        raise Refused("unsolved", "the guard does not hold")
+    value = attempts(raw, fields.algorithm)
     for index, nonce in enumerate(nonces):
-        if attempt(seed, index, nonce) > fields.target:
+        if value(index, nonce) > fields.target:
             raise Refused("unsolved", f"sub-puzzle {index} is not solved")
     return fields
 
@@ -219,13 +256,14 @@ def redeem(challenge, solution, masters, now, site_text, network=None, table_beg
 class Visitor:
     """Fetches one URL from behind a gate."""
 
-    def __init__(self, url, base_path="/.portcullis/", insecure=False, timeout_seconds=30):
+    def __init__(self, url, base_path="/.portcullis/", insecure=False, algorithms=("sha256",), timeout_seconds=30):
         self.url = urllib.parse.urlsplit(url)
         if self.url.scheme not in ("http", "https") or not self.url.hostname:
             raise SystemExit(f"{url}: an address begins with http:// or https:// and a host")
         self.target = (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
         self.base_path = base_path
         self.tls = ssl._create_unverified_context() if insecure else ssl.create_default_context()
+        self.algorithms = algorithms
         self.timeout_seconds = timeout_seconds
 
     def request(self, method, target, body=None, headers=None):
@@ -246,15 +284,16 @@ class Visitor:
 
     def clearance(self):
         """The `Cookie` header that pays for the target; None where nothing is asked."""
-        response, body = self.request("GET", self.endpoint("challenge"))
+        response, body = self.request("GET", self.endpoint("challenge") + "&algorithms=" + ",".join(self.algorithms))
         if response.status != 200:
             raise SystemExit(f"challenge: {response.status} {body.decode('utf-8', 'replace')}")
         offer = json.loads(body)
         if not offer["needed"]:
             return None
         raw = decode(offer["challenge"])
-        nonces = solve(raw, parse(raw))
-        answer = json.dumps({"challenge": offer["challenge"], "solution": encode(pack_solution(nonces))})
+        fields = parse(raw)
+        solution = pack_solution(solve(raw, fields), raw, fields.algorithm)
+        answer = json.dumps({"challenge": offer["challenge"], "solution": encode(solution)})
         response, body = self.request("POST", self.endpoint("verify"), answer, {"Content-Type": "application/json"})
         if response.status != 200:
             raise SystemExit(f"verify: {response.status} {body.decode('utf-8', 'replace')}")
@@ -267,7 +306,8 @@ class Visitor:
 
 
 def get(arguments):
-    response, body = Visitor(arguments.url, arguments.base_path, arguments.insecure).get()
+    visitor = Visitor(arguments.url, arguments.base_path, arguments.insecure, arguments.algorithms.split(","))
+    response, body = visitor.get()
     print(response.status, response.reason, flush=True)
     sys.stdout.buffer.write(body)
     sys.stdout.buffer.flush()
@@ -287,6 +327,7 @@ def main():
     command.add_argument("url")
     command.add_argument("--base-path", default="/.portcullis/", help="where the verifier's endpoints are")
     command.add_argument("--insecure", action="store_true", help="believe any certificate")
+    command.add_argument("--algorithms", default="sha256", help="what to solve, a list with commas: sha256, hashwx")
     command.set_defaults(run=get)
     command = commands.add_parser("check", help="check every vector of FILE")
     command.add_argument("file")

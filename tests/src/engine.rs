@@ -130,6 +130,8 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
     json!({
         "browserName": "chrome",
         "pageLoadStrategy": "normal",
+        // Certificates of an authority that a test has made.
+        "acceptInsecureCerts": true,
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {
             "args": arguments,

@@ -14,7 +14,8 @@ use crate::ports;
 use crate::process::Process;
 use crate::wait::{SOON, until_true};
 
-const ADDRESS_LINE: &str = "server 127.0.0.1:8080;";
+const ADDRESS_LINE: &str = "server unix:/run/portcullis/portcullis.sock;";
+const LOG_SOCKET: &str = "server=127.0.0.1:8081,";
 const FAIL_OPEN_LINE: &str = "# error_page 502 503 504 = @portcullis_dead;";
 
 /// What the operator's own `server { … }` says besides the include of the recipe.
@@ -24,6 +25,8 @@ pub struct Site {
     pub lines: String,
     /// Whether the recipe's fail-open line is in force.
     pub fail_open: bool,
+    /// Where the log goes, `127.0.0.1:PORT` or `unix:PATH`; nowhere when empty, without `portcullis-log.conf`.
+    pub log: String,
     /// Names of the server (`portcullis.test` when empty).
     pub names: String,
 }
@@ -59,6 +62,12 @@ impl Nginx {
             server = server.replace(FAIL_OPEN_LINE, FAIL_OPEN_LINE.trim_start_matches("# "));
         }
         fs::write(root.join("portcullis-server.conf"), server).unwrap();
+        if !site.log.is_empty() {
+            let log = recipe("portcullis-log.conf");
+            assert_eq!(log.matches(LOG_SOCKET).count(), 1, "the recipe names the log's socket once");
+            fs::write(root.join("portcullis-log.conf"), log.replace(LOG_SOCKET, &format!("server={},", site.log)))
+                .unwrap();
+        }
         fs::write(root.join("nginx.conf"), wrapper(root, port, site)).unwrap();
         let mut command = Command::new("nginx");
         command.arg("-p").arg(root).arg("-e").arg(root.join("error.log")).arg("-c").arg(root.join("nginx.conf"));
@@ -86,6 +95,11 @@ impl Nginx {
         Client::new(self.port, host)
     }
 
+    /// What it logged of requests for its operator, where a log goes to the verifier too.
+    pub fn own_log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default()
+    }
+
     /// What it logged as errors.
     pub fn errors(&self) -> String {
         fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default()
@@ -104,11 +118,18 @@ fn wrapper(root: &Path, port: u16, site: &Site) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {directory}/{name};\n"))
         .concat();
+    // A log of the operator's own, which must go on beside ours.
+    let own = root.join("access.log").display().to_string();
+    let (access_log, log) = if site.log.is_empty() {
+        ("off", String::new())
+    } else {
+        (own.as_str(), format!("include {directory}/portcullis-log.conf;\n"))
+    };
     format!(
-        "daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\n\
-         events {{ worker_connections 2048; }}\n\
-         http {{\n{temporary}    access_log off;\n    types {{ text/html html; text/plain txt; }}\n\
-         include {directory}/portcullis.conf;\n\
+        "daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nworker_rlimit_nofile 16384;\n\
+         events {{ worker_connections 8192; }}\n\
+         http {{\n{temporary}    access_log {access_log};\n    types {{ text/html html; text/plain txt; }}\n\
+         include {directory}/portcullis.conf;\n{log}\
          server {{\n    listen 127.0.0.1:{port};\n    server_name {names};\n\
          include {directory}/portcullis-server.conf;\n{lines}\n}}\n}}\n"
     )

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -60,12 +61,18 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     uploaded: AtomicU64,
     workers: Semaphore,
+    files: Mutex<Option<PathBuf>>,
 }
 
 impl Origin {
     /// Starts a site that calls itself `name`.
     pub fn start(name: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_on(name, 0)
+    }
+
+    /// The same on a given port.
+    pub fn start_on(name: &str, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
         let shared = Arc::new(Shared {
@@ -73,6 +80,7 @@ impl Origin {
             seen: Mutex::default(),
             uploaded: AtomicU64::new(0),
             workers: Semaphore::new(WORKERS),
+            files: Mutex::default(),
         });
         let origin = Self { port, shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -85,6 +93,11 @@ impl Origin {
     /// Its address as the configuration names it.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Serves the files of a folder below `/files/` from now on.
+    pub fn offer(&self, folder: &Path) {
+        *self.shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.to_owned());
     }
 
     /// Every request so far.
@@ -159,6 +172,8 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
         }
         "/socket" => socket(request),
         "/events" => events(),
+        path if path.starts_with("/files/") => file(path, request.headers(), shared),
+        "/feed.xml" => typed("application/rss+xml", pages::FEED),
         path if path.starts_with("/static/") => typed("image/svg+xml", pages::PICTURE),
         path if path.starts_with("/status/") => status(path),
         _ => html(pages::linked(site, target)),
@@ -183,6 +198,22 @@ fn status(path: &str) -> Response<Body> {
     let code = path.trim_start_matches("/status/").parse().unwrap_or(500);
     let mut response = typed("text/plain", "as asked");
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+/// A file that was offered, or the part of it that `Range: bytes=FIRST-LAST` names.
+fn file(path: &str, headers: &HeaderMap, shared: &Shared) -> Response<Body> {
+    let folder = shared.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let read = folder.and_then(|folder| std::fs::read(folder.join(path.trim_start_matches("/files/"))).ok());
+    let Some(bytes) = read else { return status("/status/404") };
+    let asked = headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
+    let range = asked.and_then(|(first, last)| Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?));
+    let part = range.and_then(|range| Some((range.clone(), bytes.get(range)?.to_vec())));
+    let Some((range, part)) = part else { return Response::new(Full::from(bytes).boxed()) };
+    let mut response = Response::new(Full::from(part).boxed());
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let told = format!("bytes {}-{}/{}", range.start(), range.end(), bytes.len());
+    response.headers_mut().insert("content-range", HeaderValue::from_str(&told).unwrap());
     response
 }
 

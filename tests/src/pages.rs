@@ -47,3 +47,6 @@ pub fn framing(site: &str, target: &str) -> String {
 
 /// One picture.
 pub const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"8\" height=\"8\"><rect width=\"8\" height=\"8\" fill=\"#3a6\"/></svg>";
+
+/// A feed of one entry.
+pub const FEED: &str = "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>News</title><item><title>One</title></item></channel></rss>";

@@ -25,6 +25,15 @@ impl Settings {
         Self::default()
     }
 
+    /// What a file says, in mode `on` and at a price that any solver pays at once.
+    pub fn from_text(text: &str) -> Self {
+        let mut settings = Self { table: text.parse().unwrap() };
+        for (key, value) in Self::default().table {
+            settings.table.insert(key, value);
+        }
+        settings
+    }
+
     /// Sets `section.key`, or a key at the top.
     pub fn set(mut self, path: &str, value: impl Into<Value>) -> Self {
         self.put(path, value.into());

@@ -29,11 +29,21 @@ pub fn binary() -> PathBuf {
         })
 }
 
+/// Where a verifier runs: what its unit would give it.
+#[derive(Debug, Clone, Default)]
+pub struct Unit {
+    /// Its group, which owns its socket; left out: that of the tests.
+    pub group: Option<u32>,
+    /// Its environment besides.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A verifier with its ports and its directory; killed on drop.
 #[derive(Debug)]
 pub struct Verifier {
     process: Process,
     settings: Settings,
+    unit: Unit,
     directory: TempDir,
     /// Where visitors and web servers talk to it.
     pub port: u16,
@@ -49,11 +59,16 @@ impl Verifier {
 
     /// The same on a given port.
     pub fn start_on(settings: Settings, port: u16) -> Self {
+        Self::start_in(Unit::default(), settings, port)
+    }
+
+    /// The same in a unit.
+    pub fn start_in(unit: Unit, settings: Settings, port: u16) -> Self {
         let directory = TempDir::with_prefix("portcullis-test-").unwrap();
         let admin_port = ports::free();
         let settings = complete(settings, directory.path(), port, admin_port);
-        let process = launch(directory.path(), &settings);
-        let mut verifier = Self { process, settings, directory, port, admin_port };
+        let process = launch(directory.path(), &settings, &unit);
+        let mut verifier = Self { process, settings, unit, directory, port, admin_port };
         verifier.wait_until_ready();
         verifier
     }
@@ -128,6 +143,26 @@ impl Verifier {
         self.relaunch();
     }
 
+    /// `kill -9`.
+    pub fn crash(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGSTOP: it hangs.
+    pub fn hang(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT: it hangs no longer.
+    pub fn go_on(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// A start on the same directory after its end.
+    pub fn start_again(&mut self) {
+        self.relaunch();
+    }
+
     /// SIGTERM, a clean end, then a start on the same directory.
     pub fn restart(&mut self) -> ExitStatus {
         self.terminate();
@@ -147,7 +182,7 @@ impl Verifier {
     }
 
     fn relaunch(&mut self) {
-        self.process = launch(self.directory.path(), &self.settings);
+        self.process = launch(self.directory.path(), &self.settings, &self.unit);
         self.wait_until_ready();
     }
 
@@ -191,10 +226,14 @@ fn complete(settings: Settings, directory: &Path, port: u16, admin_port: u16) ->
         .fold(settings, |settings, (key, value)| settings.set(key, value))
 }
 
-fn launch(directory: &Path, settings: &Settings) -> Process {
+fn launch(directory: &Path, settings: &Settings, unit: &Unit) -> Process {
     let file = directory.join("portcullis.toml");
     fs::write(&file, settings.text()).unwrap();
     let mut command = Command::new(binary());
     command.arg("serve").arg("--config").arg(&file).current_dir(directory);
+    command.envs(unit.environment.iter().map(|(name, value)| (name, value)));
+    if let Some(group) = unit.group {
+        std::os::unix::process::CommandExt::gid(&mut command, group);
+    }
     Process::start(&mut command, &directory.join("verifier.log"))
 }

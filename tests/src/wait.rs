@@ -33,6 +33,11 @@ pub fn stays(period: Duration, mut broken: impl FnMut() -> Option<String>) {
     }
 }
 
+/// Waits for a moment: a load of so many requests a second is not a loop.
+pub fn until_due(due: Instant) {
+    sleep(due.saturating_duration_since(Instant::now()));
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the pause between two looks at a condition, in a thread of the test's own"

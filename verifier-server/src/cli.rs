@@ -46,6 +46,18 @@ pub enum Command {
         /// The configuration file
         file: PathBuf,
     },
+    /// Read access logs of the weeks before: write the peacetime profile, and print lines for the configuration
+    Learn {
+        /// Logs in the common or combined format, also .gz, in any order
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// When the attack began, such as 2026-11-25T02:11:00Z; what came in the hour before it does not count. Left out: now
+        #[arg(long, value_name = "TIME", value_parser = until)]
+        until: Option<puzzle::UnixSeconds>,
+        /// Where the profile is written; it must not be there yet
+        #[arg(long, value_name = "OUT", default_value = "profile")]
+        profile: PathBuf,
+    },
     /// Show what a running verifier does
     Status {
         /// Say as well which programs would be turned away if the gate went down now, with the rules that let them pass
@@ -66,9 +78,15 @@ pub enum Command {
     },
     /// Make a link that lets a few devices of a colleague keep working while the gate is down
     Pass(PassArguments),
+    /// Look after the address ranges of crawlers
+    Bots {
+        /// What to do with them
+        #[command(subcommand)]
+        task: BotsTask,
+    },
     /// Get a clearance as an API client would, and print the cookie
     Solve {
-        /// The page that is wanted, http:// only
+        /// The page that is wanted
         url: String,
         /// Where the site's gate has its endpoints
         #[arg(long, default_value = "/.portcullis/")]
@@ -97,4 +115,22 @@ pub struct PassArguments {
     /// The configuration file, which says where the verifier listens for the operator
     #[arg(long, default_value = "portcullis.toml")]
     pub config: PathBuf,
+}
+
+/// What to do with the ranges of crawlers.
+#[derive(Debug, Subcommand)]
+pub enum BotsTask {
+    /// Check a downloaded list, from standard input, and put it in the place of a file
+    Refresh {
+        /// The file that a [[bot]] names in `ranges`
+        file: PathBuf,
+        /// Where the list was downloaded; left out: where the file says that it comes from
+        #[arg(long)]
+        source: Option<String>,
+    },
+}
+
+fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
+    crate::learn::time::of_operator(text)
+        .ok_or_else(|| "write it like 2026-11-25T02:11:00Z or 2026-11-25 03:11+01:00".to_owned())
 }

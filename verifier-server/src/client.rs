@@ -1,6 +1,7 @@
 //! A small HTTP client: for the command line's questions to the admin listener, and for `solve`.
 
 use crate::config::Listen;
+use crate::tls::Tls;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -48,13 +49,28 @@ pub(crate) async fn send_from(
     to: &Listen,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Bytes>, ClientError> {
+    send_by(None, source, to, request).await
+}
+
+/// The same, over TLS with the host of that name, where it is named.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(crate) async fn send_by(
+    tls: Option<(&Tls, &str)>,
+    source: Option<Ipv4Addr>,
+    to: &Listen,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, ClientError> {
     let conversation = async {
         match to {
             Listen::Tcp(address) => {
                 let stream = connect_from(source, *address)
                     .await
                     .map_err(|error| ClientError::Connect(to.to_string(), error))?;
-                converse(stream, request).await
+                let Some((tls, host)) = tls else { return converse(stream, request).await };
+                let stream = tls.connect(host, stream).await;
+                converse(stream.map_err(|error| ClientError::Connect(host.to_owned(), error))?, request).await
             }
             Listen::Unix(path) => {
                 let stream =
@@ -81,14 +97,25 @@ pub(crate) async fn connect_from(source: Option<Ipv4Addr>, address: SocketAddr) 
 ///
 /// # Errors
 /// See [`ClientError`].
-pub(crate) async fn head_of(url: &Uri) -> Result<(), ClientError> {
+pub(crate) async fn head_of(url: &Uri, tls: Option<&Tls>) -> Result<(), ClientError> {
     let authority = url.authority().map_or("", hyper::http::uri::Authority::as_str);
-    let address = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(80));
-    let stream =
-        TcpStream::connect(address).await.map_err(|error| ClientError::Connect(authority.to_owned(), error))?;
+    let unconnected = |error| ClientError::Connect(authority.to_owned(), error);
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+    let stream = TcpStream::connect((host, port)).await.map_err(unconnected)?;
     let target = url.path_and_query().map_or("/", |target| target.as_str());
     let request = Request::builder().uri(target).header(HOST, authority).body(Full::<Bytes>::default());
     let request = request.map_err(|error| ClientError::Broken(error.into()))?;
+    match tls {
+        Some(tls) => head(tls.connect(host, stream).await.map_err(unconnected)?, request).await,
+        None => head(stream, request).await,
+    }
+}
+
+async fn head<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), ClientError>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
     let broken = |error: hyper::Error| ClientError::Broken(error.into());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::select! {

@@ -1,30 +1,42 @@
 //! The checked configuration: what the rest of the program believes. Raw TOML never leaves this module.
 
+mod access_log;
+mod api_keys;
+mod believed;
+mod bots;
 mod challenge;
 mod colours;
 mod conditions;
 mod default_rules;
 mod document;
+mod family;
+mod hashwx;
 mod limits;
 mod look;
 mod names;
 mod network_lists;
 mod networks;
+mod origins;
 mod preview;
 mod problem;
+mod ranges;
 mod read;
 mod rules;
 mod sites;
 
-pub use challenge::{ChallengeTerms, PriceBounds};
+pub use access_log::LogSocket;
+pub use challenge::{ChallengeTerms, HashWxTerms, PriceBounds};
 pub use colours::Stylesheet;
+pub use family::Family;
 pub use limits::Limits;
 pub use look::{Look, Words};
 pub use names::Canonical;
+pub use origins::{Origin, Origins};
 pub use preview::Preview;
 pub use problem::{Problem, Problems};
-pub use sites::{Host, Origin, Site};
+pub use sites::{Host, Probe, Site};
 
+use crate::gate::api_keys::ApiKeys;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
@@ -96,11 +108,47 @@ pub enum OnFailure {
 pub enum Beside {
     /// nginx asks with `auth_request`.
     Nginx,
+    /// Caddy asks with `forward_auth`.
+    Caddy,
+    /// Traefik asks with `ForwardAuth`.
+    Traefik,
+    /// Envoy asks with `ext_authz`.
+    Envoy,
     /// A proxy passes the request itself on, with the client's address in this header.
     Proxy {
         /// The header's name.
         client_address_header: HeaderName,
     },
+}
+
+impl Beside {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+            Self::Proxy { .. } => "proxy",
+        }
+    }
+
+    /// Whether it asks about requests and serves the site itself: then a site needs no origin here.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        !matches!(self, Self::Proxy { .. })
+    }
+
+    /// The header in which it says the client's address.
+    #[must_use]
+    pub fn address_header(&self) -> HeaderName {
+        match self {
+            Self::Nginx => HeaderName::from_static("x-real-ip"),
+            Self::Caddy | Self::Traefik | Self::Envoy => HeaderName::from_static("x-forwarded-for"),
+            Self::Proxy { client_address_header } => client_address_header.clone(),
+        }
+    }
 }
 
 /// To what a clearance is bound.
@@ -142,6 +190,8 @@ impl TicketTerms {
 pub struct Config {
     /// Where visitors or the web server connect.
     pub listen: Vec<Listen>,
+    /// Where a load balancer connects that announces each client by the PROXY protocol.
+    pub listen_proxy_protocol: Vec<Listen>,
     /// Where the operator connects.
     pub admin: Listen,
     /// Host names, beyond loopback, that may name the admin listener.
@@ -154,8 +204,12 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// Whose headers are believed; `None` as the front door itself.
     pub beside: Option<Beside>,
+    /// The headers that are believed with it.
+    pub family: Option<Family>,
     /// Who may speak for a client.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where the web server beside us sends its log; empty where it does not.
+    pub access_log: Vec<LogSocket>,
     /// Where the table survives a clean stop.
     pub state_dir: Option<PathBuf>,
     /// How many verifiers share the secret.
@@ -180,6 +234,10 @@ pub struct Config {
     pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
+    /// Whether paths become assets by what the origin answers, where requests pass through here.
+    pub learned_assets: bool,
+    /// Programs that show a secret.
+    pub api_keys: ApiKeys,
     /// Networks that the operator knows to be shared.
     pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.

@@ -1,6 +1,8 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
-use crate::config::{Beside, Bind, Config, Mode, OnFailure, PriceBounds, Site, Words};
+mod believed;
+
+use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
 use puzzle::Credits;
@@ -14,33 +16,22 @@ pub fn explain(config: &Config) -> String {
         // A string takes everything.
         let _ = writeln!(text, "{line}");
     };
-    let listeners: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let listeners = config.listen.iter().chain(&config.listen_proxy_protocol);
+    let listeners: Vec<String> = listeners.map(ToString::to_string).collect();
     say(format!("listens on {}; the operator on {}", listeners.join(" and "), config.admin));
     for site in &config.sites {
         let hosts: Vec<String> = site.hosts.iter().map(ToString::to_string).collect();
         let hosts = if hosts.is_empty() { "every host".to_owned() } else { hosts.join(", ") };
-        let origin = site.origin.as_ref().map_or_else(
-            || "only answers the web server's questions".to_owned(),
-            |origin| format!("passes requests on to http://{}", origin.authority),
-        );
+        let origin =
+            site.origin.as_ref().map_or_else(|| "only answers the web server's questions".to_owned(), passed_on);
         say(format!("site `{}` ({hosts}): {origin}", site.name));
         for line in names_and_look(config, site) {
             say(line);
         }
     }
-    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
-    say(match &config.beside {
-        None => "the client's address is that of the connection; every forwarding header is ignored".to_owned(),
-        Some(Beside::Nginx) => format!(
-            "the client's address is what nginx at {} sets in X-Real-IP; from anybody else, that of the connection",
-            proxies.join(", ")
-        ),
-        Some(Beside::Proxy { client_address_header }) => format!(
-            "the client's address is the first from the right in {client_address_header} that is not one of {}; \
-             from anybody else, that of the connection",
-            proxies.join(", ")
-        ),
-    });
+    for line in believed::lines(config) {
+        say(line);
+    }
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
         Mode::Off => "mode off on every site: nothing but `deny` rules acts".to_owned(),
@@ -60,6 +51,16 @@ pub fn explain(config: &Config) -> String {
         config.challenge.difficulty.attempts(),
         config.challenge.lifetime_seconds
     ));
+    if let Some(terms) = config.challenge.hashwx {
+        say(format!(
+            "challenge pages ask hashwx where the browser can: {} sub-puzzles, an attempt worth {} of the others, at most {} of \
+             them; the price may rise to {}",
+            terms.count,
+            terms.rate.get(),
+            config.challenge.ceiling_of(puzzle::Algorithm::HashWx),
+            config.challenge.highest_price()
+        ));
+    }
     let bound = match config.clearance.bind {
         Bind::Network => "further networks pay a tenth as toll",
         Bind::Strict => "it is good from the network that bought it only",
@@ -68,6 +69,15 @@ pub fn explain(config: &Config) -> String {
     say(format!("a full clearance holds {credits} credits for {} s; {bound}", config.clearance.lifetime_seconds));
     for (number, rule) in config.policy.rules().iter().enumerate() {
         say(rule_told(config, number, rule));
+    }
+    if config.learned_assets && config.sites.iter().any(|site| site.origin.is_some()) {
+        say("a path under no rule is an asset once the origin has answered it with a style, script, font or picture for \
+             everybody"
+            .to_owned());
+    }
+    for key in config.api_keys.keys() {
+        let credits = config.reserve_of(key.reserve);
+        say(format!("API key `{}`: whoever shows it in {} passes, {credits} credits a second", key.name, key.header));
     }
     if !config.policy.rules().iter().any(|rule| rule.built_in) {
         say("default_rules = false: no rule is built in".to_owned());
@@ -126,6 +136,21 @@ const TURNED_OFF: &str = "to turn everything off: `portcullis mode off`, at once
                           top of this file; beside nginx, to leave it altogether: take out the one `include` line and \
                           reload nginx";
 
+/// To which servers requests go, and how it is told which of them answer.
+fn passed_on(origins: &Origins) -> String {
+    let mut text = format!("passes requests on to {origins}");
+    if origins.servers.len() > 1 {
+        text.push_str(", each to the one with the fewest");
+    }
+    if let Some(path) = &origins.health_path {
+        let _ = write!(text, "; asks each of them for {path} every few seconds");
+    }
+    if let Some(tls) = origins.servers.iter().find_map(|server| server.tls.as_ref()) {
+        let _ = write!(text, "; believes the certificates in {}", tls.file().display());
+    }
+    text
+}
+
 /// What a site says of itself beyond its origin: mode and price of its own, the one address, who gets its cookie, its look.
 fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
     let name = &site.name;
@@ -170,12 +195,12 @@ fn unpaid(config: &Config, site: &Site) -> String {
             "allow rules, preflights and browsers without JavaScript share {} credits a second",
             (capacity * UNPAID_SHARE * 100.0).round() / 100.0
         ),
-        (None, Some(_)) => {
+        (None, origin) if origin.is_some() || !config.access_log.is_empty() => {
             "allow rules, preflights and browsers without JavaScript share a tenth of what it can do; until \
                             that is learned, nothing bounds rules and preflights, and those browsers do not pass"
                 .to_owned()
         }
-        (None, None) => {
+        (None, _) => {
             return "nothing bounds allow rules and preflights, and browsers without JavaScript do not pass: \
                                 nothing tells what a tenth of its capacity is"
                 .to_owned();
@@ -192,9 +217,13 @@ fn load(config: &Config, site: &Site) -> String {
     let capacity = match (config.capacity_of(site), &site.origin) {
         (Some(capacity), _) => format!("it can do {capacity} credits a second here, as configured"),
         (None, Some(_)) => "what it can do is learned from its answers".to_owned(),
+        (None, None) if !config.access_log.is_empty() => {
+            let sockets: Vec<String> = config.access_log.iter().map(ToString::to_string).collect();
+            format!("what it can do is learned from the web server's log, which comes to {}", sockets.join(" and "))
+        }
         (None, None) => "nothing tells what it can do, so the price stays at the floor".to_owned(),
     };
-    let probe = site.probe_url.as_ref().map_or_else(|| "no probe".to_owned(), |url| format!("probe {url}"));
+    let probe = site.probe.as_ref().map_or_else(|| "no probe".to_owned(), |probe| format!("probe {}", probe.url));
     let at_once = config
         .origin_requests_max_of(site)
         .map_or_else(String::new, |max| format!("; at most {max} requests are there at once"));

@@ -3,10 +3,13 @@
 //! [`Gate::meet`] is what a request meets; [`Gate::issue`] and [`Gate::redeem`] are how it comes to be paid for.
 
 pub mod admission;
+pub mod api_keys;
 pub mod callers;
+mod choice;
 mod clearance;
 pub mod entry;
 mod last_pages;
+pub mod learned;
 pub mod level;
 pub mod networks;
 mod overtime;
@@ -25,11 +28,12 @@ pub mod target;
 mod ticket;
 mod unpaid;
 
+pub use choice::{Abilities, NoChoice};
 pub use clearance::Worth;
 pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
-pub use redeem::{Redeemed, Submission};
+pub use redeem::{Begun, Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
 pub use sites::{SiteGate, SiteReport};
 pub use ticket::{TICKET_SECONDS, TICKETS_MAX, TicketOffer};
@@ -43,10 +47,10 @@ use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
 use passes::Passes;
-use policy::{Action, Route};
+use policy::{Action, Reserve, Route};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge, Purpose,
-    Shape, TagSource, UnixSeconds,
+    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge,
+    Purpose, Shape, TagSource, UnixSeconds,
 };
 use repeats::Repeats;
 use sites::Sites;
@@ -74,6 +78,8 @@ pub struct RequestFacts<'a> {
     pub site: &'a Site,
     /// What the rules say of it.
     pub route: Route,
+    /// The slice of the API key that it shows.
+    pub key: Option<Reserve>,
     /// Where it comes from.
     pub network: ClientNetwork,
     /// The clearances it carries, at most [`CLEARANCES_MAX`].
@@ -242,7 +248,10 @@ impl Gate {
     fn decide(&self, config: &Config, facts: &RequestFacts<'_>, route: &Route, now: UnixSeconds) -> Met {
         let pricing = self.pricing_for(config, facts.site, facts.network, now);
         let mut quote = pricing.quote(route);
-        let mut unpaid = None;
+        let mut unpaid = self.passes_by_key(facts, route, quote, &pricing, now);
+        if unpaid.is_some_and(|unpaid| unpaid.admitted) {
+            return Met { unpaid, ..Met::new(Decision::Reserved) };
+        }
         if quote.price == 0 || facts.preflight {
             if !pricing.others_pay() {
                 if route.action == Action::Price && !facts.preflight {
@@ -305,8 +314,9 @@ impl Gate {
         Met { receipt, unpaid, ..Met::new(Decision::Paid) }
     }
 
-    /// A fresh challenge at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
+    /// A fresh challenge of `algorithm` at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
     /// keys, which the next tick mends.
+    #[expect(clippy::too_many_arguments, reason = "what a challenge depends on, each of its own type")]
     #[must_use]
     pub fn issue(
         &self,
@@ -314,6 +324,7 @@ impl Gate {
         site: &Site,
         network: ClientNetwork,
         quote: Quote,
+        algorithm: Algorithm,
         now: UnixSeconds,
         random: [u8; 16],
     ) -> Option<Challenge> {
@@ -322,11 +333,11 @@ impl Gate {
         let terms = config.challenge_of(site);
         let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
-        let algorithm = puzzle::Algorithm::Sha256;
         let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
-        let difficulty = puzzle::price::asked(price, multiplier, terms.ceiling(), algorithm, terms.count);
+        let (ceiling, count) = (terms.ceiling_of(algorithm), terms.count_of(algorithm));
+        let difficulty = puzzle::price::asked(price, multiplier, ceiling, terms.rate_of(algorithm), count);
         Some(keys.issue(&NewChallenge {
-            shape: Shape { algorithm, count: terms.count, difficulty },
+            shape: Shape { algorithm, count, difficulty },
             issued_at: now,
             lifetime_seconds: terms.lifetime_seconds,
             purpose: Purpose::Gate,

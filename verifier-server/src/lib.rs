@@ -1,5 +1,6 @@
 //! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
+pub mod bot_ranges;
 mod by_site;
 mod caller_keeper;
 pub mod cli;
@@ -11,15 +12,19 @@ pub mod explain;
 pub mod gate;
 pub mod html;
 pub mod http;
+pub mod learn;
 pub mod load;
 pub mod operator;
 mod pass_keeper;
 mod profile_keeper;
 pub mod random;
+pub mod refresh;
 pub mod reload;
 mod restrict;
 pub mod secret;
 pub mod solve;
 pub mod startup;
 pub mod telemetry;
+pub mod tls;
 mod watch;
+pub mod watchdog;

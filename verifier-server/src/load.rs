@@ -2,6 +2,7 @@
 //!
 //! Each signal is optional: one that is missing is `None` everywhere, and never guessed. Time is an argument.
 
+pub mod access_log;
 mod amount;
 mod buckets;
 mod delay;
@@ -20,6 +21,7 @@ pub use probe::{PROBE_EVERY, PROBE_TIMEOUT, Probe};
 pub use told::ToldLoad;
 
 use crate::gate::networks::Nested;
+use access_log::{Arrivals, LogState};
 use amount::Tally;
 use delay::Delays;
 use demand::{Demand, DemandBuckets, Demanded};
@@ -45,6 +47,28 @@ pub struct Answered<'a> {
     pub failed: bool,
 }
 
+/// The place of a path in what is measured of a site: all that is remembered of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PathPlace {
+    delays: u8,
+    segment: u8,
+}
+
+/// The same as [`Answered`], of a path that is known by its place only.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The client network that asked, and those around it.
+    pub network: &'a Nested,
+    /// The place of the path that was asked for.
+    pub place: PathPlace,
+    /// What the request cost by its route.
+    pub cost: Amount,
+    /// To the head of the answer.
+    pub delay: Duration,
+    /// Whether it was a 5xx.
+    pub failed: bool,
+}
+
 /// What one step found, for the controller, the status and the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
@@ -52,8 +76,13 @@ pub struct Measured {
     pub demand: Demanded,
     /// The capacity in credits a second, and where it comes from.
     pub capacity: Option<Capacity>,
-    /// What the origin's answers tell; `None` while none was seen, as beside a web server.
+    /// What the origin's answers tell; `None` while none was seen, as beside a web server whose log is not told.
     pub origin: Option<OriginState>,
+    /// What the web server's log tells; `None` where there is none, or nobody was admitted yet.
+    pub log: Option<LogState>,
+    /// Whether so many requests of many networks wait at an origin before which nothing queues that they would queue as a
+    /// reverse proxy.
+    pub backlog: bool,
     /// How long cleared requests wait for a place at the origin, in seconds; `None` where nothing queues.
     pub queue_delay_s: Option<f64>,
     /// How many wait for one; `None` where nothing queues.
@@ -151,6 +180,8 @@ pub struct Surroundings {
 pub struct SiteLoad {
     /// The two demands.
     pub demand: Demand,
+    /// What comes of the web server's log.
+    pub arrivals: Arrivals,
     failures: Failures,
     delays: Delays,
     waiting: AtomicU32,
@@ -186,6 +217,7 @@ impl SiteLoad {
         let stepped = Stepped { limit, probe, queued: None, origin_seen: false, last };
         Self {
             demand: Demand::new(site, buckets),
+            arrivals: Arrivals::default(),
             failures: Failures::default(),
             delays: Delays::default(),
             waiting: AtomicU32::new(0),
@@ -211,16 +243,28 @@ impl SiteLoad {
 
     /// The head of an answer came, or it is certain that none will.
     pub fn answered(&self, answered: &Answered<'_>, now: UnixSeconds) {
+        let Answered { network, path, cost, delay, failed } = *answered;
+        self.answered_at(&Answer { network, place: self.place_of(path), cost, delay, failed }, now);
+    }
+
+    /// The place of a path, without its query.
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> PathPlace {
+        PathPlace { delays: self.delays.path_of(path), segment: self.failures.segment_of(path) }
+    }
+
+    /// The head of an answer came, to a request whose path is known by its place.
+    pub fn answered_at(&self, answer: &Answer<'_>, now: UnixSeconds) {
         self.answered.add(1);
-        self.failures.answered(answered.network, answered.path, answered.failed, u64::from(now.0));
-        if answered.failed {
+        self.failures.answered(answer.network, answer.place.segment, answer.failed, u64::from(now.0));
+        if answer.failed {
             // An error is quicker than a page, or as slow as a timeout: neither tells how busy the origin is.
             self.failed.add(1);
             return;
         }
-        self.goodput.add(answered.cost.millionths());
-        let [narrow, ..] = answered.network.levels() else { return };
-        self.delays.answered(*narrow, answered.path, answered.delay);
+        self.goodput.add(answer.cost.millionths());
+        let [narrow, ..] = answer.network.levels() else { return };
+        self.delays.answered(*narrow, answer.place.delays, answer.delay);
     }
 
     /// What the queue before the origin showed in the last second; `None` where nothing queues.
@@ -272,11 +316,13 @@ impl SiteLoad {
     ) -> Measured {
         let mut stepped = self.stepped();
         let seconds = elapsed.as_secs_f64().max(0.001);
-        let waiting = self.waiting.load(Ordering::Relaxed);
+        let log = self.arrivals.state();
+        let (own, logged) = (self.waiting.load(Ordering::Relaxed), log.map_or(0, |log| log.waiting));
+        let waiting = own + logged;
         let failing_share = self.failures.share(u64::from(now.0));
         let strained = stepped.last.origin.is_some_and(|origin| origin.learning != limit::Learning::NotBinding);
         let queued = stepped.queued;
-        let waiting_peak = self.waiting_peak.swap(waiting, Ordering::Relaxed);
+        let waiting_peak = self.waiting_peak.swap(own, Ordering::Relaxed) + logged;
         let second = Second {
             waiting_peak,
             in_use_peak: queued.map_or(waiting_peak, |queued| queued.in_use_peak),
@@ -286,6 +332,8 @@ impl SiteLoad {
             goodput: Amount::of_millionths(self.goodput.take()).credits() / seconds,
             delay_ratio: self.delays.step(gated || strained),
             failing: failing_share.is_some_and(|share| share > crate::gate::price::FAILING_SHARE),
+            unreliable: log.is_some_and(|log| !log.is_reliable()),
+            held_back: gated && log.is_some(),
         };
         stepped.origin_seen |= second.answered > 0 || second.waiting_peak > 0;
         stepped.limit.set_told(told.requests_max);
@@ -293,6 +341,7 @@ impl SiteLoad {
         let learned = stepped.limit.capacity().map(Capacity::Learned);
         let capacity = told.capacity.map(Capacity::Configured).or(learned);
         let limit = stepped.limit;
+        let slots_open = limit.slots().max(crate::gate::admission::OPEN_SLOTS_MIN);
         let origin = OriginState {
             waiting,
             slots: limit.slots(),
@@ -304,6 +353,8 @@ impl SiteLoad {
             demand: self.demand.take(seconds, capacity.map(Capacity::credits_per_second)),
             capacity,
             origin: stepped.origin_seen.then_some(origin),
+            log,
+            backlog: log.is_some_and(|log| log.backlog > slots_open),
             queue_delay_s: queued.map(|queued| queued.delay.as_secs_f64()),
             queued: queued.map(|queued| queued.waiting),
             failing_share,

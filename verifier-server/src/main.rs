@@ -3,13 +3,15 @@
 use clap::Parser;
 use std::fmt::Display;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use verifier_server::cli::{Arguments, Command};
+use verifier_server::cli::{Arguments, BotsTask, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
-use verifier_server::{demo, explain, operator, solve, startup, telemetry};
+use verifier_server::watchdog::Starter;
+use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
 const EXIT_CONFIG: u8 = 78;
@@ -28,11 +30,24 @@ async fn main() -> ExitCode {
             Ok(config) => say(explain::explain(&config).trim_end()),
             Err(problems) => fail(EXIT_CONFIG, problems),
         },
+        Command::Learn { files, until, profile } => {
+            let until = until.unwrap_or_else(clock::now);
+            match learn::run(&files, until, &profile, |progress| eprintln!("{progress}")) {
+                Ok(learned) => {
+                    eprintln!("{}", learned.summary());
+                    say(learned.report(&profile).trim_end())
+                }
+                Err(error) => fail(1, error),
+            }
+        }
         Command::Status { dry_run, config } => {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Bots { task: BotsTask::Refresh { file, source } } => {
+            refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
         }
         Command::Pass(arguments) => operator::passes::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
@@ -72,17 +87,24 @@ async fn serve(file: &Path) -> ExitCode {
     if let Some((operator, visitors)) = running.addresses.split_last() {
         tracing::info!("serving visitors on {}, the operator on {operator}", visitors.join(", "));
     }
-    loop {
-        tokio::select! {
-            _ = hangups.recv() => {
-                let reload = Arc::clone(&running.reload);
-                tokio::task::spawn_blocking(move || reload.run_logged());
+    let starter = Starter::from_environment();
+    starter.ready();
+    {
+        let mut watch = pin!(starter.watch(&running.server));
+        loop {
+            tokio::select! {
+                () = watch.as_mut() => {}
+                _ = hangups.recv() => {
+                    let reload = Arc::clone(&running.reload);
+                    tokio::task::spawn_blocking(move || reload.run_logged());
+                }
+                _ = terminations.recv() => break,
+                _ = tokio::signal::ctrl_c() => break,
             }
-            _ = terminations.recv() => break,
-            _ = tokio::signal::ctrl_c() => break,
         }
     }
     tracing::info!("stopping");
+    starter.stopping();
     running.stop().await;
     ExitCode::SUCCESS
 }

@@ -7,7 +7,7 @@ pub use changes::Changes;
 pub(crate) use files::follow;
 
 use crate::clock;
-use crate::config::{Config, Problem, Problems};
+use crate::config::{Config, Listen, Problem, Problems};
 use crate::explain::explain;
 use crate::http::Verifier;
 use crate::secret::{SecretError, known_masters};
@@ -127,7 +127,7 @@ impl Reload {
         // Taken before anything is read: what changes while it is read is a further change.
         let before = Tried::of(std::mem::take(&mut tried.files));
         let loaded = Config::load(&self.file);
-        let named = loaded.as_ref().map_or_else(|problems| problems.files(), |config| &config.files);
+        let named = loaded.as_ref().map_or_else(Problems::files, |config| &config.files);
         *tried = Tried::of(all_files(&self.file, named));
         for (file, mark) in tried.files.iter().zip(&mut tried.marks) {
             if let Some(position) = before.files.iter().position(|known| known == file) {
@@ -170,12 +170,16 @@ fn fixed_at_start<'k>(old: &Config, new: &Config) -> Vec<(&'k str, Option<usize>
         }
     };
     let list = |texts: Vec<String>| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
-    let listeners = old.listen.iter().map(ToString::to_string).collect();
-    compare("listen", old.listen != new.listen, list(listeners));
+    let listeners = |all: &[Listen]| list(all.iter().map(ToString::to_string).collect());
+    compare("listen", old.listen != new.listen, listeners(&old.listen));
+    let announced = listeners(&old.listen_proxy_protocol);
+    compare("listen_proxy_protocol", old.listen_proxy_protocol != new.listen_proxy_protocol, announced);
     compare("admin", old.admin != new.admin, old.admin.to_string());
     compare("admin_hosts", old.admin_hosts != new.admin_hosts, list(old.admin_hosts.clone()));
     let token_file = old.admin_token_file.display().to_string();
     compare("admin_token_file", old.admin_token_file != new.admin_token_file, token_file);
+    let sockets = old.access_log.iter().map(ToString::to_string).collect();
+    compare("access_log", old.access_log != new.access_log, list(sockets));
     let state_dir = old.state_dir.as_ref().map_or_else(|| "none".to_owned(), |folder| folder.display().to_string());
     compare("state_dir", old.state_dir != new.state_dir, state_dir);
     compare("table_mib", old.table_mib != new.table_mib, old.table_mib.to_string());

@@ -2,11 +2,14 @@
 
 use crate::client::{self, ClientError};
 use crate::config::Listen;
+use crate::tls::Tls;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, SET_COOKIE};
 use hyper::{Method, Request, Response, Uri};
-use puzzle::{CHALLENGE_BYTES, Challenge, SubPuzzle, target};
+use puzzle::{
+    Algorithm, CHALLENGE_BYTES, Challenge, NONCES_PER_INSTANCE, Shape, SubPuzzle, guard, instance_of, target,
+};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,7 +53,8 @@ pub async fn run(url: &str, base_path: &str) -> Result<Solved, SolveError> {
 pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &str) -> Result<Solved, SolveError> {
     let site = Site::parse(source, url).await?;
     let wanted: String = form_urlencoded::Serializer::new(String::new()).append_pair("for", &site.target).finish();
-    let asked = site.send(Method::GET, &format!("{base_path}challenge?{wanted}"), None).await?;
+    let path = format!("{base_path}challenge?{wanted}&algorithms=sha256,hashwx");
+    let asked = site.send(Method::GET, &path, None).await?;
     let asked: Value = serde_json::from_slice(asked.body()).map_err(|_| SolveError::Challenge)?;
     if asked["needed"] == json!(false) {
         return Ok(Solved::NotNeeded);
@@ -68,23 +72,49 @@ pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &st
         .map_or(Solved::NotNeeded, |cookie| Solved::Cookie(cookie.split(';').next().unwrap_or_default().to_owned())))
 }
 
-/// The nonces of all sub-puzzles, found on all cores.
+/// The nonces of all sub-puzzles, found on all cores, and the guard where there is one.
 fn solution(challenge: &Challenge) -> Vec<u8> {
-    (0..challenge.shape().count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect()
+    let Shape { algorithm, count, .. } = challenge.shape();
+    let mut solution: Vec<u8> = (0..count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect();
+    if algorithm == Algorithm::HashWx {
+        solution.extend(guard(challenge.bytes(), &solution).to_be_bytes());
+    }
+    solution
+}
+
+/// What a nonce of a sub-puzzle hashes to, by the challenge's algorithm.
+fn attempts(challenge: &Challenge, sub_puzzle: u8) -> Box<dyn FnMut(u64) -> u64> {
+    match challenge.shape().algorithm {
+        Algorithm::Sha256 => {
+            let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+            Box::new(move |nonce| puzzle.attempt(nonce))
+        }
+        Algorithm::HashWx => {
+            let challenge = *challenge.bytes();
+            let of_block = move |block| (block, instance_of(&challenge, sub_puzzle, block));
+            let mut current = of_block(0);
+            Box::new(move |nonce| {
+                if current.0 != nonce / NONCES_PER_INSTANCE {
+                    current = of_block(nonce / NONCES_PER_INSTANCE);
+                }
+                current.1.hash(nonce)
+            })
+        }
+    }
 }
 
 fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
     /// Nonces that a thread tries between two looks at the others.
-    const BLOCK: u64 = 4096;
+    const BLOCK: u64 = 1024;
     let target = target(challenge.shape().difficulty);
     let (next_block, found, nonce) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, std::num::NonZero::get) {
             scope.spawn(|| {
-                let mut puzzle = SubPuzzle::new(challenge.bytes(), sub_puzzle);
+                let mut attempt = attempts(challenge, sub_puzzle);
                 while !found.load(Ordering::Relaxed) {
                     let start = next_block.fetch_add(BLOCK, Ordering::Relaxed);
-                    if let Some(solving) = (start..start + BLOCK).find(|nonce| puzzle.attempt(*nonce) <= target) {
+                    if let Some(solving) = (start..start + BLOCK).find(|nonce| attempt(*nonce) <= target) {
                         nonce.store(solving, Ordering::Relaxed);
                         found.store(true, Ordering::Relaxed);
                     }
@@ -97,6 +127,8 @@ fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
 
 /// Where to ask.
 struct Site {
+    /// Whose certificates are believed; `None` for plain HTTP.
+    tls: Option<Tls>,
     source: Option<Ipv4Addr>,
     listen: Listen,
     authority: String,
@@ -107,17 +139,25 @@ impl Site {
     async fn parse(source: Option<Ipv4Addr>, url: &str) -> Result<Self, SolveError> {
         let wrong = |why: &str| SolveError::Address(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("only http:// is spoken here; ask the verifier behind your TLS server directly"));
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => None,
+            Some("https") => Some(Tls::of_system().map_err(|error| wrong(&error.to_string()))?),
+            _ => return Err(wrong("write it with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let mut addresses = tokio::net::lookup_host((authority.host().trim_matches(['[', ']']), port))
             .await
             .map_err(|error| wrong(&error.to_string()))?;
         let address = addresses.next().ok_or_else(|| wrong("the host has no address"))?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        Ok(Self { source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
+        Ok(Self { tls, source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
+    }
+
+    /// The host without its port.
+    fn host(&self) -> &str {
+        let (host, port) = self.authority.rsplit_once(':').unwrap_or((&self.authority, ""));
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { &self.authority }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response<Bytes>, SolveError> {
@@ -127,7 +167,9 @@ impl Site {
         }
         let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(bytes)).map_err(|error| SolveError::Address(error.to_string()))?;
-        let response = client::send_from(self.source, &self.listen, request).await?;
+        let response =
+            client::send_by(self.tls.as_ref().map(|tls| (tls, self.host())), self.source, &self.listen, request)
+                .await?;
         if response.status().is_success() {
             return Ok(response);
         }

@@ -6,7 +6,7 @@ use crate::gate::price::SavedPrices;
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
-use crate::http::{BindError, Listener, Server, Verifier, serve};
+use crate::http::{self, BindError, Entrance, Listener, LogBindError, LogReceiver, Server, Verifier, serve};
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
@@ -22,6 +22,9 @@ pub enum StartError {
     /// A listener cannot be opened.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// The web server's log cannot come.
+    #[error("{0}")]
+    Log(#[from] LogBindError),
     /// A secret cannot be used.
     #[error("{0}")]
     Secret(#[from] SecretError),
@@ -60,12 +63,22 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
     let metrics = Metrics::new()?;
-    let mut listeners = Vec::new();
-    for listen in &config.listen {
-        listeners.push(Listener::bind(listen).await?);
+    let mut entrances = Vec::new();
+    for (listen, announced) in config
+        .listen
+        .iter()
+        .map(|listen| (listen, false))
+        .chain(config.listen_proxy_protocol.iter().map(|listen| (listen, true)))
+    {
+        entrances.push(Entrance { listener: Listener::bind(listen).await?, announced });
     }
     let admin_listener = Listener::bind(&config.admin).await?;
-    let addresses = listeners.iter().chain([&admin_listener]).map(Listener::address).collect();
+    let mut log_receivers = Vec::new();
+    for socket in &config.access_log {
+        log_receivers.push(LogReceiver::bind(socket).await?);
+    }
+    let listeners = entrances.iter().map(|entrance| &entrance.listener).chain([&admin_listener]);
+    let addresses = listeners.map(Listener::address).collect();
     restrict::restrict(&config.limits);
 
     let (table, table_begins) = table(&config, &masters).await;
@@ -84,11 +97,14 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
+    for receiver in log_receivers {
+        tokio::spawn(http::receive(Arc::clone(&verifier), receiver));
+    }
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
         tokio::spawn(caller_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
     }
-    Ok(Running { server: serve(verifier, listeners), reload, addresses, state_dir })
+    Ok(Running { server: serve(verifier, entrances), reload, addresses, state_dir })
 }
 
 impl Running {

@@ -5,4 +5,4 @@ mod metrics;
 mod site_metrics;
 
 pub use logs::{Sampled, start_logging};
-pub use metrics::Metrics;
+pub use metrics::{LogLine, Metrics};

@@ -2,13 +2,12 @@
 
 use crate::client;
 use crate::clock;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, Probe};
 use crate::gate::price::State;
 use crate::http::Verifier;
 use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
 use crate::pass_keeper;
 use crate::telemetry::Sampled;
-use hyper::Uri;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
@@ -47,6 +46,7 @@ impl Watch {
         }
         self.stepped = Instant::now();
         self.verifier.take_in_queues(&config);
+        self.verifier.take_in_log(&config);
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
         self.verifier.set_slots(&config);
         for site in &changed {
@@ -105,8 +105,8 @@ pub(crate) async fn probe(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) 
             let config = verifier.config.load_full();
             let mut round = JoinSet::new();
             for site in &config.sites {
-                if let Some(url) = site.probe_url.clone() {
-                    round.spawn(probe_once(verifier.gate.load_of(site), url));
+                if let Some(probe) = site.probe.clone() {
+                    round.spawn(probe_once(verifier.gate.load_of(site), probe));
                 }
             }
             round.join_all().await;
@@ -118,9 +118,9 @@ pub(crate) async fn probe(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) 
     }
 }
 
-async fn probe_once(load: Arc<SiteLoad>, url: Uri) {
+async fn probe_once(load: Arc<SiteLoad>, probe: Probe) {
     let asked = Instant::now();
-    let answered = tokio::time::timeout(PROBE_TIMEOUT, client::head_of(&url)).await;
+    let answered = tokio::time::timeout(PROBE_TIMEOUT, client::head_of(&probe.url, probe.tls.as_ref())).await;
     let took = if matches!(answered, Ok(Ok(()))) { asked.elapsed() } else { PROBE_TIMEOUT };
     load.probed(took);
 }

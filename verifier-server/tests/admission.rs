@@ -259,13 +259,16 @@ fn one_bad_neighbour_does_not_starve_the_office() {
     }
     assert_eq!(stage.admission.waiting(), LANE_REQUESTS_MAX);
     let colleagues: Vec<Request> =
-        (2..10).map(|byte| Request { clearance: ClearanceId([byte; 16]), ..v4(1, 1) }).collect();
+        (2..66).map(|byte| Request { clearance: ClearanceId([byte; 16]), ..v4(1, 1) }).collect();
     for (number, colleague) in (10_000..).zip(&colleagues) {
         stage.ask(colleague, number);
     }
-    let served = stage.serve(40);
+    let served = stage.serve(100);
     let of_colleagues = served.iter().filter(|number| **number >= 10_000).count();
-    assert!(of_colleagues >= 6, "one of eight may share its bucket with the neighbour: {served:?}");
+    assert!(
+        of_colleagues >= 40,
+        "one of eight shares its bucket with the neighbour, more or fewer by chance: {served:?}"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_file_with_nothing_but_a_site_and_its_origin_works() {
 fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
     let told = parse(
         "listen = \"8080\"\nmood = \"on\"\nmode = \"onn\"\ntrusted_proxies = [\"10.0.0.0/33\"]\n\n\
-         [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"https://x\"\n\
+         [challenge]\ncount = 65\ndifficulty = 0\n\n[[site]]\nname = \"a\"\n\n[[site]]\nname = \"a\"\norigin = \"ftp://x\"\n\
          hosts = [\"http://x\"]\n\n[[rule]]\npath = \"static\"\nacton = \"allow\"\n\n[[known_network]]\n\
          network = \"203.0.113.7/24\"\nvisitors = 0\nvisitor = 5\n[[known_network]]\nnetwork = \"10.0.0.0/8\"\nvisitors = 9\n",
     )
@@ -54,7 +54,7 @@ fn every_error_is_told_at_once_with_its_line_and_a_remedy() {
         (8, "`difficulty` = 0 is out of range", "from 1 to"),
         (10, "the site `a` has no origin", "origin = "),
         (13, "two sites are called `a`", "`name`"),
-        (15, "the origin `https://x` cannot be used", "http://127.0.0.1:3000"),
+        (15, "the origin `ftp://x` cannot be used", "http://127.0.0.1:3000"),
         (16, "`http://x` is not a host name", "without scheme"),
         (19, "the path `static` does not begin with a slash", "\"/static\""),
         (20, "`acton` is not a key in [[rule]]", "did you mean `action`?"),
@@ -299,7 +299,7 @@ fn what_is_wrong_with_conditions_is_told_with_a_remedy() {
         ":15: `(` is not an expression that can be used: unclosed group",
         ":15: a header has both `is` and `matches`",
         ":15: `like` is not a key in `header`",
-        ":16: a rule without `path`, `host`, `method`, `header`, `network`, `network_file` matches nothing",
+        ":16: a rule without `path`, `host`, `method`, `header`, `network`, `network_file`, `verified_bot` matches nothing",
     ] {
         assert!(told.contains(problem), "{problem} in:\n{told}");
     }
@@ -326,9 +326,236 @@ fn what_is_built_in_is_for_reading_without_a_query_and_can_be_replaced_or_left_o
 fn thousands_of_rules_and_networks_are_read() {
     let nets: Vec<String> =
         (0..20_000_u32).map(|number| format!("\"10.{}.{}.0/24\"", number >> 8 & 255, number & 255)).collect();
-    let rules: String = (0..5_000).map(|number| format!("[[rule]]\npath = \"/p{number}/**\"\ncost = 2\n")).collect();
+    let rule = |number| format!("[[rule]]\npath = \"/p{number}/**\"\ncost = 2\n");
+    let rules = (0..5_000).map(rule).collect::<Vec<_>>().concat();
     let config =
         with_rules(&format!("[[rule]]\nnetwork = [{}]\naction = \"deny\"\n{rules}", nets.join(",\n"))).unwrap();
     assert_eq!(config.policy.rules().len(), 5_001 + 3);
     assert_eq!(route(&config, "/p4999/x").cost, Credits::whole(2));
+}
+
+#[test]
+fn the_web_servers_log_comes_to_loopback_or_a_socket_and_only_beside_one_that_asks() {
+    let beside =
+        |access_log: &str| parse(&format!("beside = \"nginx\"\naccess_log = {access_log}\n\n[[site]]\nname = \"a\"\n"));
+    let config = beside("[\"127.0.0.1:8081\", \"unix:/run/portcullis/access.sock\"]").unwrap();
+    assert_eq!(
+        config.access_log.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["udp:127.0.0.1:8081", "unix:/run/portcullis/access.sock"]
+    );
+    assert!(config.warnings.is_empty(), "the log tells what the site can do: {:?}", config.warnings);
+    assert!(explain(&config).contains("learned from the web server's log, which comes to udp:127.0.0.1:8081"));
+    assert!(!parse("beside = \"nginx\"\n[[site]]\nname = \"a\"\n").unwrap().warnings.is_empty());
+    for (wrong, message) in [
+        ("\"0.0.0.0:8081\"", "`0.0.0.0:8081` is not on loopback"),
+        ("\"8081\"", "`8081` is not where a log can be sent"),
+        ("\"unix:\"", "`unix:` is not where a log can be sent"),
+        ("8081", "`access_log` is a"),
+    ] {
+        let told = beside(wrong).unwrap_err();
+        assert!(told.contains(message) && told.contains("portcullis.toml:2"), "{message} in {told}");
+    }
+    let proxied = parse("access_log = \"127.0.0.1:8081\"\n[[site]]\norigin = \"http://127.0.0.1:3000\"\n").unwrap_err();
+    assert!(proxied.contains("as a proxy the verifier sees every answer itself"), "{proxied}");
+}
+
+#[test]
+fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
+    let told = parse(
+        "[[site]]\nhosts = [\"example.org\", \"a.other.test\"]\norigin = [\"http://a\", \"https://b\", \"http://a\"]\n\
+         origin_ca_file = \"/nowhere/ca.pem\"\nhealth_path = \"health\"\nmode = \"of\"\ndifficulty = 0\n\
+         canonical = \"https://www.example.org\"\ncookie_domain = \"example.org\"\n[site.page]\ntitle = \"\"\n\
+         text = \"a\\nb\"\nlanguage = \"de_DE\"\nlight.tone = \"red;}\"\nlight.toned = \"#fff\"\n\
+         [[site]]\nname = \"b\"\nhosts = \"b.test\"\norigin = \"http://b\"\ncookie_domain = \"test\"\ncanonical = \"b.test\"",
+    )
+    .unwrap_err();
+    for (line, message, remedy) in [
+        (3, "`http://a` is named twice", "write each server once"),
+        (4, "`origin_ca_file` cannot be used: /nowhere/ca.pem cannot be read", "in PEM"),
+        (5, "`health_path` = \"health\" is not a path", "\"/health\""),
+        (6, "`mode` = \"of\" is not known", "did you mean `off`?"),
+        (7, "`difficulty` = 0 is out of range", "from 1 to"),
+        (8, "`canonical` names www.example.org, which is not one of the site's hosts", "add it to `hosts`"),
+        (8, "`canonical` is https, and nobody tells the verifier who came by HTTPS", "beside = \"proxy\""),
+        (9, "`cookie_domain` = \"example.org\" does not cover the host `a.other.test`", "a site of its own"),
+        (11, "`title` cannot be used", "1 to 160 bytes"),
+        (12, "`text` cannot be used", "1 to 1200 bytes"),
+        (13, "`de_DE` is not a language tag", "\"pt-BR\""),
+        (14, "`red;}` is not a colour", "\"#2a6180\""),
+        (15, "`toned` is not a key in [site.page.light]", "did you mean `tone`?"),
+        (20, "`cookie_domain` = \"test\" is not a domain", "\"example.org\""),
+        (21, "`canonical` = \"b.test\" cannot be used", "\"https://www.example.org\""),
+    ] {
+        let start = format!("portcullis.toml:{line}: {message}");
+        let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
+        assert!(rest.lines().nth(1).unwrap_or_default().contains(remedy), "{start}: {remedy} in:\n{told}");
+    }
+}
+
+#[test]
+fn what_a_site_says_of_itself_is_explained_and_what_it_shares_draws_a_warning() {
+    let config = parse(
+        "beside = \"proxy\"\n[[site]]\nhosts = [\"www.example.org\", \"*.example.org\"]\n\
+         origin = [\"http://10.0.0.1:80\", \"http://10.0.0.2:80\"]\nhealth_path = \"/health\"\nmode = \"on\"\ndifficulty = 1000\n\
+         canonical = \"https://www.example.org\"\ncookie_domain = \"example.org\"\n[site.page]\ntitle = \"Hello\"\n\
+         light.soft = \"#ccc\"",
+    )
+    .unwrap();
+    let told = explain(&config);
+    for part in [
+        "passes requests on to http://10.0.0.1:80, http://10.0.0.2:80, each to the one with the fewest",
+        "asks each of them for /health every few seconds",
+        "`main` has a mode of its own: on",
+        "`main` has a price of its own: 8000 attempts",
+        "by another host or scheme is sent to https://www.example.org (308), in every mode",
+        "clearances of `main` are sent to every host of example.org",
+        "the page of `main` has words and colours of its own",
+        "to turn everything off: `portcullis mode off`",
+        "warning: `cookie_domain` of `main`: browsers send its clearances to every host of example.org",
+        "warning: `soft` on `card` of the site `main` (light) is hard to read: a contrast of 1.6 to 1",
+    ] {
+        assert!(told.contains(part), "{part} in:\n{told}");
+    }
+    let off = parse("mode = \"off\"\n[[site]]\norigin = \"http://a\"\nmode = \"on\"").unwrap();
+    assert!(off.warnings.iter().any(|warning| warning.contains("turns everything off")), "{:?}", off.warnings);
+}
+
+#[test]
+fn an_api_key_is_read_and_never_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("payments.key");
+    std::fs::write(&secret, "correct horse battery staple\n").unwrap();
+    let text = |reserve: &str| {
+        format!(
+            "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 20\n[[api_key]]\nname = \"payments\"\n\
+             header = \"X-Key\"\nsecret_file = \"payments.key\"\nreserve_per_second = {reserve}\n"
+        )
+    };
+    let parse = |text: &str| {
+        Config::parse(text, &folder.path().join("portcullis.toml")).map_err(|problems| problems.to_string())
+    };
+    let told = parse(&text("5")).unwrap_err();
+    assert!(told.contains("others may read it") && told.contains("chmod 600"), "{told}");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = parse(&text("5")).unwrap();
+    let shown = |value: &'static str| {
+        let headers =
+            [("x-key".parse().unwrap(), hyper::header::HeaderValue::from_static(value))].into_iter().collect();
+        config.api_keys.shown_by(&headers).is_some()
+    };
+    assert!(shown("correct horse battery staple") && !shown("correct horse battery stable"));
+    let explained = explain(&config);
+    assert!(
+        explained.contains("API key `payments`: whoever shows it in x-key passes, 5 credits a second"),
+        "{explained}"
+    );
+    assert!(!format!("{config:?}{explained}").contains("horse"));
+    let told = parse(&text("10.01")).unwrap_err();
+    assert!(told.contains("more than half of what the site `main` can do"), "{told}");
+
+    std::fs::write(&secret, "short").unwrap();
+    let told = parse(&text("5")).unwrap_err();
+    assert!(told.contains("it has 5 bytes, not 16 to 512") && !told.contains("short\n"), "{told}");
+    let told = with_rules(
+        "[[api_key]]\nname = \"a\"\nheader = \"a b\"\nsha256 = \"xyz\"\n[[api_key]]\nsecret_file = \"none\"\n[[api_key]]\n\
+         name = \"b\"\nreserve_per_second = 1\n",
+    )
+    .unwrap_err();
+    for problem in [
+        ":5: `a b` is not a header name",
+        ":6: `sha256` is not 64 hexadecimal digits",
+        ":3: an API key without a usable `reserve_per_second`",
+        ":7: an API key without a usable `name`",
+        ":8: the secret in /etc/portcullis/none cannot be used",
+        ":9: an API key needs either `secret_file` or `sha256`",
+    ] {
+        assert!(told.contains(problem), "{problem} in:\n{told}");
+    }
+}
+
+#[test]
+fn a_crawler_is_known_by_ranges_whose_source_and_date_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "[[site]]\norigin = \"http://127.0.0.1:1\"\n[[bot]]\nname = \"searcher\"\nranges = [\"searcher.json\"]\n\
+                 [[rule]]\nverified_bot = \"searcher\"\naction = \"allow\"\nreserve_per_second = 2\n";
+    let parse = |text: &str| {
+        Config::parse(text, &folder.path().join("portcullis.toml")).map_err(|problems| problems.to_string())
+    };
+    let list = |text: &str| std::fs::write(folder.path().join("searcher.json"), text).unwrap();
+    let told = parse(rules).unwrap_err();
+    assert!(told.contains(":5: the ranges in ") && told.contains("| portcullis bots refresh "), "{told}");
+    list("{\"creationTime\": \"2026-11-20T00:00\", \"prefixes\": [{\"ipv4Prefix\": \"203.0.113.0/27\"}]}");
+    assert!(parse(rules).unwrap_err().contains("it does not name its source"));
+    list("{\"source\": \"https://s.example\", \"prefixes\": [{\"ipv4Prefix\": \"203.0.113.0/27\"}]}");
+    assert!(parse(rules).unwrap_err().contains("it does not name its date"));
+    list("# source: https://s.example\n# date: 2026-11-20\n203.0.113.0/27\n");
+    let config = parse(rules).unwrap();
+    let told = explain(&config);
+    let sentence =
+        "rule 1: every path from the 1 networks of the crawler `searcher` (https://s.example of 2026-11-20) passes";
+    assert!(told.contains(sentence), "{told}");
+    assert!(!told.contains("allows every path to everybody"), "{told}");
+    assert_eq!(route(&config, "/x").action, Action::Allow, "203.0.113.7 is one of them");
+    let told = with_rules("[[rule]]\nverified_bot = \"searcher\"\naction = \"allow\"\n").unwrap_err();
+    assert!(told.contains(":4: no crawler is called `searcher`"), "{told}");
+}
+
+#[test]
+fn where_a_request_would_be_given_a_proxys_own_address_that_is_said() {
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 30\n";
+    let warned = |text: &str| parse(&format!("{text}\n{site}")).unwrap().warnings.join("\n");
+    assert!(warned("listen = \"127.0.0.1:8080\"").contains("every listener is on loopback and `beside` is left out"));
+    assert_eq!(warned("listen = \"127.0.0.1:8080\"\nbeside = \"proxy\""), "");
+    assert_eq!(warned("listen = [\"127.0.0.1:8080\", \"0.0.0.0:80\"]"), "");
+    let everybody = "beside = \"proxy\"\ntrusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\"]";
+    assert!(warned(everybody).contains("`trusted_proxies` has 0.0.0.0/0: everybody is believed"));
+    assert!(warned("listen_proxy_protocol = \"10.0.0.2:8081\"").contains("closes every connection from elsewhere"));
+    assert_eq!(warned("listen_proxy_protocol = \"10.0.0.2:8081\"\ntrusted_proxies = [\"10.0.0.1\"]"), "");
+}
+
+#[test]
+fn a_configuration_says_with_an_example_whose_address_it_would_believe() {
+    for (text, sentence) in [
+        ("", "the client's address is that of the connection; every forwarding header is ignored"),
+        ("beside = \"nginx\"", "for example `X-Real-IP: 203.0.113.9` from 127.0.0.1 makes 203.0.113.9 the client"),
+        (
+            "beside = \"caddy\"",
+            "for example `X-Forwarded-For: 198.51.100.7, 203.0.113.9` from 127.0.0.1 makes 203.0.113.9 the client",
+        ),
+        (
+            "beside = \"proxy\"\ntrusted_proxies = [\"10.0.0.0/8\", \"203.0.113.0/24\"]",
+            "for example `X-Forwarded-For: 198.51.100.7, 203.0.113.9` from 10.0.0.0 makes 198.51.100.7 the client",
+        ),
+        (
+            "listen = \"unix:/run/p.sock\"\nbeside = \"nginx\"",
+            "the client's address is what nginx at the unix socket sets in X-Real-IP",
+        ),
+        (
+            "listen_proxy_protocol = \"unix:/run/p.sock\"",
+            "on unix:/run/p.sock the connection is that of the client whom whoever may open the unix socket announces",
+        ),
+    ] {
+        let told = explain(&parse(&format!("{text}\n[[site]]\norigin = \"http://127.0.0.1:1\"")).unwrap());
+        assert!(told.contains(sentence), "{text}: {told}");
+    }
+}
+
+#[test]
+fn trusted_networks_come_from_files_too_and_a_file_that_is_wrong_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "# source: https://cdn.example/ranges\n# date: 2026-01-31\n";
+    std::fs::write(folder.path().join("good.txt"), format!("{head}192.0.2.0/24\n")).unwrap();
+    std::fs::write(folder.path().join("bad.txt"), format!("{head}0.0.0.0/0\n")).unwrap();
+    let read = |keys: &str| {
+        let text = format!("beside = \"proxy\"\n{keys}\n[[site]]\norigin = \"http://127.0.0.1:1\"");
+        Config::parse(&text, &folder.path().join("portcullis.toml"))
+    };
+    let nets = |keys: &str| read(keys).unwrap().trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(nets("trusted_proxies_file = \"good.txt\""), ["192.0.2.0/24"], "then nobody else is trusted");
+    let both = "trusted_proxies = [\"127.0.0.1/32\"]\ntrusted_proxies_file = [\"good.txt\"]";
+    assert_eq!(nets(both), ["127.0.0.1/32", "192.0.2.0/24"]);
+    let told = read("trusted_proxies_file = \"bad.txt\"").unwrap_err().to_string();
+    assert!(told.contains(":2: the file `bad.txt` cannot be used: its line 3, `0.0.0.0/0`, is wider"), "{told}");
+    let told = read("trusted_proxies_file = \"none.txt\"").unwrap_err().to_string();
+    assert!(told.contains(":2: the file `none.txt` cannot be used: it cannot be read"), "{told}");
 }

@@ -3,7 +3,7 @@
 
 mod simulation;
 
-use simulation::{CAPACITY, Fate, Random, TERMS, World, any_network, bought, neighbour, network, ratio};
+use simulation::{CAPACITY, CEILING, Fate, Random, TERMS, World, any_network, bought, neighbour, network, ratio};
 use std::time::Duration;
 use verifier_server::config::Mode;
 use verifier_server::gate::price::{Controller, State};
@@ -326,7 +326,7 @@ fn while_the_site_is_down_the_price_falls_by_five_per_cent_a_second_at_the_most(
 
 /// Attackers on so many networks with as many attempts a second in all as they like, who spend what they buy at once.
 fn paying(world: &mut World, networks: u32, attempts: f64) -> f64 {
-    let credits = bought(attempts, world.price().min(TERMS.ceiling * 20));
+    let credits = bought(attempts, world.price().min(CEILING * 20));
     (0..networks).for_each(|number| world.visit(&network(number), credits / f64::from(networks)));
     credits
 }
@@ -383,7 +383,7 @@ fn waiting_visitors_raise_the_price_too() {
     assert_eq!(world.closed_at, [1], "on after a second of it");
     world.run(60, |world| (0..150).for_each(|number| world.visit(&network(number), 1.0)));
     assert!(world.price() > 100 * TERMS.floor, "five sixths of the load, but they wait: {}", world.price());
-    assert!(world.highest_price() <= 10 * TERMS.ceiling, "ten ceilings and no more");
+    assert!(world.highest_price() <= 10 * CEILING, "ten ceilings and no more");
 }
 
 #[test]

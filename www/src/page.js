@@ -42,6 +42,8 @@ class Visit {
   #turn = 0;
   #ticks = 0;
   #paused = false;
+  /** What this browser can do. */
+  #algorithms = 'sha256,hashwx';
 
   /** @param {DOMStringMap} data */
   constructor(data) {
@@ -54,6 +56,7 @@ class Visit {
       solved: (solution) => this.#submit(solution),
       stuck: () => this.#fail('no_progress'),
       assetMissing: () => this.#reloadOnce(),
+      refused: () => this.#doWithout(),
     });
     this.#tabs = new Tabs({
       yielded: () => this.#wait(),
@@ -102,7 +105,7 @@ class Visit {
 
   async #renew() {
     const turn = this.#newTurn();
-    const answer = await requestChallenge();
+    const answer = await requestChallenge(this.#algorithms);
     if (turn !== this.#turn) {
       return;
     }
@@ -115,7 +118,13 @@ class Visit {
     }
   }
 
-  /** @param {'simd' | 'scalar' | 'javascript'} lane */
+  /** Where `hashwx` does not run, the other algorithm does. */
+  #doWithout() {
+    this.#algorithms = 'sha256';
+    this.#renew();
+  }
+
+  /** @param {'hashwx' | 'simd' | 'scalar' | 'javascript'} lane */
   #solving(lane) {
     this.#view.lane(lane);
     this.#view.show('solving', { action: 'cancel' });
@@ -209,6 +218,10 @@ class Visit {
       this.#fail(code);
       return;
     }
+    if (code === 'unsolved' && this.#challenge?.hashwx) {
+      this.#doWithout();
+      return;
+    }
     if (code === 'unsolved') {
       this.#pool.distrust();
     }
@@ -221,7 +234,7 @@ class Visit {
     this.#newTurn();
     this.#challenge = undefined;
     this.#tabs.leave('gone', code);
-    const wait = code === 'no_progress' ? ticketSeconds() : 0;
+    const wait = /^(no_progress|outpriced)$/.test(code) ? ticketSeconds() : 0;
     const lead = wait ? 'waits' : failureText(code);
     this.#view.show('failed', { title: 'title_failed', lead, status: 'help', action: 'retry' }, code);
     this.#view.announce(3, lead);

@@ -2,7 +2,7 @@ import { encodeBase64url } from './base64url.js';
 import { LANES, MODULES, createSolver, download } from './worker.js';
 
 /** @import { Challenge } from './protocol.js' */
-/** @import { Order, Report } from './worker.js' */
+/** @import { Order, Report } from './slices.js' */
 /** @import { Progress } from './tabs.js' */
 
 /**
@@ -19,12 +19,16 @@ import { LANES, MODULES, createSolver, download } from './worker.js';
 
 /**
  * @typedef {object} PoolEvents
- * @property {(lane: 'simd' | 'scalar' | 'javascript') => void} ready
+ * @property {(lane: 'hashwx' | 'simd' | 'scalar' | 'javascript') => void} ready
  * @property {() => void} progressed
  * @property {(solution: string) => void} solved
  * @property {() => void} stuck no lane makes progress
  * @property {() => void} assetMissing
+ * @property {() => void} refused this browser does not do `hashwx`
  */
+
+/** The worker for it. */
+const HASHWX_SCRIPT = '{{asset:hashwx.js}}';
 
 const WORKERS_MAX = 8;
 /** Calls of `tick`, one a second, without a report; before the first lane is ready the network has a part in it. */
@@ -81,8 +85,12 @@ export class Pool {
    */
   start(challenge, attended) {
     this.stop();
+    if (this.#challenge?.hashwx !== challenge.hashwx) {
+      this.#module = undefined;
+    }
     this.#challenge = challenge;
-    this.#solution = new DataView(new ArrayBuffer(8 * challenge.count));
+    // With `hashwx` a guard stands behind the nonces.
+    this.#solution = new DataView(new ArrayBuffer(8 * (challenge.count + (challenge.hashwx ? 1 : 0))));
     this.#solved = 0;
     this.resize(attended);
   }
@@ -122,6 +130,10 @@ export class Pool {
 
   /** Gives up the lane in use for the next one. */
   stepDown() {
+    if (this.#challenge?.hashwx) {
+      this.#refuse();
+      return;
+    }
     if (this.#lane >= LANES.length) {
       this.#events.stuck();
       return;
@@ -139,13 +151,20 @@ export class Pool {
   /** @returns {Progress} with the seconds that the rest takes on average; what is done of a sub-puzzle does not count */
   progress() {
     const { count = 0, difficulty = 0 } = this.#challenge ?? {};
+    const solved = Math.min(this.#solved, count);
     let rate = 0;
     for (const { attempts, since, until } of this.#rates.values()) {
       rate += attempts / (until - since || 1);
     }
-    const left = ((count - this.#solved) * difficulty) / rate / 1000;
+    const left = ((count - solved) * difficulty) / rate / 1000;
     const seconds = rate && performance.now() - this.#since > RATE_MS_MIN ? left : undefined;
-    return { solved: this.#solved, count, seconds };
+    return { solved, count, seconds };
+  }
+
+  /** What this browser does not do, it does not try again. */
+  #refuse() {
+    this.stop();
+    this.#events.refused();
   }
 
   /** @param {number} lane that all begin anew with */
@@ -164,6 +183,8 @@ export class Pool {
     if (length > 1) {
       this.#sizeMax = length >> 1;
       this.#open(this.#lane);
+    } else if (this.#challenge?.hashwx) {
+      this.#refuse();
     } else {
       this.#open(this.#lane + 1);
     }
@@ -178,7 +199,7 @@ export class Pool {
   #add() {
     if (this.#lane < LANES.length) {
       try {
-        const worker = new Worker(trustedOwnUrl(), { type: 'module' });
+        const worker = new Worker(trustedUrl(this.#challenge?.hashwx), { type: 'module' });
         worker.onmessage = ({ data }) => this.#hear(worker, data);
         worker.onerror = () => this.#lose(worker);
         worker.onmessageerror = () => this.#lose(worker);
@@ -190,6 +211,10 @@ export class Pool {
         this.stop();
       }
     }
+    if (this.#challenge?.hashwx) {
+      this.#refuse();
+      return false;
+    }
     const solver = createSolver((report) => this.#hear(solver, report));
     this.#solvers.push(solver);
     this.#command(solver);
@@ -200,7 +225,7 @@ export class Pool {
   async #command(solver) {
     const lane = this.#lane;
     const bytes =
-      this.#module || lane >= MODULES.length
+      this.#module || lane >= MODULES.length || this.#challenge?.hashwx
         ? undefined
         : await download(lane, (report) => this.#hear(solver, report)).catch(() => undefined);
     // A solver that was given up meanwhile hears nothing of it.
@@ -227,6 +252,10 @@ export class Pool {
       this.#shed();
       return;
     }
+    if (this.#challenge?.hashwx) {
+      this.#refuse();
+      return;
+    }
     this.#open(LANES.length);
     const { status } = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => ({ status: 0 }));
     if (status === 404) {
@@ -247,6 +276,8 @@ export class Pool {
       this.#events.assetMissing();
     } else if (report.exhausted) {
       this.#shed();
+    } else if (report.refused) {
+      this.#refuse();
     } else {
       if (report.lane !== undefined) {
         this.#begin(report.lane, report.module);
@@ -268,7 +299,7 @@ export class Pool {
     this.#module = module;
     this.#restartRate();
     this.resize(this.#attended);
-    this.#events.ready(LANES[lane]);
+    this.#events.ready(this.#challenge?.hashwx ? 'hashwx' : LANES[lane]);
   }
 
   /**
@@ -293,10 +324,11 @@ export class Pool {
       this.#solution.setUint32(8 * puzzle, high);
       this.#solution.setUint32(8 * puzzle + 4, low);
       this.#solved++;
-      this.#solvers.forEach((other) => other.postMessage({ puzzle: this.#solved }));
+      const solution = this.#solved === this.#challenge?.count ? this.#solution : undefined;
+      this.#solvers.forEach((other) => other.postMessage({ puzzle: this.#solved, solution }));
     }
     this.#events.progressed();
-    if (this.#solved === this.#challenge?.count) {
+    if (8 * this.#solved === this.#solution.byteLength) {
       this.stop();
       this.#events.solved(encodeBase64url(new Uint8Array(this.#solution.buffer)));
     }
@@ -307,22 +339,25 @@ export class Pool {
 let policy;
 
 /**
- * This very script, which is also the worker's, under Trusted Types where there are any. Throws where the site's own
- * policy does not let us.
+ * This very script, which is also the worker's, or the one beside it, under Trusted Types where there are any. Throws where
+ * the site's own policy does not let us.
  *
+ * @param {boolean} [hashwx]
  * @returns {any}
  */
-function trustedOwnUrl() {
+function trustedUrl(hashwx) {
   const own = import.meta.url;
+  const other = new URL(HASHWX_SCRIPT, own).href;
   const { trustedTypes } = /** @type {any} */ (globalThis);
   policy ??= trustedTypes?.createPolicy('portcullis', {
     /** @param {string} url */
     createScriptURL(url) {
-      if (url !== own) {
+      if (url !== own && url !== other) {
         throw new TypeError('not our script');
       }
       return url;
     },
   });
-  return policy ? policy.createScriptURL(own) : own;
+  const url = hashwx ? other : own;
+  return policy ? policy.createScriptURL(url) : url;
 }

@@ -4,7 +4,7 @@ import { decodeBase64url } from './base64url.js';
  * A challenge as the page keeps it. `deadline` is a reading of `performance.now()` in milliseconds: the clock on the
  * visitor's wall may be wrong by a day.
  *
- * @typedef {{text: string, words: Uint32Array, count: number, difficulty: number, deadline: number}} Challenge
+ * @typedef {{text: string, words: Uint32Array, hashwx: boolean, count: number, difficulty: number, deadline: number}} Challenge
  */
 
 /**
@@ -26,7 +26,8 @@ const REQUEST_MS_MAX = 15000;
 export function readChallenge(text, expiresIn, receivedAt) {
   const view = new DataView(decodeBase64url(text).buffer);
   const words = Uint32Array.from({ length: 16 }, (_, index) => view.getUint32(4 * index));
-  return { text, words, count: view.getUint8(3), difficulty: words[1], deadline: receivedAt + 1000 * expiresIn };
+  const [algorithm, count] = [view.getUint8(1), view.getUint8(3)];
+  return { text, words, hashwx: algorithm === 2, count, difficulty: words[1], deadline: receivedAt + 1000 * expiresIn };
 }
 
 /**
@@ -43,9 +44,12 @@ export async function askClearance() {
   return status === 200 && (credits !== undefined || needed === false) ? 'open' : 'unknown';
 }
 
-/** @returns {Promise<Answer>} */
-export function requestChallenge() {
-  return ask('challenge');
+/**
+ * @param {string} algorithms what this browser can do
+ * @returns {Promise<Answer>}
+ */
+export function requestChallenge(algorithms) {
+  return ask('challenge', {}, algorithms);
 }
 
 /**
@@ -64,11 +68,15 @@ export function sendSolution(challenge, solution) {
 /**
  * @param {string} endpoint
  * @param {RequestInit} [init]
+ * @param {string} [algorithms]
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, init) {
+async function ask(endpoint, init, algorithms) {
   const url = new URL(endpoint, import.meta.url);
   url.searchParams.set('for', location.pathname + location.search);
+  if (algorithms) {
+    url.searchParams.set('algorithms', algorithms);
+  }
   try {
     const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(REQUEST_MS_MAX), ...init });
     const body = await response.json().catch(() => ({}));

@@ -12,6 +12,7 @@
  * @property {(nonceHigh: number, nonceLow: number, attempts: number) => number} run tries consecutive nonces; not 0 = found
  * @property {() => number} foundHigh
  * @property {() => number} foundLow
+ * @property {(solution: DataView) => {high: number, low: number}} [guard] what a solution ends with, where it does
  */
 
 /**

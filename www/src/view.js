@@ -23,7 +23,7 @@ export class View {
    *
    * @type {Partial<Record<TextKey, string>>}
    */
-  #own = { title: this.#title.textContent, lead: this.#lead.textContent };
+  #own = { title: this.#title.textContent ?? '', lead: this.#lead.textContent ?? '' };
   #language = this.#title.lang;
 
   /**

@@ -1,33 +1,8 @@
 import { createJavaScriptLane } from './sha256.js';
+import { createSlices, outOfMemory } from './slices.js';
 import { initSync, set_challenge_word, prepare, run, found_high, found_low } from './solver.js';
 
-/** @import { Lane } from './sha256.js' */
-
-/**
- * What the page sends: first everything, later the sub-puzzle to turn to.
- *
- * @typedef {object} Order
- * @property {number} puzzle
- * @property {Uint32Array} [words] the challenge
- * @property {number} [block] this solver's own high word of the nonces, so that no two try the same
- * @property {number} [lane] the first of `LANES` to try
- * @property {WebAssembly.Module} [module] of that lane, where another worker has compiled it already
- * @property {ArrayBuffer} [bytes] of that lane's module, where the page has fetched it already
- */
-
-/**
- * What a solver reports: attempts, now and then with a nonce that solves a sub-puzzle; the first time also its lane.
- *
- * @typedef {object} Report
- * @property {number} [lane]
- * @property {WebAssembly.Module} [module]
- * @property {boolean} [missing] an asset is gone from the server
- * @property {boolean} [exhausted] there is no memory for this solver
- * @property {number} [attempts] since the last report
- * @property {number} [puzzle]
- * @property {number} [high]
- * @property {number} [low]
- */
+/** @import { Opened, Order, Report } from './slices.js' */
 
 /** Fastest first. */
 export const LANES = /** @type {const} */ (['simd', 'scalar', 'javascript']);
@@ -36,16 +11,8 @@ export const LANES = /** @type {const} */ (['simd', 'scalar', 'javascript']);
 export const MODULES =
   typeof WebAssembly === 'object' ? ['{{asset:solver-simd.wasm}}', '{{asset:solver-scalar.wasm}}'] : [];
 
-/** A slice shorter or longer than this is doubled or halved: short enough for a page that shares its thread with it. */
-const SLICE_MS_MIN = 5;
-const SLICE_MS_MAX = 13;
 /** Few, because they run before any compiler has made them fast, and the page waits for them. */
-const FIRST_SLICE_ATTEMPTS = 32;
-const SLICE_ATTEMPTS_MAX = 2 ** 22;
-/** Also what a rate that the page reckons after half a second may be wrong by: a fifth at most. */
-const REPORT_EVERY_MS = 100;
-/** More than there will ever be solvers on one page. */
-const BLOCKS = 2 ** 16;
+const SIZES = { first: 32, most: 2 ** 22, stride: 2 ** 32 };
 
 /** The worker's side of this script. */
 export function startWorker() {
@@ -53,99 +20,9 @@ export function startWorker() {
   addEventListener('message', ({ data }) => solver.postMessage(data));
 }
 
-/**
- * Solves in slices, in a worker or, where there is none, in the page: both have the shape of a `Worker`.
- *
- * @param {(report: Report) => void} send
- */
+/** @param {(report: Report) => void} send */
 export function createSolver(send) {
-  // A message to oneself gives way to everything that waits, without the 4 ms that a nested timer costs.
-  const pulse = new MessageChannel();
-  /** @type {Lane | undefined} */
-  let lane;
-  let puzzle = 0;
-  let count = 0;
-  let high = 0;
-  let low = 0;
-  let size = FIRST_SLICE_ATTEMPTS;
-  let attempts = 0;
-  let reportedAt = -Infinity;
-  let idle = true;
-
-  /** @param {number} next */
-  function turnTo(next) {
-    puzzle = next;
-    low = 0;
-    idle = puzzle >= count;
-    if (!idle) {
-      lane?.prepare(puzzle);
-    }
-  }
-
-  pulse.port1.onmessage = () => solve();
-
-  /** @param {Report} [opened] what the first report says besides */
-  function solve(opened) {
-    if (idle || !lane) {
-      return;
-    }
-    const begun = performance.now();
-    const slice = Math.min(size, 2 ** 32 - low);
-    const found = lane.run(high, low, slice);
-    const now = performance.now();
-    attempts += found ? (lane.foundLow() >>> 0) - low + 1 : slice;
-    if (now - begun < SLICE_MS_MIN) {
-      size = Math.min(2 * size, SLICE_ATTEMPTS_MAX);
-    } else if (now - begun > SLICE_MS_MAX) {
-      size = Math.ceil(size / 2);
-    }
-    const due = opened || found || now - reportedAt > REPORT_EVERY_MS;
-    /** @type {Report} */
-    const report = { ...opened, attempts };
-    if (found) {
-      Object.assign(report, { puzzle, high: lane.foundHigh() >>> 0, low: lane.foundLow() >>> 0 });
-      // In the page the answer to a report comes at once, and must not find this solver a sub-puzzle behind.
-      turnTo(puzzle + 1);
-    } else {
-      low += slice;
-      if (low >= 2 ** 32) {
-        low = 0;
-        high += BLOCKS;
-      }
-    }
-    if (due) {
-      attempts = 0;
-      reportedAt = now;
-      deliver(send, report);
-    }
-    pulse.port2.postMessage(0);
-  }
-
-  return {
-    /** @param {Order} order */
-    async postMessage(order) {
-      if (order.words) {
-        const opened = await openLane(order, send);
-        if (!opened) {
-          return;
-        }
-        const { report } = opened;
-        lane = opened.lane;
-        order.words.forEach((word, index) => opened.lane.setChallengeWord(index, word));
-        count = order.words[0] & 255;
-        high = order.block ?? 0;
-        turnTo(Math.max(order.puzzle, puzzle));
-        // Not out of this promise, in which an error would reach nobody.
-        queueMicrotask(() => solve(report));
-      } else if (order.puzzle > puzzle) {
-        turnTo(order.puzzle);
-      }
-    },
-    terminate() {
-      idle = true;
-      pulse.port1.close();
-    },
-  };
+  return createSlices(send, openLane, SIZES);
 }
 
 /**
@@ -153,7 +30,7 @@ export function createSolver(send) {
  *
  * @param {Order} order
  * @param {(report: Report) => void} send
- * @returns {Promise<{lane: Lane, report: Report} | undefined>} nothing where memory has run out: fewer solvers may have enough
+ * @returns {Promise<Opened | undefined>} nothing where memory has run out: fewer solvers may have enough
  */
 async function openLane(order, send) {
   for (let index = order.lane ?? 0; index < MODULES.length; index++) {
@@ -163,7 +40,7 @@ async function openLane(order, send) {
       const lane = { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
       return { lane, report: { lane: index, module } };
     } catch (error) {
-      if (error instanceof RangeError || /out of memory/i.test(String(error))) {
+      if (outOfMemory(error)) {
         send({ exhausted: true });
         return;
       }
@@ -171,22 +48,6 @@ async function openLane(order, send) {
     }
   }
   return { lane: createJavaScriptLane(), report: { lane: LANES.length - 1 } };
-}
-
-/**
- * @param {(report: Report) => void} send
- * @param {Report} report perhaps with a module, which not every browser lets pass
- */
-function deliver(send, { module, ...report }) {
-  if (module) {
-    try {
-      send({ ...report, module });
-      return;
-    } catch {
-      // The other workers compile it themselves.
-    }
-  }
-  send(report);
 }
 
 /**

@@ -1,6 +1,7 @@
 //! What browsers load, built into `target/www`, which the server embeds.
 //!
-//! The order follows the hashes in the names: the script names the solvers, the pages name script and style.
+//! The order follows the hashes in the names: the scripts name the solvers, the page's script names the other worker's, the
+//! pages name script and style.
 
 mod join;
 mod limits;
@@ -24,7 +25,8 @@ const TEMPLATES: [&str; 4] = ["gate.html", "gate-small.html", "message.html", "p
 pub(crate) fn build() -> anyhow::Result<()> {
     let source = workspace().join("www");
     let solver = step("Solver for browsers, with and without simd128", solver::build)?;
-    let publication = step("Page, script and style", || publication(&source, &solver))?;
+    let hashwx = step("Solver of hashwx", solver::build_hashwx)?;
+    let publication = step("Page, scripts and style", || publication(&source, &solver, &hashwx))?;
     let folder = workspace().join("target/www");
     print_sizes(publication.sizes());
     limits::check(publication.sizes())?;
@@ -33,7 +35,11 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn publication(source: &Path, solver: &solver::Solver) -> anyhow::Result<Publication> {
+fn publication(
+    source: &Path,
+    solver: &solver::Solver,
+    (hashwx, hashwx_glue): &(Vec<u8>, String),
+) -> anyhow::Result<Publication> {
     let read = |name: &str| {
         let file = source.join(name);
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
@@ -42,12 +48,19 @@ fn publication(source: &Path, solver: &solver::Solver) -> anyhow::Result<Publica
     publication.asset("solver-simd.wasm", "application/wasm", &solver.simd)?;
     publication.asset("solver-scalar.wasm", "application/wasm", &solver.scalar)?;
 
+    publication.asset("hashwx.wasm", "application/wasm", hashwx)?;
+    let script = |publication: &Publication, name: &str, entry: &str, glue: &str| {
+        let joined = join::join(entry, glue, &|module| read(&format!("src/{module}")))?;
+        publication.resolve(name, &shrink::script(&joined)?)
+    };
+    let worker = script(&publication, "hashwx.js", "hashwx.js", hashwx_glue)?;
+    publication.asset("hashwx.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
+
     let style = shrink::style(&publication.resolve("gate.css", &read("gate.css")?)?)?;
     publication.asset("gate.css", "text/css; charset=utf-8", style.as_bytes())?;
 
-    let script = join::join("main.js", &solver.glue, &|module| read(&format!("src/{module}")))?;
-    let script = publication.resolve("gate.js", &shrink::script(&script)?)?;
-    publication.asset("gate.js", "text/javascript; charset=utf-8", script.as_bytes())?;
+    let page = script(&publication, "gate.js", "main.js", &solver.glue)?;
+    publication.asset("gate.js", "text/javascript; charset=utf-8", page.as_bytes())?;
 
     // A script of its own: visitors never load it.
     let script = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
@@ -62,7 +75,7 @@ fn publication(source: &Path, solver: &solver::Solver) -> anyhow::Result<Publica
 
 fn print_sizes(sizes: &[Sizes]) {
     println!("    {:<20}{:>8}{:>8}{:>8}", "bytes", "raw", "gzip", "brotli");
-    for Sizes { name, raw, gzip, brotli } in sizes.iter().chain([&limits::first_visit(sizes)]) {
+    for Sizes { name, raw, gzip, brotli } in sizes.iter().chain([&limits::first_visit(sizes), &limits::hashwx(sizes)]) {
         println!("    {name:<20}{raw:>8}{gzip:>8}{brotli:>8}");
     }
 }

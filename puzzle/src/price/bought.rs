@@ -11,8 +11,8 @@ pub struct Sale {
     pub price: u64,
     /// `m`: what the client's network pays more.
     pub multiplier: Multiplier,
-    /// `w`: the ceiling of the challenge's algorithm.
-    pub ceiling: u64,
+    /// The most that is due, whatever the price: 20·w, or the highest ceiling of all algorithms where that is more.
+    pub most_due: u64,
     /// The least that any sale costs now, by the table's fill: see [`table_price`].
     pub table_price: u64,
     /// Whether nothing below `F/10` is sold (the table is a quarter full), instead of `F/20`.
@@ -29,12 +29,12 @@ pub struct Bought {
 }
 
 impl Sale {
-    /// What `work` must be worth for a full clearance, in hundredths of an attempt: `min(p·m, 20·w)`; for a standing
+    /// What `work` must be worth for a full clearance, in hundredths of an attempt: `p·m`, at most [`Sale::most_due`]; for a standing
     /// challenge at least its own work; never below what the table asks.
     #[must_use]
     pub fn due_hundredths(&self, work: u64, standing: bool) -> u128 {
         let by_price = u128::from(self.price) * u128::from(self.multiplier.in_hundredths());
-        let capped = by_price.min(u128::from(self.ceiling) * 2_000);
+        let capped = by_price.min(u128::from(self.most_due) * 100);
         let own = if standing { u128::from(work) * 100 } else { 0 };
         capped.max(own).max(u128::from(self.table_price) * 100)
     }
@@ -75,7 +75,7 @@ mod tests {
         full: Credits::whole(100),
         price: 262_144,
         multiplier: Multiplier::ONE,
-        ceiling: 10_194_372,
+        most_due: 20 * 10_194_372,
         table_price: 0,
         tenth_at_least: false,
     };

@@ -33,7 +33,7 @@ pub(super) fn of(played: &Played) -> String {
     for outcome in outcomes {
         let _ = writeln!(text, "- *{}*: {}", outcome.stand.name(), note(scenario, outcome));
     }
-    if outcomes.iter().any(|outcome| outcome.stand == Stand::Profiled) {
+    if outcomes.iter().any(|outcome| outcome.stand == scenario.main_stand()) {
         let _ = writeln!(text, "\n![Price and demand over time]({0}/{1}.svg)", super::PICTURES, scenario.name);
     }
     text
@@ -91,7 +91,7 @@ fn served(scenario: &Scenario, outcome: &Outcome) -> String {
     let (served, count) = (outcome.served_percent(|_| true), outcome.under_attack().count());
     let text = format!("{served:.1} % of {count} pages");
     match scenario.aim {
-        Aim::Served(aim) if outcome.stand == Stand::Profiled && served < aim => {
+        Aim::Served(aim) if outcome.stand == scenario.main_stand() && served < aim => {
             format!("{text}, {:.1} points below the aim of {aim:.0} %", aim - served)
         }
         Aim::Invisible => format!("{text}; {} saw the challenge page", outcome.challenged()),

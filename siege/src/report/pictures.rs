@@ -26,7 +26,7 @@ pub(super) fn all(report: &Report) -> Vec<(String, String)> {
         ),
     ];
     for played in &report.played {
-        if let Some(outcome) = played.outcomes.iter().find(|outcome| outcome.stand == Stand::Profiled) {
+        if let Some(outcome) = played.outcomes.iter().find(|outcome| outcome.stand == played.scenario.main_stand()) {
             pictures.push((played.scenario.name.to_owned(), over_time(played.scenario.name, outcome)));
         }
     }
@@ -47,11 +47,21 @@ fn overview(
             name: played.scenario.name.to_owned(),
             values: STANDS
                 .iter()
-                .map(|stand| played.outcomes.iter().find(|outcome| outcome.stand == *stand).and_then(&value))
+                .map(|stand| played.outcomes.iter().find(|outcome| column(outcome.stand) == *stand).and_then(&value))
                 .collect(),
         })
         .collect();
     bars(title, unit, &STANDS.map(Stand::name), &groups, most)
+}
+
+/// Where a run stands in the overview: one that starts cold is installed in the middle of an attack, and what was learned from
+/// a log is a profile.
+const fn column(stand: Stand) -> Stand {
+    match stand {
+        Stand::Cold => Stand::Fresh,
+        Stand::Learned => Stand::Profiled,
+        stand => stand,
+    }
 }
 
 /// Price in tenths of a second of a slow phone would need an axis of its own: it has a picture of its own, below.

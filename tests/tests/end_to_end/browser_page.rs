@@ -88,3 +88,24 @@ fn a_visitor_without_script_reads_why() {
     let noscript = page.split("<noscript>").nth(1).and_then(|rest| rest.split("</noscript>").next()).unwrap();
     assert!(noscript.contains("JavaScript"), "{noscript}");
 }
+
+#[test]
+fn a_sites_own_words_and_colours_are_those_of_its_page_while_it_solves() {
+    let page = "title = \"Einen Moment\"\ntext = \"Gleich da.\"\nlanguage = \"de\"\nlight.tone = \"#a01020\"\ndark.tone = \"#a01020\"";
+    let page = toml::Value::Table(page.parse().unwrap());
+    // Long enough to look at.
+    let settings = Settings::new().set("challenge.count", 8).set("challenge.difficulty", 10_000_000);
+    let stage = Stage::with_site(Front::Proxy, settings, |site| site.of_site("page", page));
+    let browser = Browser::start();
+    browser.open(&stage.url("/"));
+    browser.wait(SOON, "it to solve", "return document.documentElement.dataset.state === 'solving'");
+    let said = "const t = document.querySelector('#title'), l = document.querySelector('#lead');\
+                return [document.title, t.textContent, t.lang, l.textContent, l.lang, t.dir].join('|')";
+    assert_eq!(browser.script(said), "Einen Moment|Einen Moment|de|Gleich da.|de|auto");
+    let colour = "return getComputedStyle(document.querySelector('#site')).color";
+    assert_eq!(browser.script(colour), "rgb(160, 16, 32)");
+    browser.click("#action");
+    browser.wait(SOON, "it to stop", "return document.documentElement.dataset.state === 'cancelled'");
+    assert_eq!(browser.script("return document.querySelector('#title').lang"), "en", "the other words are ours");
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
+}

@@ -37,7 +37,12 @@ const FORGED: [(&str, &str); 27] = [
 ];
 
 fn settings() -> Settings {
-    Settings::new()
+    rules(Settings::new())
+}
+
+/// Rules under which a forged path, method or host would be worth something.
+pub(crate) fn rules(settings: Settings) -> Settings {
+    settings
         .rule("path = \"/free/**\"\naction = \"allow\"")
         .rule("path = \"/closed\"\naction = \"deny\"")
         .rule("path = \"/dear\"\ncost = 5")
@@ -49,7 +54,7 @@ fn with_all(client: &Client) -> Client {
 
 /// With and without the forged headers the same is decided, charged and sold.
 #[track_caller]
-fn decisions_are_the_same(forger: &Client, honest: &Client, about: &str) {
+pub(crate) fn decisions_are_the_same(forger: &Client, honest: &Client, about: &str) {
     forger.get("/").expect(429, "challenge_required");
     let offered = challenge(forger, "");
     let (cookie, bought) = redeem(honest, "", &offered);

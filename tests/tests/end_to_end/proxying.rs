@@ -206,3 +206,15 @@ fn a_body_is_awaited_only_when_the_origin_will_have_it() {
     let reply = tests::reply::Reply::read(&mut connection, false).unwrap();
     assert!(reply.status == 200 && reply.text().contains(body), "{reply:?}");
 }
+
+#[test]
+fn a_large_upload_that_is_refused_gets_its_answer() {
+    let stage = stage();
+    for _ in 0..5 {
+        // It is written whole before anybody reads: what many proxies in front do as well.
+        let upload =
+            stage.client().request("POST", "/upload").body("application/octet-stream", vec![b'x'; 10 << 20]).send();
+        upload.expect(429, "challenge_required");
+    }
+    assert_eq!(stage.origin.uploaded(), 0);
+}

@@ -12,7 +12,7 @@ use tests::reply::Reply;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::visitor::{ask, buy, credits};
-use tests::wait::{SOON, stays, until_true};
+use tests::wait::{SOON, stays, until_due, until_true};
 
 /// Clients with a connection each, and how often each asks: 1,000 requests a second in all.
 const CLIENTS: u32 = 20;
@@ -73,7 +73,7 @@ fn a_reload_under_a_thousand_requests_a_second_drops_none() {
                 let mut connection = client.connect().unwrap();
                 let mut due = begun + ASK_EVERY * number / CLIENTS;
                 while !over.load(Ordering::Relaxed) {
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    until_due(due);
                     due += ASK_EVERY;
                     connection.get_mut().write_all(&bytes).unwrap();
                     let reply = Reply::read(&mut connection, false).unwrap();
@@ -102,7 +102,7 @@ fn a_reload_under_a_thousand_requests_a_second_drops_none() {
                 replace(&stage, "mode = \"on");
                 assert_eq!(reload(&stage).status, 422);
             }
-            thread::sleep(Duration::from_millis(50));
+            until_due(Instant::now() + Duration::from_millis(50));
         }
         assert!(reloads >= 10, "{reloads} reloads in {LOAD_FOR:?}");
         println!("{reloads} reloads while {} requests were answered", answered.load(Ordering::Relaxed));

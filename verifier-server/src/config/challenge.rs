@@ -1,7 +1,7 @@
 //! `[challenge]`: what challenges ask, and what a site asks instead.
 
 use super::document::Section;
-use puzzle::{Algorithm, Difficulty, Shape};
+use puzzle::{Algorithm, Difficulty, Rate, Shape};
 use std::num::NonZeroU16;
 
 const CHALLENGE_SECONDS_MAX: u64 = 3_600;
@@ -18,6 +18,17 @@ pub struct ChallengeTerms {
     pub difficulty: Difficulty,
     /// What the slowest supported phone may need at the ceiling.
     pub max_solve_seconds: u32,
+    /// The second algorithm; `None` where it is switched off.
+    pub hashwx: Option<HashWxTerms>,
+}
+
+/// `[challenge.hashwx]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashWxTerms {
+    /// Sub-puzzles, 1 to 64.
+    pub count: u8,
+    /// What an attempt is worth.
+    pub rate: Rate,
 }
 
 /// What a site says of its price: what it leaves out is as in `[challenge]`.
@@ -33,13 +44,13 @@ impl ChallengeTerms {
     /// The floor price: attempts for a full clearance at the least.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work()
+        Shape { algorithm: Algorithm::Sha256, count: self.count, difficulty: self.difficulty }.work(Rate::ONE)
     }
 
-    /// The ceiling `w` of one challenge.
+    /// The ceiling `w` of one challenge of `sha256`.
     #[must_use]
     pub fn ceiling(&self) -> u64 {
-        puzzle::price::ceiling(Algorithm::Sha256, self.max_solve_seconds, self.count)
+        self.ceiling_of(Algorithm::Sha256)
     }
 
     /// Reads `[challenge]`.
@@ -52,10 +63,13 @@ impl ChallengeTerms {
             count: u8::try_from(count).unwrap_or(Shape::COUNT_MAX),
             difficulty: Difficulty::new(32_768).unwrap_or(Difficulty::MIN),
             max_solve_seconds: 15,
+            hashwx: None,
         };
         let bounds = usual.read_bounds(&mut section, "", warnings);
+        let terms = usual.within(bounds);
+        let hashwx = HashWxTerms::read(section.section("hashwx"), terms.max_solve_seconds);
         section.finish();
-        usual.within(bounds)
+        Self { hashwx, ..terms }
     }
 
     /// The same between other bounds, where they are named.

@@ -2,6 +2,7 @@
 //! said with them.
 
 use super::document::{Lined, Section};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -67,7 +68,7 @@ pub(super) fn read(page: &mut Section<'_, '_>, site: &str, warnings: &mut Vec<St
         return None;
     }
     let digest = Sha256::digest(css.as_bytes());
-    let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&digest[..8]);
     Some(Stylesheet { name: format!("colours.{hash}.css"), css })
 }
 

@@ -1,5 +1,6 @@
-//! When a rule matches: `path`, `host`, `method`, `header`, `network`.
+//! When a rule matches: `path`, `host`, `method`, `header`, `network`, `verified_bot`.
 
+use super::bots::Bots;
 use super::document::{Lined, Section};
 use super::network_lists::{self, NETWORKS_MAX};
 use super::sites::Host;
@@ -16,21 +17,23 @@ const EXPRESSIONS_MAX: usize = 500;
 /// Bytes that one expression may take when it is ready to be looked for.
 const EXPRESSION_BYTES_MAX: usize = 256 * 1024;
 /// What a rule needs one of.
-const KEYS: [&str; 6] = ["path", "host", "method", "header", "network", "network_file"];
+const KEYS: [&str; 7] = ["path", "host", "method", "header", "network", "network_file", "verified_bot"];
 const HEADER_EXAMPLE: &str = "a table, for example header = { name = \"User-Agent\", matches = \"(?i)bot\" }";
 
 /// What the conditions of all rules share.
 pub(super) struct Shared<'a> {
     /// Where relative paths begin.
     folder: &'a Path,
+    /// The crawlers that are known, by name.
+    bots: Bots,
     files: HashMap<PathBuf, Arc<Networks>>,
     networks: usize,
     expressions: usize,
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(folder: &'a Path) -> Self {
-        Self { folder, files: HashMap::new(), networks: 0, expressions: 0 }
+    pub(super) fn new(folder: &'a Path, bots: Bots) -> Self {
+        Self { folder, bots, files: HashMap::new(), networks: 0, expressions: 0 }
     }
 }
 
@@ -122,7 +125,7 @@ fn header(mut table: Section<'_, '_>, shared: &mut Shared<'_>) -> Option<HeaderC
     let value = match (table.string("is", "1"), table.string("matches", "(?i)bot")) {
         (None, None) => Some(HeaderValueIs::Present),
         (Some(is), None) => Some(HeaderValueIs::Exactly(is.value)),
-        (None, Some(like)) => expression(&table, &like, shared).map(HeaderValueIs::Like),
+        (None, Some(pattern)) => expression(&table, &pattern, shared).map(HeaderValueIs::Like),
         (Some(is), Some(_)) => {
             table.problem(is.line, "a header has both `is` and `matches`", "keep one of them");
             None
@@ -178,6 +181,15 @@ fn networks(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Vec<Arc<N
     }
     for file in listed(section, "network_file", "blocked.txt") {
         sets.extend(network_file(section, &file, shared));
+    }
+    for bot in listed(section, "verified_bot", "googlebot") {
+        if let Some(networks) = shared.bots.get(&bot.value) {
+            sets.push(Arc::clone(networks));
+        } else {
+            let message = format!("no crawler is called `{}`", bot.value);
+            let remedy = format!("write a [[bot]] with name = \"{}\" and its `ranges`", bot.value);
+            section.problem(bot.line, message, remedy);
+        }
     }
     if shared.networks > NETWORKS_MAX {
         section.problem(section.line, format!("the rules name more than {NETWORKS_MAX} networks"), "name wider ones");

@@ -79,9 +79,16 @@ impl<'d, 't> Section<'d, 't> {
         self.document.problem(line, message, remedy);
     }
 
-    /// Whether a key is there.
+    /// Whether a key is there that nobody has taken.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.get(key).is_some()
+    }
+
+    /// Whether a key was written, right or wrong; after it was taken.
+    pub(super) fn had(&self, key: &str) -> bool {
+        let section = self.name.trim_matches(['[', ']']);
+        let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+        self.document.key_lines.borrow().get(&path).is_some_and(|line| *line >= self.line)
     }
 
     /// Notes a file whose content counts as the configuration's: when it changes, that is a new configuration.

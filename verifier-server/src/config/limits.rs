@@ -29,7 +29,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bytes of a `verify` body: 683 characters of solution, 86 of challenge, and room.
+    /// Bytes of a `verify` body: 694 characters of solution, 86 of challenge, and room.
     pub const VERIFY_BODY_BYTES_MAX: usize = 8 * 1024;
     /// How long a `verify` body may take in all.
     pub const VERIFY_BODY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -30,7 +30,7 @@ impl Problem {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems {
     file: PathBuf,
-    problems: Vec<Problem>,
+    all: Vec<Problem>,
     /// Other files that it names.
     files: Vec<PathBuf>,
 }
@@ -38,7 +38,7 @@ pub struct Problems {
 impl Problems {
     pub(super) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line);
-        Self { file: file.to_owned(), problems, files: Vec::new() }
+        Self { file: file.to_owned(), all: problems, files: Vec::new() }
     }
 
     /// The same of a configuration that names other files.
@@ -64,7 +64,7 @@ impl Problems {
     /// Each of them, in the order of their lines.
     #[must_use]
     pub fn all(&self) -> &[Problem] {
-        &self.problems
+        &self.all
     }
 
     /// The other files that the configuration names, as far as it could be read.
@@ -76,13 +76,13 @@ impl Problems {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.problems.len()
+        self.all.len()
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.all.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
             write!(formatter, "{newline}{}", self.file.display())?;
             if let Some(line) = problem.line {

@@ -4,14 +4,11 @@ use super::conditions::Shared;
 use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
-    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    networks, rules,
+    Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
+    access_log, api_keys, believed, bots, networks, rules,
 };
-use hyper::header::HeaderName;
-use ipnet::IpNet;
 use puzzle::Credits;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +30,7 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
     };
     let Findings { problems, key_lines, files } = document.into_findings();
     if problems.is_empty() {
-        Ok(Config { key_lines, files, ..config })
+        Ok(Config { files, key_lines, ..config })
     } else {
         Err(Problems::new(file, problems).naming(files))
     }
@@ -41,7 +38,8 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
 
 fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let mut warnings = Vec::new();
-    let listen = listeners(root);
+    let announced = believed::announced(root);
+    let listen = listeners(root, announced.is_empty());
     let admin = root.string("admin", DEFAULT_ADMIN).and_then(|text| listener(&text, root));
     let mode = root.choice("mode", &["off", "auto", "on"], Mode::parse).unwrap_or(Mode::Auto);
     let on_failure = root.choice("on_failure", &["open", "closed"], |name| match name {
@@ -49,7 +47,8 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         "closed" => Some(OnFailure::Closed),
         _ => None,
     });
-    let (beside, trusted_proxies) = whom_to_believe(root, &listen);
+    let (beside, trusted_proxies) = believed::whom(root, folder, &listen, &announced, &mut warnings);
+    let access_log = access_log::read(root, beside.as_ref());
     let path = |text: Lined<String>| folder.join(text.value);
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
     let secret_file =
@@ -77,49 +76,29 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
     let ticket = ticket(root);
-    let sites = Site::read_all(root, beside.as_ref(), challenge, &mut warnings);
+    let sites = Site::read_all(root, beside.as_ref(), challenge, folder, &mut warnings);
     // What a rule asks is asked on every site.
     let lowest =
         sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);
-    let shared = Shared::new(folder);
-    let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared };
+    let shared = Shared::new(folder, bots::read_all(root, folder));
+    let mut kept = Vec::new();
+    let api_keys = api_keys::read_all(root, folder, &mut kept);
+    let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
     let policy = rules::read_all(root, &mut around, &mut warnings);
     let known_networks = networks::read_all(root);
-    if mode == Mode::Off {
-        warnings.extend(sites.iter().filter(|site| site.mode.is_some()).map(|site| {
-            format!(
-                "mode = \"off\" at the top turns everything off: the mode of the site `{}` has no effect",
-                site.name
-            )
-        }));
-    }
-    {
-        let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
-        warnings.extend(sites.iter().filter(auto).filter(|site| !site.tells_capacity()).map(|site| {
-            format!(
-                "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
-                 its gate, and its price never rises above the floor; write capacity_per_second in its [[site]]",
-                site.name
-            )
-        }));
-    }
-    warnings.extend(sites.iter().filter(|site| !site.tells_capacity()).map(|site| {
-        format!(
-            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
-             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
-             capacity_per_second in its [[site]]",
-            site.name
-        )
-    }));
+    warnings.extend(of_sites(mode, access_log.is_empty(), &sites));
     Config {
         listen,
+        listen_proxy_protocol: announced,
         admin: admin.unwrap_or_else(|| Listen::Tcp(([127, 0, 0, 1], 9090).into())),
         admin_hosts: admin_hosts.into_iter().map(|host| host.value.to_ascii_lowercase()).collect(),
         admin_token_file,
         mode,
         on_failure: on_failure.unwrap_or(OnFailure::Closed),
+        family: beside.as_ref().map(Family::of),
         beside,
         trusted_proxies,
+        access_log,
         state_dir,
         verifiers,
         table_mib,
@@ -132,13 +111,47 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         challenge,
         clearance,
         ticket,
+        learned_assets: root.boolean("learned_assets").unwrap_or(true),
         policy,
+        api_keys,
         known_networks,
         limits,
         warnings,
         key_lines: BTreeMap::new(),
         files: Vec::new(),
     }
+}
+
+/// What is to be said of modes and capacities; `unlogged`: no web server tells how its answers come.
+fn of_sites(mode: Mode, unlogged: bool, sites: &[Site]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if mode == Mode::Off {
+        warnings.extend(sites.iter().filter(|site| site.mode.is_some()).map(|site| {
+            format!(
+                "mode = \"off\" at the top turns everything off: the mode of the site `{}` has no effect",
+                site.name
+            )
+        }));
+    }
+    let blind = sites.iter().filter(|site| unlogged && !site.tells_capacity());
+    let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
+    warnings.extend(blind.clone().filter(auto).map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \
+             its gate, and its price never rises above the floor; write capacity_per_second in its [[site]], or \
+             `access_log` at the top",
+            site.name
+        )
+    }));
+    warnings.extend(blind.map(|site| {
+        format!(
+            "nothing tells how much the site `{}` can do: while its gate is down nothing bounds what rules with action = \
+             \"allow\" and preflights let pass unpaid, and browsers without JavaScript do not pass; write \
+             capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
+    warnings
 }
 
 /// A whole number of 32 bits; the range is the caller's and lies within them.
@@ -151,13 +164,14 @@ pub(super) fn whole(
     section.integer(key, range).and_then(|found| u32::try_from(found.value).ok()).unwrap_or(default)
 }
 
-fn listeners(root: &mut Section<'_, '_>) -> Vec<Listen> {
-    let default = || vec![Lined { line: 1, value: DEFAULT_LISTEN.to_owned() }];
+/// `listen`; `needed` where nothing else says where visitors connect.
+fn listeners(root: &mut Section<'_, '_>, needed: bool) -> Vec<Listen> {
+    let default = || if needed { vec![Lined { line: 1, value: DEFAULT_LISTEN.to_owned() }] } else { Vec::new() };
     let texts = root.strings("listen", DEFAULT_LISTEN).filter(|texts| !texts.is_empty()).unwrap_or_else(default);
     texts.iter().filter_map(|text| listener(text, root)).collect()
 }
 
-fn listener(text: &Lined<String>, root: &Section<'_, '_>) -> Option<Listen> {
+pub(super) fn listener(text: &Lined<String>, root: &Section<'_, '_>) -> Option<Listen> {
     if let Some(path) = text.value.strip_prefix("unix:") {
         return Some(Listen::Unix(PathBuf::from(path)));
     }
@@ -171,61 +185,6 @@ fn listener(text: &Lined<String>, root: &Section<'_, '_>) -> Option<Listen> {
         );
     }
     address.map(Listen::Tcp)
-}
-
-/// `beside`, `client_address_header` and `trusted_proxies`: the one configured source of the client's address.
-fn whom_to_believe(root: &mut Section<'_, '_>, listen: &[Listen]) -> (Option<Beside>, Vec<IpNet>) {
-    let header = root.string("client_address_header", "X-Forwarded-For");
-    let name = header.as_ref().map_or(Ok(HeaderName::from_static("x-forwarded-for")), |header| header.value.parse());
-    if let (Some(header), Err(_)) = (&header, &name) {
-        root.problem(header.line, format!("`{}` is not a header name", header.value), "write it like X-Forwarded-For");
-    }
-    let name = name.unwrap_or(HeaderName::from_static("x-forwarded-for"));
-    let beside = root.choice("beside", &["nginx", "proxy"], |text| match text {
-        "nginx" => Some(Beside::Nginx),
-        "proxy" => Some(Beside::Proxy { client_address_header: name.clone() }),
-        _ => None,
-    });
-    if let Some(header) = &header
-        && !matches!(beside, Some(Beside::Proxy { .. }))
-    {
-        root.problem(header.line, "`client_address_header` needs beside = \"proxy\"", "remove it, or name the proxy");
-    }
-    let proxies = root.strings("trusted_proxies", "127.0.0.1/32");
-    let unix = listen.iter().any(|listen| matches!(listen, Listen::Unix(_)));
-    if beside.is_none() && unix {
-        let remedy = "write beside = \"nginx\" or beside = \"proxy\", or listen on an address";
-        root.problem(1, "a unix socket does not tell the client's address", remedy);
-    }
-    match (&beside, proxies) {
-        (None, None) => (None, Vec::new()),
-        (None, Some(proxies)) => {
-            let line = proxies.first().map_or(1, |proxy| proxy.line);
-            let remedy = "remove it, or write beside = \"nginx\" or beside = \"proxy\"";
-            root.problem(line, "`trusted_proxies` has no effect without `beside`", remedy);
-            (None, Vec::new())
-        }
-        (Some(_), None) => {
-            let loopback = ["127.0.0.1/32", "::1/128"].iter().filter_map(|net| net.parse().ok()).collect();
-            (beside, loopback)
-        }
-        (Some(_), Some(proxies)) => {
-            let nets = proxies.iter().filter_map(|proxy| network(proxy, root)).collect();
-            (beside, nets)
-        }
-    }
-}
-
-fn network(text: &Lined<String>, root: &Section<'_, '_>) -> Option<IpNet> {
-    let net = text.value.parse().ok().or_else(|| text.value.parse::<IpAddr>().ok().map(IpNet::from));
-    if net.is_none() {
-        root.problem(
-            text.line,
-            format!("`{}` is not a network", text.value),
-            "write it like 10.0.0.0/8 or 2001:db8::/32",
-        );
-    }
-    net
 }
 
 fn base_path(root: &mut Section<'_, '_>) -> String {

@@ -16,12 +16,14 @@ pub(super) struct Around<'a> {
     pub(super) clearance: &'a ClearanceTerms,
     pub(super) sites: &'a [Site],
     pub(super) shared: Shared<'a>,
+    /// What API keys keep of the capacity.
+    pub(super) kept: Vec<Lined<Credits>>,
 }
 
 /// Reads all rules, in order, and adds the built-in ones after them.
 pub(super) fn read_all(root: &mut Section<'_, '_>, around: &mut Around<'_>, warnings: &mut Vec<String>) -> Policy {
     let built_in = root.boolean("default_rules").unwrap_or(true);
-    let mut rules = Rules::default();
+    let mut rules = Rules { reserves: std::mem::take(&mut around.kept), ..Rules::default() };
     let sections = root.sections("rule");
     if sections.len() > RULES_MAX {
         let message = format!("{} rules are more than {RULES_MAX}", sections.len());
@@ -45,7 +47,10 @@ pub(super) fn read_all(root: &mut Section<'_, '_>, around: &mut Around<'_>, warn
 #[derive(Default)]
 struct Rules {
     policy: PolicyBuilder,
+    /// What is kept of the capacity, for rules and before them for API keys.
     reserves: Vec<Lined<Credits>>,
+    /// Rules with a slice of their own.
+    slices: usize,
     names: HashSet<String>,
 }
 
@@ -66,7 +71,7 @@ fn read(mut section: Section<'_, '_>, rules: &mut Rules, around: &mut Around<'_>
         section.problem(line, "a rule with asset = true has no other cost or action", "remove `cost` or `action`");
     }
     let reserve = section.hundredths("reserve_per_second", 1..=100_000_000);
-    let reserve = reserve.and_then(|per_second| reserve_of(&section, action, &per_second, &mut rules.reserves));
+    let reserve = reserve.and_then(|per_second| reserve_of(&section, action, &per_second, rules));
     let route = Route {
         action: action.unwrap_or(Action::Price),
         cost: cost.as_ref().map_or(Credits::ONE, |cost| Credits::hundredths(cost.value)),
@@ -136,7 +141,7 @@ fn reserve_of(
     section: &Section<'_, '_>,
     action: Option<Action>,
     per_second: &Lined<u32>,
-    reserves: &mut Vec<Lined<Credits>>,
+    Rules { reserves, slices, .. }: &mut Rules,
 ) -> Option<Reserve> {
     let Lined { line, value } = *per_second;
     if action != Some(Action::Allow) {
@@ -144,14 +149,15 @@ fn reserve_of(
         section.problem(line, message, "write action = \"allow\" in this rule, or remove `reserve_per_second`");
         return None;
     }
-    let slice = reserves.len();
-    if slice >= Reserve::SLICES_MAX {
-        let message = format!("more than {} rules have a `reserve_per_second`", Reserve::SLICES_MAX);
+    let slice = *slices;
+    if slice >= Reserve::RULES_MAX {
+        let message = format!("more than {} rules have a `reserve_per_second`", Reserve::RULES_MAX);
         section.problem(line, message, "put the paths of several rules into one: `path` takes a list");
         return None;
     }
     let per_second = Credits::hundredths(value);
     reserves.push(Lined { line, value: per_second });
+    *slices += 1;
     Some(Reserve { slice, per_second })
 }
 

@@ -3,12 +3,15 @@
 use super::document::{Lined, Section};
 use super::look::Look;
 use super::names::{Canonical, cookie_domain, sharing_warning};
+use super::origins::{self, Authorities, Origins};
 use super::preview::Preview;
 use super::{Beside, ChallengeTerms, Mode, PriceBounds};
+use crate::tls::Tls;
 use hyper::Uri;
-use hyper::http::uri::{Authority, Scheme};
+use hyper::http::uri::Scheme;
 use puzzle::Credits;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// A host name, or all names below one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,30 +53,13 @@ impl std::fmt::Display for Host {
     }
 }
 
-/// The protected site's server.
+/// An address that is asked now and then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Host and port to connect to.
-    pub authority: Authority,
-}
-
-impl Origin {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err("TLS to the origin is not supported yet");
-        }
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            return Err("it does not begin with http://");
-        }
-        if uri.path() != "/" || uri.query().is_some() {
-            return Err("it has a path");
-        }
-        match uri.authority() {
-            Some(authority) if !authority.as_str().contains('@') => Ok(Self { authority: authority.clone() }),
-            _ => Err("it has no host"),
-        }
-    }
+pub struct Probe {
+    /// The address.
+    pub url: Uri,
+    /// Whose certificates are believed; `None` for plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// A protected site.
@@ -83,14 +69,14 @@ pub struct Site {
     pub name: String,
     /// Its hosts; empty for every host.
     pub hosts: Vec<Host>,
-    /// Its server; `None` beside a web server that asks.
-    pub origin: Option<Origin>,
+    /// Its servers; `None` beside a web server that asks.
+    pub origin: Option<Origins>,
     /// What it can do in a second, as the operator knows it; `None` where it is to be learned.
     pub capacity_per_second: Option<Credits>,
     /// Requests that its server works on at once, as the operator knows it: no more are sent there, whatever the load.
     pub origin_requests_max: Option<u32>,
     /// An address that is asked now and then, and whose delay tells how the site does.
-    pub probe_url: Option<Uri>,
+    pub probe: Option<Probe>,
     /// Its own mode; `None` where it is that of the whole verifier.
     pub mode: Option<Mode>,
     /// Bounds of its price where they are its own.
@@ -139,6 +125,7 @@ impl Site {
         root: &mut Section<'_, '_>,
         beside: Option<&Beside>,
         terms: ChallengeTerms,
+        folder: &Path,
         warnings: &mut Vec<String>,
     ) -> Vec<Self> {
         let sections = root.sections("site");
@@ -149,7 +136,7 @@ impl Site {
         let mut sites: Vec<Self> = Vec::new();
         for section in sections {
             let line = section.line;
-            let site = Self::read(section, sites.len(), beside, terms, warnings, root);
+            let site = Self::read(section, sites.len(), beside, terms, folder, warnings, root);
             for other in &sites {
                 other.clash(&site, line, root);
             }
@@ -163,6 +150,7 @@ impl Site {
         index: usize,
         beside: Option<&Beside>,
         terms: ChallengeTerms,
+        folder: &Path,
         warnings: &mut Vec<String>,
         root: &Section<'_, '_>,
     ) -> Self {
@@ -181,19 +169,11 @@ impl Site {
             }
         }
         let line = section.line;
-        let origin = section.string("origin", "http://127.0.0.1:3000");
-        if origin.is_none() && beside != Some(&Beside::Nginx) {
-            let remedy = "write origin = \"http://127.0.0.1:3000\", or beside = \"nginx\" at the top where nginx asks";
+        let (origin, authorities) = origins::read(&mut section, folder);
+        if origin.is_none() && !section.had("origin") && !beside.is_some_and(Beside::asks) {
+            let remedy = "write origin = \"http://127.0.0.1:3000\", or at the top whose questions are answered: beside = \"nginx\", \"caddy\", \"traefik\" or \"envoy\"";
             root.problem(line, format!("the site `{name}` has no origin"), remedy);
         }
-        let origin = origin.and_then(|text| match Origin::parse(&text.value) {
-            Ok(origin) => Some(origin),
-            Err(why) => {
-                let message = format!("the origin `{}` cannot be used: {why}", text.value);
-                root.problem(text.line, message, "write it like http://127.0.0.1:3000");
-                None
-            }
-        });
         let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);
         let capacity_per_second = capacity.map(|capacity| Credits::hundredths(capacity.value));
         let requests_max = section.integer("origin_requests_max", 1..=100_000);
@@ -202,19 +182,7 @@ impl Site {
             root.problem(max.line, format!("`origin_requests_max` does nothing for the site `{name}`"), remedy);
         }
         let origin_requests_max = requests_max.and_then(|max| u32::try_from(max.value).ok());
-        let probe_url = section.string("probe_url", "http://127.0.0.1:3000/health").and_then(|text| {
-            let url = text.value.parse::<Uri>().ok();
-            let plain = url.filter(|url| url.scheme() == Some(&Scheme::HTTP) && url.authority().is_some());
-            if plain.is_none() {
-                let message = format!("the probe_url `{}` cannot be used", text.value);
-                root.problem(
-                    text.line,
-                    message,
-                    "write it like http://127.0.0.1:3000/health; TLS is not supported yet",
-                );
-            }
-            plain
-        });
+        let probe = probe(&mut section, &authorities);
         let mode = section.choice("mode", &["off", "auto", "on"], Mode::parse);
         let bounds = terms.read_bounds(&mut section, &format!(" of the site `{name}`"), warnings);
         let canonical = Canonical::read(&mut section, &hosts, beside.is_some());
@@ -230,7 +198,7 @@ impl Site {
             origin,
             capacity_per_second,
             origin_requests_max,
-            probe_url,
+            probe,
             mode,
             bounds,
             canonical,
@@ -263,4 +231,17 @@ impl Site {
             root.problem(line, "two sites serve every host", "write `hosts` for all but one");
         }
     }
+}
+
+fn probe(section: &mut Section<'_, '_>, authorities: &Authorities) -> Option<Probe> {
+    let text = section.string("probe_url", "http://127.0.0.1:3000/health")?;
+    let url = text.value.parse::<Uri>().ok().filter(|url| url.authority().is_some());
+    let scheme = url.as_ref().and_then(Uri::scheme).filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme));
+    let Some((url, scheme)) = url.clone().zip(scheme.cloned()) else {
+        let message = format!("the probe_url `{}` cannot be used", text.value);
+        section.problem(text.line, message, "write it like http://127.0.0.1:3000/health");
+        return None;
+    };
+    let tls = if scheme == Scheme::HTTPS { authorities.tls(section, text.line) } else { None };
+    Some(Probe { url, tls })
 }

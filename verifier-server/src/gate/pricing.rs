@@ -10,7 +10,7 @@ pub struct Pricing {
     pub price: u64,
     /// The least that is asked when anything is.
     pub floor: u64,
-    /// `w`: the most work one challenge asks.
+    /// `w`: the most work one challenge of `sha256` asks.
     pub ceiling: u64,
     mode: Mode,
     /// Whether it is for a client network above its own cap: only such are challenged, at the floor.
@@ -31,7 +31,7 @@ impl Pricing {
     pub(super) fn of(terms: ChallengeTerms, mode: Mode, by_load: Option<u64>) -> Self {
         let (floor, ceiling) = (terms.floor(), terms.ceiling());
         // The configuration may have changed since the last step.
-        let held = |price: u64| price.clamp(floor, ceiling.saturating_mul(10).max(floor));
+        let held = |price: u64| price.clamp(floor, terms.highest_price().max(floor));
         let price = match mode {
             Mode::Off => 0,
             Mode::Auto => by_load.map_or(0, held),

@@ -1,16 +1,16 @@
 //! Redemption: a solution becomes a clearance, once, and so does the secret of a staff pass. The checks of a solution run in
 //! the order of PROTOCOL §4.
 
+use super::choice::crowded;
 use super::entry::{Entry, Networks};
 use super::networks::Buyer;
 use super::passes::{PASS_SECRET_BYTES, PassRefusal, Shown};
 use super::table::{Inserted, LiveIds};
 use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
-use puzzle::price::{Sale, table_price};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, Expectations, Purpose, Refusal,
-    SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, Expectations, Guarded, Paid, Purpose,
+    Refusal, SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
 };
 
 /// Life of clearances sold while the table is a quarter full.
@@ -47,6 +47,16 @@ pub enum Redeemed {
     },
 }
 
+/// How far a redemption came at once.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once; a box would be an allocation for each")]
+pub enum Begun {
+    /// To its end.
+    Redeemed(Redeemed),
+    /// All but the nonces of `hashwx` is checked: whoever sent it has paid for that.
+    Guarded(Guarded),
+}
+
 /// By what right a clearance is minted: there is no other.
 enum Warrant<'a> {
     /// Proof of work.
@@ -75,7 +85,7 @@ struct Order<'a> {
 }
 
 impl Gate {
-    /// Redeems a solution. `first` is random and says which sub-puzzle is checked first.
+    /// Redeems a solution, on this thread. `first` is random and says which sub-puzzle is checked first.
     ///
     /// # Errors
     /// The first check that fails.
@@ -87,9 +97,32 @@ impl Gate {
         now: UnixSeconds,
         first: u8,
     ) -> Result<Redeemed, Refusal> {
+        match self.begin_redeeming(config, site, submission, now, first)? {
+            Begun::Redeemed(redeemed) => Ok(redeemed),
+            Begun::Guarded(guarded) => {
+                self.finish_redeeming(config, site, &guarded.solved(first)?, submission.network, now)
+            }
+        }
+    }
+
+    /// As much of [`Gate::redeem`] as takes microseconds.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn begin_redeeming(
+        &self,
+        config: &Config,
+        site: &Site,
+        submission: &Submission<'_>,
+        now: UnixSeconds,
+        first: u8,
+    ) -> Result<Begun, Refusal> {
         let mut buffer = [0; CHALLENGE_BYTES];
         let challenge = decode(submission.challenge.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let challenge = Challenge::parse(challenge)?;
+        if !config.challenge.offers(challenge.shape().algorithm) {
+            return Err(Refusal::Malformed);
+        }
         let mut buffer = [0; SOLUTION_BYTES_MAX];
         let solution = decode(submission.solution.as_bytes(), &mut buffer).ok_or(Refusal::Malformed)?;
         let solution = Solution::parse(solution, challenge.shape())?;
@@ -97,7 +130,7 @@ impl Gate {
         let pricing = self.pricing(config, site);
         let asks_nothing = self.mode_of(site) == Mode::Off || (!challenge.standing() && pricing.price == 0);
         if challenge.purpose() == Purpose::Gate && asks_nothing {
-            return Ok(Redeemed::NotNeeded);
+            return Ok(Begun::Redeemed(Redeemed::NotNeeded));
         }
         let secrets = self.secrets.load();
         let expected = Expectations {
@@ -106,10 +139,39 @@ impl Gate {
             strict_network: (config.clearance.bind == Bind::Strict).then_some(submission.network),
             table_begins: self.table_begins,
         };
-        let solved = secrets.keys.authenticate(&challenge, &expected)?.solved_by(&solution, first)?;
-        let order =
-            Order { config, site, warrant: Warrant::Work(&solved), price: pricing.price, network: submission.network };
-        self.sell(&order, &secrets, now)
+        match secrets.keys.authenticate(&challenge, &expected)?.paid_by(&solution, first)? {
+            Paid::Solved(solved) => {
+                let order = Order {
+                    config,
+                    site,
+                    warrant: Warrant::Work(&solved),
+                    price: pricing.price,
+                    network: submission.network,
+                };
+                self.sell(&order, &secrets, now).map(Begun::Redeemed)
+            }
+            Paid::Guarded(guarded) => Ok(Begun::Guarded(guarded)),
+        }
+    }
+
+    /// The rest, once the nonces of a guarded solution are found good: at the price of that moment.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn finish_redeeming(
+        &self,
+        config: &Config,
+        site: &Site,
+        solved: &Solved,
+        network: ClientNetwork,
+        now: UnixSeconds,
+    ) -> Result<Redeemed, Refusal> {
+        let (price, challenge) = (self.pricing(config, site).price, solved.challenge());
+        let asks_nothing = self.mode() == Mode::Off || (!challenge.standing() && price == 0);
+        if challenge.purpose() == Purpose::Gate && asks_nothing {
+            return Ok(Redeemed::NotNeeded);
+        }
+        self.sell(&Order { config, site, warrant: Warrant::Work(solved), price, network }, &self.secrets.load(), now)
     }
 
     /// Gives a device that shows the secret of a pass its clearance, in every mode and at every price: the same one each time
@@ -192,20 +254,14 @@ impl Gate {
     fn by_work(&self, order: &Order<'_>, solved: &Solved, buyer: &Buyer, now: UnixSeconds) -> Result<Terms, Refusal> {
         let (config, challenge) = (order.config, solved.challenge());
         let (used, slots) = (self.table.used(), self.table.slots());
-        let crowded = used > slots / 4;
+        let crowded = crowded(used, slots);
         if challenge.standing() && self.table.standing() >= slots / 4 {
             return Err(Refusal::Busy);
         }
-        let terms = config.challenge_of(order.site);
-        let sale = Sale {
-            full: config.clearance.full,
-            price: order.price,
-            multiplier: self.memory.multiplier(buyer, now),
-            ceiling: terms.ceiling(),
-            table_price: table_price(terms.floor(), used, slots),
-            tenth_at_least: crowded,
-        };
-        let bought = sale.buy(challenge.shape().work(), challenge.standing()).ok_or(Refusal::Outpriced)?;
+        let (shape, terms) = (challenge.shape(), config.challenge_of(order.site));
+        let work = shape.work(terms.rate_of(shape.algorithm));
+        let sale = self.sale(config, &terms, order.price, self.memory.multiplier(buyer, now));
+        let bought = sale.buy(work, challenge.standing()).ok_or(Refusal::Outpriced)?;
         let lifetime = config.clearance.lifetime_seconds;
         let lifetime = if crowded { lifetime.min(CROWDED_LIFETIME_SECONDS) } else { lifetime };
         let expires_at = now.plus(lifetime);

@@ -189,7 +189,7 @@ impl Gate {
         for site in &config.sites {
             let (state, mode) = (self.sites.of(site), self.mode_of(site));
             let terms = config.challenge_of(site);
-            let terms = Terms { floor: terms.floor(), ceiling: terms.ceiling() };
+            let terms = Terms { floor: terms.floor(), highest: terms.highest_price() };
             let mut controller = state.controller();
             let before = controller.state();
             let gated = before != State::Calm || mode == Mode::On;

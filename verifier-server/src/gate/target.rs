@@ -7,7 +7,7 @@ use readings::readings;
 use std::borrow::Cow;
 
 /// Bytes of a path that are read in every way that servers are known to: reading a long one so takes long.
-const ODD_PATH_BYTES_MAX: usize = 2_048;
+const ODD_PATH_BYTES_MAX: usize = 1_024;
 /// By how the name of a program on the server ends: what follows it in a path is the program's to read.
 const SCRIPT_ENDINGS: [&str; 16] = [
     ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phtml", ".cgi", ".fcgi", ".pl", ".asp", ".aspx", ".ashx",
@@ -48,7 +48,7 @@ impl<'a> Target<'a> {
 }
 
 /// Whether a segment of a path is the name of a program on the server.
-pub(super) fn is_script(segment: &str) -> bool {
+pub(crate) fn is_script(segment: &str) -> bool {
     let Some(dot) = segment.rfind('.') else { return false };
     SCRIPT_ENDINGS.iter().any(|ending| segment[dot..].eq_ignore_ascii_case(ending))
 }

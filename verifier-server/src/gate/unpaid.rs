@@ -31,13 +31,15 @@ pub enum Right {
     Preflight,
     /// It has a ticket.
     Ticket,
+    /// It shows an API key.
+    Key,
     /// It has a staff pass, with a slice of its own.
     Pass,
 }
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket, Self::Pass];
+    pub const ALL: [Self; 6] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket, Self::Key, Self::Pass];
 
     /// Its name in metrics.
     #[must_use]
@@ -47,6 +49,7 @@ impl Right {
             Self::Allowed => "allowed",
             Self::Preflight => "preflight",
             Self::Ticket => "ticket",
+            Self::Key => "key",
             Self::Pass => "pass",
         }
     }
@@ -68,7 +71,7 @@ pub struct Supplies {
     pub(super) unpaid: WaterLevel,
     /// Of what is paid, where nothing can queue.
     pub(super) cleared: WaterLevel,
-    /// Of the rules that keep a slice.
+    /// Of the rules and API keys that keep a slice.
     slices: [WaterLevel; Reserve::SLICES_MAX],
 }
 
@@ -89,7 +92,7 @@ pub struct SuppliesReport {
     pub unpaid: LevelReport,
     /// Of what is paid, where nothing can queue.
     pub cleared: LevelReport,
-    /// Of the rules that keep a slice.
+    /// Of the rules and API keys that keep a slice.
     pub slices: [LevelReport; Reserve::SLICES_MAX],
 }
 
@@ -98,7 +101,8 @@ impl Supplies {
     pub(super) fn step(&self, config: &Config, capacity: Option<f64>, elapsed_s: f64) {
         self.unpaid.step(capacity.map(|capacity| UNPAID_SHARE * capacity), elapsed_s);
         self.cleared.step(capacity.map(|capacity| CLEARED_SHARE * capacity), elapsed_s);
-        for reserve in config.policy.reserves() {
+        let keys = config.api_keys.keys().iter().map(|key| key.reserve);
+        for reserve in config.policy.reserves().chain(keys) {
             if let Some(slice) = self.slices.get(reserve.slice) {
                 slice.step(Some(config.reserve_of(reserve)), elapsed_s);
             }
@@ -157,6 +161,21 @@ impl Gate {
         let cost = if facts.preflight { cost(route).min(Credits::ONE) } else { cost(route) };
         let admitted = self.admits_once(facts, cost, now, |supplies| Some(&supplies.unpaid));
         by(if right == Right::Reserved { Right::Allowed } else { right }, admitted)
+    }
+
+    /// Whether a request that shows an API key has room in the slice of that key; `None` without a key, and where nothing is
+    /// asked of it anyway. Beyond its rate it is a request like any other.
+    pub(super) fn passes_by_key(
+        &self,
+        facts: &RequestFacts<'_>,
+        route: &Route,
+        quote: Quote,
+        pricing: &Pricing,
+        now: UnixSeconds,
+    ) -> Option<Unpaid> {
+        let key = facts.key.filter(|_| !facts.preflight && (quote.price > 0 || pricing.others_pay()))?;
+        let admitted = self.admits_once(facts, cost(route), now, |supplies| supplies.slices.get(key.slice));
+        Some(Unpaid { right: Right::Key, admitted })
     }
 
     /// Whether a request with a good ticket has room in the share; `None` without one. A route that asks for work at any

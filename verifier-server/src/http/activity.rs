@@ -3,7 +3,7 @@
 use crate::config::Limits;
 use puzzle::ClientNetwork;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -78,9 +78,11 @@ impl Admittance {
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    /// The network that the connection comes from; `None` over a unix socket.
-    pub(super) network: Option<ClientNetwork>,
+    /// The network that the connection comes from; never set over a unix socket, later where a load balancer announces it.
+    network: OnceLock<ClientNetwork>,
     evicted: Notify,
+    /// Whether a request was answered whose body was not read to its end.
+    leaves_unread: AtomicBool,
 }
 
 impl Activity {
@@ -88,7 +90,32 @@ impl Activity {
     pub(super) fn new(network: Option<ClientNetwork>) -> Self {
         let since = Instant::now();
         let state = State { requests: 0, admitted: 0, idle: false, since, untaken: Vec::new(), next_answer: 0 };
-        Self { state: Mutex::new(state), network, evicted: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            network: network.map_or_else(OnceLock::new, OnceLock::from),
+            evicted: Notify::new(),
+            leaves_unread: AtomicBool::new(false),
+        }
+    }
+
+    /// The network that the connection comes from, where it is known.
+    pub(super) fn network(&self) -> Option<ClientNetwork> {
+        self.network.get().copied()
+    }
+
+    /// The network has been announced. What it comes from is told once.
+    pub(super) fn comes_from(&self, network: ClientNetwork) {
+        let _ = self.network.set(network);
+    }
+
+    /// A request is answered whose body may still be on its way.
+    pub(super) fn leave_unread(&self) {
+        self.leaves_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client may be sending a body that nobody wants.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.leaves_unread.load(Ordering::Relaxed)
     }
 
     pub(super) fn phase(&self) -> Phase {

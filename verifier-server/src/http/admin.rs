@@ -171,7 +171,7 @@ impl Admin {
         }
         let (near, socket) = match peer {
             Peer::UnixSocket => (true, true),
-            Peer::Address(address) => (address.is_loopback(), false),
+            Peer::Address(address) | Peer::Announced(address, _) => (address.is_loopback(), false),
         };
         let writes = !matches!(*method, Method::GET | Method::HEAD);
         let needs_token = (writes && !socket) || (!near && path != "/healthz");
@@ -210,6 +210,10 @@ impl Admin {
         for site in &config.sites {
             let Lasting { slow, streams, .. } = verifier.lasting(&config, site);
             verifier.metrics.site_lasting(&site.name, slow, streams.open, streams.with_place);
+            for origin in site.origin.iter().flat_map(|origins| &origins.servers) {
+                let server = verifier.origins.server(origin);
+                verifier.metrics.site_origin(&site.name, &origin.to_string(), !server.is_down(), server.in_flight());
+            }
         }
         let read_ahead_bytes = verifier.read_aheads.bytes();
         match verifier.metrics.text(verifier.open_connections(), read_ahead_bytes, verifier.gate.table_fill()) {

@@ -2,20 +2,21 @@
 
 use super::body::AnswerBody;
 use super::client_body::Broken;
+use super::kinds::is_navigation;
 use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
 use super::preview;
-use super::service::{Verifier, is_navigation};
+use super::service::Verifier;
 use super::tickets;
 use crate::config::{Config, Limits, Site};
-use crate::gate::{Quote, RequestFacts, TicketOffer};
+use crate::gate::{Abilities, NoChoice, Quote, RequestFacts, TicketOffer};
 use crate::{clock, random};
 use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use hyper::{Method, Response, StatusCode};
-use puzzle::{Algorithm, Challenge, ClientNetwork, UnixSeconds};
+use puzzle::{Challenge, ClientNetwork, Rate, UnixSeconds};
 use serde_json::{Map, Value, json};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,7 +79,8 @@ impl<'a> Context<'a> {
         }
         let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
         let quote = pricing.quote_unallowed(&facts.route);
-        let challenge = issue(self.verifier, self.config, facts.site, network, quote)?;
+        let abilities = if self.navigation { Abilities::PAGE } else { Abilities::Unsaid };
+        let challenge = issue(self.verifier, self.config, facts.site, network, quote, abilities)?.ok()?;
         let mut response = if self.navigation { self.page(&challenge, facts) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));
@@ -229,17 +231,23 @@ fn known_method(method: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("OTHER")
 }
 
-/// Issues a challenge with fresh randomness and counts it.
+/// Issues a challenge with fresh randomness and counts it. `None` where there can be no challenge at all.
 pub(super) fn issue(
     verifier: &Verifier,
     config: &Config,
     site: &Site,
     network: ClientNetwork,
     quote: Quote,
-) -> Option<Challenge> {
-    let challenge = verifier.gate.issue(config, site, network, quote, clock::now(), random::bytes().ok()?)?;
+    abilities: Abilities,
+) -> Option<Result<Challenge, NoChoice>> {
+    let now = clock::now();
+    let algorithm = match verifier.gate.choose(config, site, network, quote, abilities, now) {
+        Ok(algorithm) => algorithm,
+        Err(no_choice) => return Some(Err(no_choice)),
+    };
+    let challenge = verifier.gate.issue(config, site, network, quote, algorithm, now, random::bytes().ok()?)?;
     verifier.metrics.challenges_issued.inc();
-    Some(challenge)
+    Some(Ok(challenge))
 }
 
 /// A page that says something, for a request whose visitor is not known.
@@ -339,7 +347,8 @@ fn never_cached(headers: &mut HeaderMap) {
 
 /// What the slowest supported phone needs for a challenge, in whole seconds, at least 1.
 fn work_seconds(challenge: &Challenge) -> u64 {
-    challenge.shape().work().div_ceil(u64::from(Algorithm::Sha256.slowest_attempts_per_second())).max(1)
+    let shape = challenge.shape();
+    shape.work(Rate::ONE).div_ceil(shape.algorithm.slowest_attempts_per_second().into()).max(1)
 }
 
 /// Challenge pages a second and client network, in a table of fixed size; networks that share a cell share the rate.

@@ -1,16 +1,18 @@
 //! The endpoints for the web server beside us (PROTOCOL §5). A stranger who reaches them finds nothing.
 
+use super::access_log::ADMITTED_HEADER;
 use super::answer::{Context, bare};
 use super::body::AnswerBody;
+use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
-use super::service::{Verifier, is_navigation, is_preflight, is_safe};
+use super::service::Verifier;
 use super::{canonical, clearances, cors, tickets};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Beside, Config, OnFailure, Site};
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Repeat, RequestFacts, Worth};
-use hyper::header::HeaderValue;
+use crate::gate::{Decision, Met, Repeat, RequestFacts, Worth};
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 /// Where these endpoints are.
@@ -25,27 +27,135 @@ const GATE_BUSY: &str = "busy";
 /// What it says otherwise: `gate` has the answer.
 const GATE_CLOSED: &str = "closed";
 
-/// Answers `check` and `gate`.
+/// What a web server can ask here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint<'r> {
+    /// nginx: may it pass?
+    Check,
+    /// nginx: what does the visitor see instead?
+    Gate,
+    /// Caddy and Traefik: both at once.
+    Page,
+    /// Envoy: the same, about this target.
+    Envoy(&'r str),
+}
+
+impl<'r> Endpoint<'r> {
+    /// The endpoint of this name, if the configured web server has it.
+    fn of<B>(config: &Config, request: &'r Request<B>) -> Option<Self> {
+        let name = request.uri().path().strip_prefix(BASE_PATH)?;
+        let get = *request.method() == Method::GET;
+        match (config.beside.as_ref()?, name) {
+            (Beside::Nginx, "check") if get => Some(Self::Check),
+            (Beside::Nginx, "gate") if get => Some(Self::Gate),
+            (Beside::Caddy | Beside::Traefik, "page") if get => Some(Self::Page),
+            (Beside::Envoy, _) => {
+                let whole = request.uri().path_and_query()?.as_str();
+                let target = whole.strip_prefix(BASE_PATH)?.strip_prefix("envoy")?;
+                target.starts_with('/').then_some(Self::Envoy(target))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Answers the questions of the configured web server.
 pub(super) fn answer<B>(
     verifier: &Verifier,
     config: &Config,
     peer: Peer,
-    endpoint: &str,
     request: &Request<B>,
 ) -> Response<AnswerBody> {
-    let known = matches!(endpoint, "check" | "gate") && request.method() == Method::GET;
-    let question = original::asked(config, peer, request.headers())
+    let endpoint = Endpoint::of(config, request);
+    let own_target = if let Some(Endpoint::Envoy(target)) = endpoint { target } else { "" };
+    let question = original::asked(config, peer, request, own_target)
         .and_then(|asked| Ok((asked, original::visitor(config, peer, request)?)));
-    match question {
-        Err(Unclear::Stranger) => bare(StatusCode::NOT_FOUND),
-        _ if !known => bare(StatusCode::NOT_FOUND),
-        Err(unclear) => {
-            verifier.log_unclear(&unclear);
-            bare(StatusCode::UNAUTHORIZED)
+    let (asked, visitor, endpoint) = match (question, endpoint) {
+        (Err(Unclear::Stranger), _) => {
+            verifier.doubts.not_answered(peer);
+            return bare(StatusCode::NOT_FOUND);
         }
-        Ok((asked, visitor)) if endpoint == "check" => check(verifier, config, &visitor, asked, request),
-        Ok((asked, visitor)) => gate(verifier, config, &visitor, asked, request),
+        (_, None) => return bare(StatusCode::NOT_FOUND),
+        (Err(unclear), _) => {
+            verifier.log_unclear(&unclear);
+            return bare(StatusCode::UNAUTHORIZED);
+        }
+        (Ok((asked, visitor)), Some(endpoint)) => (asked, visitor, endpoint),
+    };
+    verifier.doubts.look(config, peer, request.headers(), &visitor);
+    match endpoint {
+        Endpoint::Check => check(verifier, config, &visitor, asked, request),
+        Endpoint::Gate => gate(verifier, config, &visitor, asked, request),
+        Endpoint::Page => page(verifier, config, &visitor, asked, request, StatusCode::NO_CONTENT),
+        Endpoint::Envoy(_) => {
+            let mut response = page(verifier, config, &visitor, asked, request, StatusCode::OK);
+            // Envoy takes 5xx for a verifier that failed, and may be told to let requests pass then.
+            if response.status().is_server_error() {
+                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            }
+            response
+        }
     }
+}
+
+/// Decides about the original request, and charges it.
+fn decide(verifier: &Verifier, config: &Config, facts: &RequestFacts<'_>, request_id: &str) -> Met {
+    let met = verifier.gate.meet(config, facts, clock::now());
+    if let Some(receipt) = &met.receipt {
+        verifier.gate.goes_on(facts.site, receipt, clock::now());
+    }
+    verifier.note_decided(config, &facts.route, &met, request_id);
+    met
+}
+
+/// `admitted` for a request that passes, and for one that does not what the visitor sees instead. Charges.
+fn page<B>(
+    verifier: &Verifier,
+    config: &Config,
+    visitor: &Visitor,
+    asked: Asked<'_>,
+    request: &Request<B>,
+    admitted: StatusCode,
+) -> Response<AnswerBody> {
+    if let Some(redirect) = canonical::redirect(config, visitor, asked.target) {
+        return redirect;
+    }
+    let headers = request.headers();
+    let request_id = verifier.next_request_id();
+    // These ask once: an id of our own is no other question's, so that each is charged.
+    let asked = Asked { request_id: &request_id, ..asked };
+    let context = Context::of_asked(verifier, config, visitor, &request_id, headers, asked.method);
+    let passes = || {
+        let mut response = Response::new(AnswerBody::empty());
+        *response.status_mut() = admitted;
+        response
+    };
+    let answer = with_facts(config, visitor, asked, request, |facts, subject| {
+        verifier.note_caller(subject, facts);
+        match decide(verifier, config, facts, &request_id).decision {
+            Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
+            Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
+            Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
+            Decision::Challenged => match context.challenged(facts, headers) {
+                Some(challenged) => refused(challenged, facts.site, visitor, headers),
+                // Without randomness there is no challenge: what happens then is the operator's choice.
+                None if config.on_failure == OnFailure::Open => passes(),
+                None => refused(context.overloaded(), facts.site, visitor, headers),
+            },
+        }
+    });
+    answer.unwrap_or_else(|| context.unknown_host())
+}
+
+/// An answer that pages of the same site may read.
+fn refused(
+    mut answer: Response<AnswerBody>,
+    site: &Site,
+    visitor: &Visitor,
+    request: &HeaderMap,
+) -> Response<AnswerBody> {
+    cors::allow(&mut answer, site, visitor, request);
+    answer
 }
 
 /// 204 for a request that passes, 401 for one that does not. Charges.
@@ -57,30 +167,30 @@ fn check<B>(
     request: &Request<B>,
 ) -> Response<AnswerBody> {
     if canonical::redirect(config, visitor, asked.target).is_some() {
-        return refused(GATE_CLOSED);
+        return closed(GATE_CLOSED);
     }
     let decision = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        let met = verifier.gate.meet(config, facts, clock::now());
-        if let Some(receipt) = &met.receipt {
-            verifier.gate.goes_on(facts.site, receipt, clock::now());
-        }
-        verifier.note_decided(config, &facts.route, &met, shown_id(asked));
-        met.decision
+        let met = decide(verifier, config, facts, shown_id(asked));
+        (met.decision, verifier.waits_for_line(config, facts, &met))
     });
+    let (decision, waits_for_line) = decision.unzip();
     let why = match decision {
         Some(Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid) => {
             let mut response = Response::new(AnswerBody::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
+            if waits_for_line == Some(true) {
+                response.headers_mut().insert(ADMITTED_HEADER, HeaderValue::from_static("1"));
+            }
             return response;
         }
         Some(Decision::Busy) => GATE_BUSY,
         None | Some(Decision::Challenged | Decision::Denied) => GATE_CLOSED,
     };
-    refused(why)
+    closed(why)
 }
 
-fn refused(why: &'static str) -> Response<AnswerBody> {
+fn closed(why: &'static str) -> Response<AnswerBody> {
     let mut response = bare(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(why));
     response
@@ -148,6 +258,7 @@ fn with_facts<B, R>(
     let facts = RequestFacts {
         site,
         route: config.policy.route(&subject),
+        key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,
         tickets: &tickets,

@@ -2,6 +2,7 @@
 
 use super::admission::Slot;
 use super::connections::InProgress;
+use super::origins::AtServer;
 use super::streams::OpenStream;
 use super::transfers::Transfer;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
@@ -9,7 +10,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::sync::OwnedSemaphorePermit;
 
 /// The body of an answer. Dropping it ends the request on its connection.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct AnswerBody {
 /// What a request holds at its origin.
 #[derive(Debug)]
 pub(super) struct AtOrigin {
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _server: AtServer,
     pub(super) _slot: Option<Slot>,
     pub(super) _stream: Option<OpenStream>,
 }

@@ -28,10 +28,11 @@ fn is_of_program(headers: &HeaderMap) -> bool {
 }
 
 impl Verifier {
-    /// Notes a program that a gate which is down would turn away.
+    /// Notes a program that a gate which is down would turn away: one without API key and clearance, that no rule lets pass.
     pub(super) fn note_caller(&self, subject: &Subject<'_>, facts: &RequestFacts<'_>) {
         let would_be_asked = matches!(facts.route.action, Action::Price | Action::Challenge) && !facts.preflight;
-        if !would_be_asked || !facts.clearances.is_empty() || !self.gate.listens_for_callers() {
+        let has_right = facts.key.is_some() || !facts.clearances.is_empty();
+        if !would_be_asked || has_right || !self.gate.listens_for_callers() {
             return;
         }
         let (Target::Plain(path), Some(method), Some(headers)) = (subject.target, subject.method, subject.headers)

@@ -14,6 +14,10 @@ use tokio::time::{Sleep, sleep};
 /// What every HTTP/2 connection begins with (RFC 9113 §3.4).
 const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long what a client is still sending is read and thrown away once its request has been answered: a connection that is closed
+/// with bytes unread is reset, and the answer is lost with it (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
+
 /// A socket of either kind.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -40,6 +44,8 @@ pub(super) struct ClientIo {
     activity: Arc<Activity>,
     write_timeout: Duration,
     write_stalled: Option<Pin<Box<Sleep>>>,
+    /// While the client's last bytes are thrown away.
+    lingers: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
@@ -63,7 +69,29 @@ impl ClientIo {
             ahead.extend_from_slice(&space[..read]);
         }
         let protocol = if ahead == H2_PREFACE { Protocol::Http2 } else { Protocol::Http1 };
-        Ok((Self { stream, ahead, handed_on: 0, protocol, activity, write_timeout, write_stalled: None }, protocol))
+        Ok((
+            Self { stream, ahead, handed_on: 0, protocol, activity, write_timeout, write_stalled: None, lingers: None },
+            protocol,
+        ))
+    }
+
+    /// Throws away what the client is still sending, until it closes or its time is over.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let over = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if over.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut space = [0; 16 * 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = ready!(match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+                Stream::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            });
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 
     /// Notes how a write went: a client that takes nothing for too long is cut off.
@@ -122,10 +150,16 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        if self.lingers.is_none() {
+            ready!(match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+                Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            })?;
+            if !self.activity.leaves_unread() {
+                return Poll::Ready(Ok(()));
+            }
         }
+        self.poll_linger(context).map(Ok)
     }
 
     fn is_write_vectored(&self) -> bool {

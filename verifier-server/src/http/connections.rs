@@ -173,7 +173,7 @@ impl Inner {
         let now = Instant::now();
         let mut networks: HashMap<Option<ClientNetwork>, Crowd> = HashMap::new();
         for (id, activity) in &self.open {
-            let crowd = networks.entry(activity.network).or_default();
+            let crowd = networks.entry(activity.network()).or_default();
             crowd.count += 1;
             let phase = activity.phase();
             if phase != Phase::Admitted {

@@ -9,11 +9,11 @@ use crate::clock;
 use crate::config::{Config, Limits, Site};
 use crate::gate::policy::{Route, Subject};
 use crate::gate::target::Target;
-use crate::gate::{Quote, RequestFacts, Worth};
+use crate::gate::{Abilities, NoChoice, Quote, RequestFacts, Worth};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use puzzle::Refusal;
+use puzzle::{Challenge, Refusal};
 use serde_json::{Value, json};
 
 /// What a request to an endpoint is about.
@@ -26,17 +26,18 @@ pub(super) struct Call<'a> {
     pub(super) request_id: &'a str,
     /// The target wanted, if the client said: looked up in the rules, never followed and never echoed.
     pub(super) wanted: Option<&'a str>,
+    /// The headers of the request to the endpoint.
+    headers: &'a HeaderMap,
 }
 
 impl Call<'_> {
-    /// What the rules say of the wanted target; without one, of a request under no rule. The headers here are not those
-    /// that the request for the target will have.
+    /// What the rules say of the wanted target; without one, of a request under no rule. The headers are those of whoever
+    /// asks, which will send its cookies and its name with the request for the target too.
     fn route(&self, method: Option<&str>) -> Route {
         let Some(wanted) = self.wanted else { return Route::DEFAULT };
         let target = Target::parse(wanted);
-        let (host, address) = (self.visitor.host(), self.visitor.address);
-        let subject =
-            Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers: None };
+        let (host, address, headers) = (self.visitor.host(), self.visitor.address, Some(self.headers));
+        let subject = Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers };
         self.config.policy.route(&subject)
     }
 
@@ -46,14 +47,16 @@ impl Call<'_> {
         self.verifier.gate.quote(self.config, self.site, self.visitor.network(), &route, clock::now())
     }
 
-    /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing.
-    pub(super) fn refused(&self, refusal: Refusal, quote: Quote) -> Response<AnswerBody> {
+    fn issue(&self, quote: Quote, abilities: Abilities) -> Option<Result<Challenge, NoChoice>> {
+        answer::issue(self.verifier, self.config, self.site, self.visitor.network(), quote, abilities)
+    }
+
+    /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing, or there is none for this client.
+    pub(super) fn refused(&self, refusal: Refusal, quote: Quote, abilities: Abilities) -> Response<AnswerBody> {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
         let mut body = problem_body(status, refusal.code(), &refusal.to_string(), self.request_id);
         let asked = quote.price > 0;
-        let challenge =
-            asked.then(|| answer::issue(self.verifier, self.config, self.site, self.visitor.network(), quote));
-        let challenge = challenge.flatten();
+        let challenge = asked.then(|| self.issue(quote, abilities)).flatten().and_then(Result::ok);
         match &challenge {
             Some(challenge) => body.extend(challenge_fields(challenge)),
             None => body.extend([("needed".to_owned(), json!(asked))]),
@@ -81,7 +84,8 @@ pub(super) async fn answer(
 ) -> Response<AnswerBody> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let call = Call { verifier, config, site, visitor, request_id, wanted: query.wanted.as_deref() };
+    let (wanted, headers) = (query.wanted.as_deref(), &parts.headers);
+    let call = Call { verifier, config, site, visitor, request_id, wanted, headers };
     let methods = match endpoint {
         "challenge" | "clearance" => &[Method::GET][..],
         "verify" => &[Method::POST],
@@ -135,9 +139,12 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     if quote.price == 0 {
         return json_answer(StatusCode::OK, &json!({ "needed": false }));
     }
-    match answer::issue(call.verifier, call.config, call.site, call.visitor.network(), quote) {
-        Some(challenge) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
-        None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }),
+    let abilities = query.algorithms.as_deref().map_or(Abilities::Unsaid, Abilities::of_list);
+    match call.issue(quote, abilities) {
+        Some(Ok(challenge)) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
+        Some(Err(NoChoice::Outpriced)) => call.refused(Refusal::Outpriced, quote, abilities),
+        Some(Err(NoChoice::NotOffered)) => call.refused(Refusal::Malformed, quote, abilities),
+        None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }, abilities),
     }
 }
 
@@ -147,6 +154,7 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
     let facts = RequestFacts {
         site: call.site,
         route: call.route(Some("GET")),
+        key: None,
         network: call.visitor.network(),
         clearances: &ids,
         // A ticket is no clearance.
@@ -181,6 +189,7 @@ fn not_found(request_id: &str) -> Response<AnswerBody> {
 struct Query {
     wanted: Option<String>,
     purpose: Option<String>,
+    algorithms: Option<String>,
 }
 
 impl Query {
@@ -193,6 +202,7 @@ impl Query {
                     let fits = value.len() <= Limits::TARGET_CHARS_MAX;
                     parsed.wanted = Some(if fits { value.into_owned() } else { String::new() });
                 }
+                "algorithms" if parsed.algorithms.is_none() => parsed.algorithms = Some(value.into_owned()),
                 "purpose" if parsed.purpose.is_none() => parsed.purpose = Some(value.into_owned()),
                 _ => {}
             }

@@ -31,6 +31,15 @@ pub enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The listener.
+    pub listener: Listener,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub announced: bool,
+}
+
 impl Listener {
     /// Binds.
     ///

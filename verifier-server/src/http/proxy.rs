@@ -5,62 +5,40 @@ use super::answer::Context;
 use super::body::{AnswerBody, AtOrigin};
 use super::client_body::{Broken, ClientBody, Upload};
 use super::connections::InProgress;
+use super::kinds::is_safe;
+use super::learning::Says;
+use super::lent_body::BodyLender;
 use super::origin_heads::{self, OriginHeads};
 use super::original::Visitor;
-use super::service::{Verifier, is_safe};
+use super::origins::AtServer;
+use super::service::Verifier;
 use super::streams::OpenStream;
 use super::transfers::{Party, Transfer};
-use super::{forward, tunnel};
+use super::{forward, health, learning, tunnel};
 use crate::clock;
-use crate::config::{Config, Limits, Origin, Site};
+use crate::config::{Config, Origins, Site};
 use crate::gate::Receipt;
 use crate::gate::networks::Nested;
 use crate::load::{Amount, Answered, SiteLoad, Waiting};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// How long a connection to an origin is kept for the next request.
-/// Shorter than common servers keep theirs, so that none is used in the moment the origin closes it.
-const ORIGIN_IDLE: Duration = Duration::from_secs(4);
+/// Servers that one request is sent to at the most: where many fail, requests must not be multiplied by it.
+const ATTEMPTS_MAX: usize = 2;
 
 /// The media type of server-sent events.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
-/// Connections to origins.
-pub(super) struct OriginClient {
-    client: Client<HttpConnector, ClientBody>,
-    /// Requests at origins at once.
-    room: Arc<Semaphore>,
-}
-
-impl OriginClient {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(limits.origin_connect_timeout));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(ORIGIN_IDLE)
-            .http1_preserve_header_case(true)
-            .set_host(false)
-            .build(connector);
-        Self { client, room: Arc::new(Semaphore::new(limits.max_connections)) }
-    }
-}
-
 /// Where an admitted request goes.
 pub(super) struct Destination<'a> {
-    /// The site's server.
-    pub(super) origin: &'a Origin,
+    /// The site's servers.
+    pub(super) origins: &'a Origins,
     /// Who hears how long it takes.
     pub(super) load: Arc<SiteLoad>,
     /// What the request costs by its route.
@@ -73,6 +51,8 @@ pub(super) struct Destination<'a> {
     pub(super) receipt: Option<Receipt>,
     /// Who hears whether the origin answers at all.
     pub(super) heads: Arc<OriginHeads>,
+    /// Whether the answer may make the target an asset.
+    pub(super) may_be_asset: bool,
 }
 
 /// Forwards a request and returns the origin's answer, or says why there is none.
@@ -89,11 +69,12 @@ pub(super) async fn forward(
     let failed = |in_progress: InProgress, status, code, text| {
         context.failed(status, code, text).map(|body| body.ending(in_progress))
     };
-    let Some(uri) = origin_uri(destination.origin, request.uri()) else {
+    let target = request.uri().path_and_query().map_or_else(|| PathAndQuery::from_static("/"), Clone::clone);
+    if !target.as_str().starts_with('/') {
         let text = "The address asked for cannot be forwarded.";
         return failed(in_progress, StatusCode::BAD_REQUEST, "bad_target", text);
-    };
-    let Ok(room) = Arc::clone(&verifier.origins.room).try_acquire_owned() else {
+    }
+    let Some(mut at_server) = verifier.origins.enter(destination.origins) else {
         return context.overloaded().map(|body| body.ending(in_progress));
     };
     let upgrade = asks_for_websocket(&request);
@@ -110,16 +91,15 @@ pub(super) async fn forward(
     if let Some(transfer) = &known_transfer {
         transfer.goes_to_origin();
     }
-    let asked = std::mem::replace(&mut parts.uri, uri);
     parts.version = Version::HTTP_11;
     forward::to_origin(&mut parts.headers, visitor, request_id, upgrade);
     let waiting = Waiting::begin(Arc::clone(&destination.load));
     // While an upload goes on nobody waits for the head of its answer.
+    let sending = Sending { target, empty: body.is_end_stream(), timeout: config.limits.origin_timeout };
     let asked_origin = body.is_whole().then(|| destination.heads.asked(visitor.network()));
     // Whatever else may have been done by now, asking again for something to read does no harm.
     let may_be_cut = destination.receipt.is_none() && is_safe(&parts.method) && !upgrade;
-    let answered = verifier.origins.client.request(Request::from_parts(parts, body));
-    let answered = within(config.limits.origin_timeout, &upload, answered);
+    let answered = sending.send(verifier, destination.origins, &mut at_server, parts, body, &upload);
     let Some(answered) = origin_heads::unless_cut(asked_origin, may_be_cut, answered).await else {
         verifier.metrics.unanswered_cut.inc();
         return context.overloaded().map(|body| body.ending(in_progress));
@@ -131,7 +111,7 @@ pub(super) async fn forward(
     if !matches!(answered, Some(Err(_)) if upload.stalled()) {
         let failed = !matches!(&answered, Some(Ok(response)) if !response.status().is_server_error());
         let network = Nested::of(visitor.network());
-        let (path, delay) = (asked.path(), upload.moved_at().elapsed());
+        let (path, delay) = (sending.target.path(), upload.moved_at().elapsed());
         let report = Answered { network: &network, path, cost: destination.cost, delay, failed };
         waiting.answered(&report, clock::now());
     }
@@ -153,6 +133,7 @@ pub(super) async fn forward(
             return failed(in_progress, StatusCode::GATEWAY_TIMEOUT, "origin_timeout", text);
         }
     };
+    verifier.learn(&destination, &sending.target, &response);
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     forward::to_client(response.headers_mut(), switched);
     match (client_side, stream) {
@@ -160,7 +141,7 @@ pub(super) async fn forward(
             let origin_side = hyper::upgrade::on(&mut response);
             // A tunnel lasts for hours and takes no worker meanwhile.
             drop(destination.slot);
-            tokio::spawn(tunnel::run(client_side, origin_side, in_progress, room, stream));
+            tokio::spawn(tunnel::run(client_side, origin_side, in_progress, at_server, stream));
             return response.map(|_| AnswerBody::empty());
         }
         _ if switched => {
@@ -185,11 +166,76 @@ pub(super) async fn forward(
         stream.cut_by(&transfer);
     }
     let slot = destination.slot.filter(|_| !is_stream);
-    let at_origin = AtOrigin { _room: room, _slot: slot, _stream: stream };
+    let at_origin = AtOrigin { _server: at_server, _slot: slot, _stream: stream };
     response.map(|body| AnswerBody::origin(transfer, body, at_origin, is_stream).ending(in_progress))
 }
 
+/// How a request is sent to one of several servers.
+struct Sending {
+    target: PathAndQuery,
+    /// Whether it has no body.
+    empty: bool,
+    timeout: Duration,
+}
+
+impl Sending {
+    /// Sends a request, to another server where one did not take it: see [`Sending::may_go_elsewhere`].
+    async fn send(
+        &self,
+        verifier: &Verifier,
+        origins: &Origins,
+        at_server: &mut AtServer,
+        parts: Parts,
+        body: ClientBody,
+        upload: &Upload,
+    ) -> Option<Result<Response<Incoming>, hyper_util::client::legacy::Error>> {
+        let (lender, safe) = (BodyLender::new(body), is_safe(&parts.method));
+        let mut tried = Vec::new();
+        let mut parts = Some(parts);
+        loop {
+            // Where no other one can follow, nothing is copied.
+            let last = tried.len() + 1 >= origins.servers.len().min(ATTEMPTS_MAX);
+            let mut parts = if last { parts.take()? } else { parts.clone()? };
+            let server = Arc::clone(at_server.server());
+            parts.uri = server.uri(&self.target)?;
+            let answered = server.send(Request::from_parts(parts, lender.lend()));
+            let answered = within(self.timeout, upload, answered).await;
+            let Some(Err(error)) = &answered else { return answered };
+            if error.is_connect() && server.refused() {
+                let (origin, why) = (server.origin.to_string(), health::cause(error));
+                tracing::warn!(origin, why, "an origin takes no connection");
+            }
+            if last || !self.may_go_elsewhere(error.is_connect(), safe, &lender, upload) {
+                return answered;
+            }
+            tried.push(server.origin.clone());
+            match verifier.origins.another(origins, &tried) {
+                Some(another) => at_server.move_to(another),
+                None => return answered,
+            }
+        }
+    }
+
+    /// Whether a request that failed may be sent once more: it never left, or it has no body and changes nothing.
+    fn may_go_elsewhere(&self, unconnected: bool, safe: bool, lender: &BodyLender, upload: &Upload) -> bool {
+        (unconnected && lender.is_there()) || (!upload.stalled() && safe && self.empty)
+    }
+}
+
 impl Verifier {
+    /// What the origin answered a target with tells whether it is an asset.
+    fn learn<B>(&self, from: &Destination<'_>, asked: &PathAndQuery, response: &Response<B>) {
+        if !from.may_be_asset {
+            return;
+        }
+        let (site, says) = (from.site.mark, learning::says(response));
+        let target = asked.as_str();
+        let now = clock::now();
+        if says == Says::Asset || (says == Says::Unchanged && self.learned.knows(site, target, now)) {
+            self.learned.learn(site, target, now);
+        }
+    }
+
     /// A download begins.
     fn begin_transfer(
         &self,
@@ -232,13 +278,6 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
     kind.len() >= EVENT_STREAM.len() && kind[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
 }
 
-/// The target at the origin; `None` where it has no path, as in `CONNECT`.
-fn origin_uri(origin: &Origin, asked: &Uri) -> Option<Uri> {
-    let target = asked.path_and_query().map_or_else(|| PathAndQuery::from_static("/"), Clone::clone);
-    let target = target.as_str().starts_with('/').then_some(target)?;
-    Uri::builder().scheme("http").authority(origin.authority.clone()).path_and_query(target).build().ok()
-}
-
 /// The origin's answer, unless it takes longer than `timeout` after the last part of the upload came.
 async fn within<T>(timeout: Duration, upload: &Upload, answered: impl Future<Output = T>) -> Option<T> {
     let mut answered = pin!(answered);
@@ -267,7 +306,6 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 fn log_failure(verifier: &Verifier, request_id: &str, error: &dyn std::error::Error) {
     verifier.metrics.origin_failures.inc();
     if let Some(left_out) = verifier.origin_log.turn() {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(request_id, left_out, cause, "the origin did not answer: {error}");
+        tracing::warn!(request_id, left_out, "the origin did not answer: {}", health::cause(error));
     }
 }

@@ -3,8 +3,10 @@
 use super::activity::Overdue;
 use super::client_io::{ClientIo, Protocol, Stream};
 use super::connections::{InProgress, Place};
-use super::listener::Listener;
-use super::original::Peer;
+use super::health;
+use super::listener::Entrance;
+use super::original::{self, Peer};
+use super::proxy_protocol::{self, Announced};
 use super::service::Verifier;
 use crate::clock;
 use crate::config::Limits;
@@ -43,19 +45,25 @@ pub struct Server {
 
 /// Starts to accept on all listeners, and the tick once a second.
 #[must_use]
-pub fn serve(verifier: Arc<Verifier>, listeners: Vec<Listener>) -> Server {
+pub fn serve(verifier: Arc<Verifier>, entrances: Vec<Entrance>) -> Server {
     // A gate that begins down has as few slots as a closed one from the first request on.
     verifier.set_slots(&verifier.config.load());
     let (stop, stopped) = channel(false);
-    for listener in listeners {
-        tokio::spawn(accept_all(Arc::clone(&verifier), listener, stopped.clone()));
+    for entrance in entrances {
+        tokio::spawn(accept_all(Arc::clone(&verifier), entrance, stopped.clone()));
     }
+    tokio::spawn(health::keep_checking(Arc::clone(&verifier), stopped.clone()));
     tokio::spawn(watch::probe(Arc::clone(&verifier), stopped.clone()));
     tokio::spawn(tick(Arc::clone(&verifier), stopped));
     Server { verifier, stop }
 }
 
 impl Server {
+    /// Whether it serves: its loops go round, and it answers a request of its own. The caller bounds the time.
+    pub async fn serves(&self) -> bool {
+        self.verifier.serves(&self.stop.subscribe()).await
+    }
+
     /// Accepts nobody any more, lets requests in progress end within the drain time, and returns then.
     pub async fn drain(self) {
         self.stop.send_replace(true);
@@ -70,6 +78,7 @@ async fn tick(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::new(Arc::clone(&verifier));
+    let ticks = verifier.pulse.begin();
     loop {
         tokio::select! {
             _ = seconds.tick() => {}
@@ -78,17 +87,26 @@ async fn tick(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
         verifier.gate.tick(clock::now());
         verifier.second_of_transfers();
         watch.second().await;
+        ticks.beat();
     }
 }
 
-async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: Receiver<bool>) {
+async fn accept_all(verifier: Arc<Verifier>, entrance: Entrance, mut stopped: Receiver<bool>) {
+    let Entrance { listener, announced } = entrance;
+    let accepts = verifier.pulse.begin();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = seconds.tick() => {
+                accepts.beat();
+                continue;
+            }
             _ = stopped.changed() => return,
         };
         match accepted {
-            Ok((stream, peer)) => accept(&verifier, stream, peer, &stopped),
+            Ok((stream, peer)) => accept(&verifier, stream, peer, announced, &stopped),
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -101,29 +119,78 @@ async fn accept_all(verifier: Arc<Verifier>, listener: Listener, mut stopped: Re
     }
 }
 
-fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, stopped: &Receiver<bool>) {
+pub(super) fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, announced: bool, stopped: &Receiver<bool>) {
     let network = match peer {
-        Peer::Address(address) => Some(ClientNetwork::of(address)),
+        Peer::Address(address) | Peer::Announced(address, _) => {
+            let config = verifier.config.load();
+            if announced && !original::contains(&config.trusted_proxies, address) {
+                verifier.doubts.not_announced(Some(address));
+                return;
+            }
+            (!announced).then(|| ClientNetwork::of(address))
+        }
         Peer::UnixSocket => None,
     };
     let limits = verifier.config.load().limits;
     match verifier.connections.enter(network, limits.max_connections, |network| verifier.shares_of(network)) {
         Some(place) => {
-            tokio::spawn(connection(Arc::clone(verifier), stream, peer, place, limits, stopped.clone()));
+            let client = Client { stream, peer, announced };
+            tokio::spawn(connection(Arc::clone(verifier), client, place, limits, stopped.clone()));
         }
         None => verifier.metrics.connections_refused.inc(),
+    }
+}
+
+/// A client that was accepted.
+struct Client {
+    stream: Stream,
+    peer: Peer,
+    /// Whether the peer has to say first whose connection it is.
+    announced: bool,
+}
+
+impl Client {
+    /// Whose connection it is; nobody's where that was not said as it should be.
+    async fn announced(&mut self, verifier: &Verifier, place: &Place) -> Option<Peer> {
+        let said = match &mut self.stream {
+            Stream::Tcp(stream) => proxy_protocol::read(stream).await,
+            Stream::Unix(stream) => proxy_protocol::read(stream).await,
+        };
+        match said {
+            Ok(Announced::Client(address, scheme)) => {
+                place.activity.comes_from(ClientNetwork::of(address));
+                Some(Peer::Announced(address, scheme))
+            }
+            Ok(Announced::Local) => Some(self.peer),
+            Err(refused) => {
+                verifier.metrics.unclear_requests.inc();
+                if let Some(left_out) = verifier.unclear_log.turn() {
+                    tracing::warn!(left_out, "a connection on listen_proxy_protocol was closed: {refused}");
+                }
+                None
+            }
+        }
     }
 }
 
 /// Serves one connection until it ends, stands still for too long, or has to make room.
 async fn connection(
     verifier: Arc<Verifier>,
-    stream: Stream,
-    peer: Peer,
+    mut client: Client,
     place: Arc<Place>,
     limits: Limits,
     mut stopped: Receiver<bool>,
 ) {
+    if client.announced {
+        let announced = tokio::select! {
+            announced = client.announced(&verifier, &place) => announced,
+            _ = place.activity.overdue(&limits) => return,
+            _ = stopped.changed() => return,
+        };
+        let Some(peer) = announced else { return };
+        client.peer = peer;
+    }
+    let Client { stream, peer, .. } = client;
     let opening = ClientIo::open(stream, Arc::clone(&place.activity), limits.write_timeout);
     let opened = tokio::select! {
         opened = opening => opened,

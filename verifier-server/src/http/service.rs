@@ -3,34 +3,41 @@
 use super::admission::{Admissions, Slot, Word};
 use super::answer::{self, Context};
 use super::body::AnswerBody;
+use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::RuleLog;
+use super::doubts::Doubts;
+use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
+use super::origins::OriginClient;
 use super::preview::Previews;
-use super::proxy::{Destination, OriginClient};
+use super::proxy::Destination;
+use super::pulse::Pulse;
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
 use super::transfers::{Party, Transfers};
-use super::{beside, canonical, clearances, cors, endpoints, proxy, tickets};
+use super::{beside, canonical, clearances, cors, endpoints, learning, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
+use crate::gate::learned::LearnedAssets;
 use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
+use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, HeaderMap, HeaderName};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+use hyper::{Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::time::Instant;
 
 /// Everything that requests share.
@@ -48,16 +55,24 @@ pub struct Verifier {
     pub(super) connections: Arc<Connections>,
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
+    pub(super) learned: LearnedAssets,
     pub(super) read_aheads: Arc<ReadAheads>,
     pub(super) transfers: Arc<Transfers>,
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
+    pub(super) checks: Checks,
     pub(super) previews: Previews,
     pub(super) unclear_log: Sampled,
+    pub(super) doubts: Doubts,
+    pub(super) pulse: Pulse,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
+    /// Requests admitted by a check, whose lines of the web server's log are waited for.
+    pub(super) awaited_lines: AwaitedLines,
+    pub(super) log_unreliable: AtomicBool,
+    pub(super) log_line_log: Sampled,
     pub(super) pass_log: Sampled,
     request_ids: RequestIds,
 }
@@ -74,17 +89,24 @@ impl Verifier {
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::default(),
+            learned: LearnedAssets::default(),
             read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
             transfers: Arc::default(),
             streams: Arc::default(),
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
+            checks: Checks::default(),
             previews: Previews::default(),
             unclear_log: Sampled::default(),
+            doubts: Doubts::default(),
+            pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
+            awaited_lines: AwaitedLines::default(),
+            log_unreliable: AtomicBool::new(false),
+            log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
             request_ids: RequestIds::default(),
         };
@@ -96,6 +118,11 @@ impl Verifier {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.open()
+    }
+
+    /// An id for a request that brings none which we believe.
+    pub(super) fn next_request_id(&self) -> String {
+        self.request_ids.next()
     }
 
     /// Answers a request of a visitor, or of the web server beside us.
@@ -110,14 +137,15 @@ impl Verifier {
         if request.headers().len() > config.limits.max_headers {
             return ending(answer::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), in_progress);
         }
-        if let Some(endpoint) = request.uri().path().strip_prefix(beside::BASE_PATH) {
-            return ending(beside::answer(self, &config, peer, endpoint, &request), in_progress);
+        if request.uri().path().starts_with(beside::BASE_PATH) {
+            return ending(beside::answer(self, &config, peer, &request), in_progress);
         }
-        let request_id = self.request_ids.next();
+        let request_id = self.next_request_id();
         let visitor = match original::visitor(&config, peer, &request) {
             Ok(visitor) => visitor,
             Err(unclear) => return ending(self.unclear(&config, &unclear, &request_id), in_progress),
         };
+        self.doubts.look(&config, peer, request.headers(), &visitor);
         let Some(site) = config.site_of(visitor.host()) else {
             let context = Context::new(self, &config, &visitor, &request_id, request.headers(), request.method());
             return ending(context.unknown_host(), in_progress);
@@ -145,7 +173,7 @@ impl Verifier {
         mut in_progress: InProgress,
     ) -> Response<AnswerBody> {
         let context = Context::new(self, config, visitor, &request_id, request.headers(), request.method());
-        let Some(origin) = &site.origin else { return ending(context.nothing_here(), in_progress) };
+        let Some(origins) = &site.origin else { return ending(context.nothing_here(), in_progress) };
         let shared_connection = request.version() == Version::HTTP_2;
         let (parts, incoming) = request.into_parts();
         let request = Request::from_parts(parts, ());
@@ -164,11 +192,15 @@ impl Verifier {
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
+        let mut route = config.policy.route(&subject);
+        let may_be_asset = config.learned_assets && learning::may_be_asset(&subject, &route);
+        route.asset |= may_be_asset && self.learned.knows(site.mark, raw_target, clock::now());
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);
         let tickets = tickets::of(request.headers(), visitor.scheme);
         let facts = RequestFacts {
             site,
-            route: config.policy.route(&subject),
+            route,
+            key: config.api_keys.shown_by(request.headers()),
             network: visitor.network(),
             clearances: &ids,
             tickets: &tickets,
@@ -182,11 +214,18 @@ impl Verifier {
         match self.admitted(config, &context, asked, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
-                let destination = Destination { origin, load, cost, slot, site, receipt, heads };
+                let destination = Destination { origins, load, cost, slot, site, receipt, heads, may_be_asset };
                 let request = request.map(|()| body);
                 proxy::forward(self, config, destination, visitor, &request_id, request, in_progress).await
             }
             Err(mut refusal) => {
+                if !body.is_end_stream() {
+                    in_progress.connection().leave_unread();
+                    // Said before, so that nobody goes on sending: what comes is not read as a further request.
+                    if !shared_connection {
+                        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                }
                 cors::allow(&mut refusal, site, visitor, request.headers());
                 ending(refusal, in_progress)
             }
@@ -332,30 +371,6 @@ struct Admitted {
 
 fn ending(response: Response<AnswerBody>, in_progress: InProgress) -> Response<AnswerBody> {
     response.map(|body| body.ending(in_progress))
-}
-
-/// Whether a method changes nothing (RFC 9110 §9.2.1).
-pub(super) fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
-}
-
-static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// Whether a person goes to a page (PROTOCOL §6).
-pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
-    if let Some(mode) = headers.get(&SEC_FETCH_MODE) {
-        return mode == "navigate";
-    }
-    let accepts_html =
-        headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")));
-    accepts_html && !["x-requested-with", "hx-request", "turbo-frame"].iter().any(|name| headers.contains_key(*name))
-}
-
-/// Whether a request is a CORS preflight.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key("origin")
-        && headers.contains_key("access-control-request-method")
 }
 
 /// Ids of requests: unique here, and telling nothing about how many there were.

@@ -8,6 +8,7 @@ use crate::gate::networks::NetworksHealth;
 use crate::gate::{SiteReport, SuppliesReport};
 use crate::load::limit::Learning;
 use crate::load::{Capacity, Measured};
+use crate::telemetry::LogLine;
 use serde_json::{Value, json};
 
 /// The whole status. A signal that is missing is `null`.
@@ -36,6 +37,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "hold_left_seconds": report.hold_left.as_secs(),
                 "capacity": capacity(&report.measured),
                 "queue": site.origin.as_ref().map(|_| json!({ "in_use": in_use, "waiting": waiting })),
+                "origins": site.origin.as_ref().map(|origins| verifier.origins.report(origins)),
                 "slow_transfers": lasting.slow,
                 "streams": {
                     "open": lasting.streams.open,
@@ -66,10 +68,19 @@ pub(super) fn status(verifier: &Verifier) -> Value {
             "unpaid": unpaid, "paid": paid, "challenged": challenged, "denied": denied, "busy": busy, "dropped": dropped,
         },
         "networks": networks(&verifier.gate.memory().health()),
+        "log_lines": log_lines(verifier, &config),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
         "warnings": config.warnings,
     })
+}
+
+/// What became of the lines of the web server's log; `null` where none come.
+fn log_lines(verifier: &Verifier, config: &Config) -> Value {
+    if config.access_log.is_empty() {
+        return Value::Null;
+    }
+    LogLine::ALL.iter().map(|line| (line.name().to_owned(), Value::from(verifier.metrics.log_lines(*line)))).collect()
 }
 
 /// How the sketches are, for `GET /status`.
@@ -120,6 +131,12 @@ fn unpaid_share(config: &Config, supplies: &SuppliesReport) -> Value {
     });
     let mut share = supply(&supplies.unpaid);
     share["reserves"] = Value::Array(reserves.collect());
+    let keys = config.api_keys.keys().iter().filter_map(|key| {
+        let mut slice = supply(supplies.slices.get(key.reserve.slice)?);
+        slice["name"] = json!(key.name);
+        Some(slice)
+    });
+    share["api_keys"] = Value::Array(keys.collect());
     share
 }
 
@@ -153,8 +170,17 @@ fn signals(report: &SiteReport) -> Value {
     let probe = measured.probe.map(|probe| {
         json!({ "seconds": rounded(probe.last_s), "median_seconds": probe.median_s.map(rounded), "slow": probe.slow })
     });
+    let log = measured.log.map(|log| {
+        json!({
+            "waiting": log.waiting,
+            "backlog": log.backlog,
+            "missing_share": log.missing_share.map(rounded),
+            "reliable": log.is_reliable(),
+        })
+    });
     json!({
         "origin": origin,
+        "access_log": log,
         "queue_delay_seconds": measured.queue_delay_s.map(rounded),
         "queued_requests": measured.queued,
         "failing_networks_share": measured.failing_share.map(rounded),

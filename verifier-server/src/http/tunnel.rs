@@ -1,11 +1,11 @@
 //! An upgraded connection, WebSocket for instance: bytes both ways until one side ends.
 
 use super::connections::InProgress;
+use super::origins::AtServer;
 use super::streams::OpenStream;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Carries bytes between both sides until one of them ends, or the stream has to make room. The request stays in progress
 /// until then.
@@ -13,7 +13,7 @@ pub(super) async fn run(
     client: OnUpgrade,
     origin: OnUpgrade,
     in_progress: InProgress,
-    room: OwnedSemaphorePermit,
+    at_server: AtServer,
     stream: OpenStream,
 ) {
     let upgraded = tokio::try_join!(client, origin);
@@ -25,5 +25,5 @@ pub(super) async fn run(
             () = stream.cut() => {}
         }
     }
-    drop((in_progress, room, stream));
+    drop((in_progress, at_server, stream));
 }

@@ -7,13 +7,13 @@ use super::cors::{self, Source};
 use super::endpoints::Call;
 use super::tickets;
 use crate::config::{Limits, Mode};
-use crate::gate::{Quote, Redeemed, Submission};
+use crate::gate::{Abilities, Begun, Quote, Redeemed, Submission};
 use crate::{clock, random};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
 use hyper::{Response, StatusCode};
-use puzzle::{CHALLENGE_BYTES, Refusal};
+use puzzle::{Algorithm, CHALLENGE_BYTES, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -34,9 +34,10 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let challenge = posted.as_ref().and_then(|posted| raw_challenge(&posted.challenge));
 
     let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
+    let abilities = abilities(challenge.as_ref());
     let refuse = |refusal| {
         call.verifier.metrics.refused(refusal);
-        call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()))
+        call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities)
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
         return refuse(Refusal::CrossSite);
@@ -47,7 +48,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
         return response;
     }
     let Some(posted) = posted else { return refuse(Refusal::Malformed) };
-    match redeem(call, &posted) {
+    match redeem(call, &posted).await {
         Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, &json!({ "ok": true, "needed": false })),
         Ok(Redeemed::Clearance { id, credits, expires_in, solved_in }) => {
             if let Some(seconds) = solved_in {
@@ -69,12 +70,24 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     }
 }
 
-fn redeem(call: &Call<'_>, posted: &Posted) -> Result<Redeemed, Refusal> {
-    let submission =
-        Submission { challenge: &posted.challenge, solution: &posted.solution, network: call.visitor.network() };
+async fn redeem(call: &Call<'_>, posted: &Posted) -> Result<Redeemed, Refusal> {
+    let (gate, network) = (&call.verifier.gate, call.visitor.network());
+    let submission = Submission { challenge: &posted.challenge, solution: &posted.solution, network };
     // Only the order of the checks hangs on this byte: without randomness they begin at the first.
     let [first] = random::bytes().unwrap_or_default();
-    call.verifier.gate.redeem(call.config, call.site, &submission, clock::now(), first)
+    match gate.begin_redeeming(call.config, call.site, &submission, clock::now(), first)? {
+        Begun::Redeemed(redeemed) => Ok(redeemed),
+        Begun::Guarded(guarded) => {
+            let solved = call.verifier.checks.solved(network, guarded, first).await?;
+            gate.finish_redeeming(call.config, call.site, &solved, network, clock::now())
+        }
+    }
+}
+
+/// Who has just tried one algorithm gets a challenge of the same.
+fn abilities(refused: Option<&[u8; CHALLENGE_BYTES]>) -> Abilities {
+    let algorithm = refused.and_then(|bytes| Algorithm::from_wire(bytes[1]));
+    algorithm.map_or(Abilities::Unsaid, Abilities::of_used)
 }
 
 /// What a fresh challenge asks after a refusal: the same as the wanted route, and where that asks nothing, standing for a

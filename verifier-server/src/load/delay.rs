@@ -54,10 +54,15 @@ impl Default for Delays {
 }
 
 impl Delays {
-    /// The head of an answer came after `delay`.
-    pub(super) fn answered(&self, network: Prefix, path: &str, delay: Duration) {
+    /// The bucket of a path.
+    pub(super) fn path_of(&self, path: &str) -> u8 {
+        u8::try_from(self.index(path, PATHS)).unwrap_or(u8::MAX)
+    }
+
+    /// The head of an answer came after `delay`, for a path in this bucket.
+    pub(super) fn answered(&self, network: Prefix, path: u8, delay: Duration) {
         let delay_us = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).clamp(1, 1 << 40);
-        let path = &self.paths[self.index(path, PATHS)];
+        let path = &self.paths[usize::from(path) % PATHS];
         path.sum_us.fetch_add(delay_us, Ordering::Relaxed);
         path.count.fetch_add(1, Ordering::Relaxed);
         let usual_us = path.usual_us.load(Ordering::Relaxed);
@@ -120,8 +125,8 @@ mod tests {
         let delays = Delays::default();
         for _ in 0..60 {
             for third in 0..20 {
-                delays.answered(network(third), "/", Duration::from_millis(20));
-                delays.answered(network(third), "/slow", Duration::from_secs(1));
+                delays.answered(network(third), delays.path_of("/"), Duration::from_millis(20));
+                delays.answered(network(third), delays.path_of("/slow"), Duration::from_secs(1));
             }
             delays.step(false);
         }
@@ -132,7 +137,7 @@ mod tests {
     fn one_slow_url_asked_often_is_not_overload() {
         let delays = settled();
         for _ in 0..1_000 {
-            (0..20).for_each(|third| delays.answered(network(third), "/slow", Duration::from_secs(1)));
+            (0..20).for_each(|third| delays.answered(network(third), delays.path_of("/slow"), Duration::from_secs(1)));
         }
         let ratio = delays.step(false).expect("answers");
         assert!((0.9..1.1).contains(&ratio), "{ratio}");
@@ -141,11 +146,11 @@ mod tests {
     #[test]
     fn one_slow_client_is_not_overload_and_a_slow_site_is() {
         let delays = settled();
-        (0..1_000).for_each(|_| delays.answered(network(0), "/", Duration::from_secs(1)));
-        (1..10).for_each(|third| delays.answered(network(third), "/", Duration::from_millis(20)));
+        (0..1_000).for_each(|_| delays.answered(network(0), delays.path_of("/"), Duration::from_secs(1)));
+        (1..10).for_each(|third| delays.answered(network(third), delays.path_of("/"), Duration::from_millis(20)));
         let ratio = delays.step(false).expect("answers");
         assert!(ratio < 1.1, "{ratio}");
-        (0..10).for_each(|third| delays.answered(network(third), "/", Duration::from_millis(220)));
+        (0..10).for_each(|third| delays.answered(network(third), delays.path_of("/"), Duration::from_millis(220)));
         let ratio = delays.step(false).expect("answers");
         assert!(ratio > 5.0, "{ratio}");
     }
@@ -155,10 +160,11 @@ mod tests {
         let delays = settled();
         let slow_seconds = |seconds: u32, overloaded| {
             for _ in 0..seconds {
-                (0..10).for_each(|third| delays.answered(network(third), "/", Duration::from_millis(200)));
+                (0..10)
+                    .for_each(|third| delays.answered(network(third), delays.path_of("/"), Duration::from_millis(200)));
                 delays.step(overloaded);
             }
-            (0..10).for_each(|third| delays.answered(network(third), "/", Duration::from_millis(200)));
+            (0..10).for_each(|third| delays.answered(network(third), delays.path_of("/"), Duration::from_millis(200)));
             delays.step(overloaded).expect("answers")
         };
         assert!(slow_seconds(60, true) > 4.0);

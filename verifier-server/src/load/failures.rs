@@ -43,15 +43,14 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// The site answered a request for `path`.
-    pub(super) fn answered(&self, network: &Nested, path: &str, failed: bool, now_seconds: u64) {
+    /// The site answered a request whose path has this first segment.
+    pub(super) fn answered(&self, network: &Nested, segment: u8, failed: bool, now_seconds: u64) {
         let known_by = match network {
             Nested::V4([narrow, _]) => narrow,
             Nested::V6([_, site, _]) => site,
         };
         let index = usize::try_from(self.hasher.hash_one(known_by)).unwrap_or_default() % CELLS;
-        let segment = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        let segment = if failed { self.segment_hash(segment) } else { 0 };
+        let segment = if failed { segment } else { 0 };
         let noted = |cell| Some(Cell::unpack(cell).at(now_seconds).noting(failed, segment).pack());
         // The closure always gives a value, so the update never fails.
         let _ = self.cells[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, noted);
@@ -69,8 +68,9 @@ impl Failures {
         (seen >= NETWORKS_MIN).then(|| number(failing) / number(seen))
     }
 
-    fn segment_hash(&self, segment: &str) -> u8 {
-        // 1 to 255.
+    /// By what the first segment of a path is known here, 1 to 255.
+    pub(super) fn segment_of(&self, path: &str) -> u8 {
+        let segment = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         u8::try_from(self.hasher.hash_one(segment) % 255).unwrap_or_default() + 1
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         let failures = Failures::default();
         for _ in 0..1_000 {
             for third in 0..20 {
-                failures.answered(&network(third), "/broken", true, NOW);
+                failures.answered(&network(third), failures.segment_of("/broken"), true, NOW);
             }
         }
         assert_eq!(failures.share(NOW), Some(0.0));
@@ -148,9 +148,9 @@ mod tests {
     fn one_network_is_one_voice_however_often_it_asks() {
         let failures = Failures::default();
         for path in ["/a/x", "/b", "/c", "/d"] {
-            (0..500).for_each(|_| failures.answered(&network(0), path, true, NOW));
+            (0..500).for_each(|_| failures.answered(&network(0), failures.segment_of(path), true, NOW));
         }
-        (1..10).for_each(|third| failures.answered(&network(third), "/", false, NOW));
+        (1..10).for_each(|third| failures.answered(&network(third), failures.segment_of("/"), false, NOW));
         let share = failures.share(NOW).expect("ten networks");
         assert!((share - 0.1).abs() < 1e-9, "{share}");
     }
@@ -160,13 +160,13 @@ mod tests {
         let failures = Failures::default();
         for third in 0..10 {
             for path in ["/", "/news", "/contact"] {
-                failures.answered(&network(third), path, true, NOW);
+                failures.answered(&network(third), failures.segment_of(path), true, NOW);
             }
         }
         assert_eq!(failures.share(NOW), Some(1.0));
         assert_eq!(failures.share(NOW + 60), None, "nobody was seen lately");
         for third in 0..10 {
-            (0..4).for_each(|_| failures.answered(&network(third), "/", false, NOW + 8));
+            (0..4).for_each(|_| failures.answered(&network(third), failures.segment_of("/"), false, NOW + 8));
         }
         assert_eq!(failures.share(NOW + 8), Some(0.0));
     }
@@ -176,7 +176,7 @@ mod tests {
         let failures = Failures::default();
         for third in 0..3 {
             for path in ["/", "/news", "/contact"] {
-                failures.answered(&network(third), path, true, NOW);
+                failures.answered(&network(third), failures.segment_of(path), true, NOW);
             }
         }
         assert_eq!(failures.share(NOW), None);

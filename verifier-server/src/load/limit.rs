@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// What a second showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a second, any of which may be so")]
 pub struct Second {
     /// Most requests that waited for the head of their answer at once.
     pub waiting_peak: u32,
@@ -26,6 +27,10 @@ pub struct Second {
     pub delay_ratio: Option<f64>,
     /// More than half of the client networks get errors.
     pub failing: bool,
+    /// Too much of what was answered is not known: lines of the web server's log are missing.
+    pub unreliable: bool,
+    /// The gate is down and nothing queues: what the origin gets is what the gate lets it have, and no more.
+    pub held_back: bool,
 }
 
 /// What keeps the capacity from being learned.
@@ -35,7 +40,7 @@ pub enum Learning {
     NotBinding,
     /// It binds, and the estimate follows.
     Binding,
-    /// The site itself is down or answers with errors: the estimate stays.
+    /// The site itself is down or answers with errors, or too little is known of its answers: the estimate stays.
     Frozen,
 }
 
@@ -74,6 +79,10 @@ impl Limit {
     const PART_MIN: f64 = 0.25;
     /// In which the slow maximum is forgotten by half.
     const SLOW_MAX_HALVES_SECONDS: f64 = 3_600.0;
+    /// Where the gate holds back what nothing queues for, the estimate rises by this part in a second as long as answers
+    /// are quick, up to so many times what is done: otherwise one that was too small at first would stay so.
+    const HELD_BACK_STEP: f64 = 0.02;
+    const HELD_BACK_TIMES: f64 = 1.25;
     /// Errors above this part of the answers keep the estimate from falling: they are quicker than pages.
     const ERRORS_MAX: f64 = 0.1;
 
@@ -131,13 +140,13 @@ impl Limit {
         let mostly_errors = second.failing || second.failed * 2 > second.answered;
         let nothing = second.answered == second.failed && second.waiting_peak > 0;
         let (waiting, in_use) = (f64::from(second.waiting_peak), f64::from(second.in_use_peak));
-        self.site_down = second.failing || (nothing && waiting >= self.slots);
+        self.site_down = second.failing || (nothing && waiting >= self.slots && !second.unreliable);
         let busy = in_use >= self.slots;
         let ratio = second.delay_ratio.unwrap_or(1.0);
         // What is told keeps the origin from getting more than it works on: its answers do not slow down then.
         let full = second.queued && self.told.is_some_and(|told| in_use >= told);
         self.learning = match () {
-            () if self.site_down || (second.answered > 0 && mostly_errors) => Learning::Frozen,
+            () if self.site_down || second.unreliable || (second.answered > 0 && mostly_errors) => Learning::Frozen,
             () if busy && (full || ratio > Self::BINDING_RATIO) => Learning::Binding,
             () => Learning::NotBinding,
         };
@@ -170,6 +179,12 @@ impl Limit {
                 let least = (known / step).max(Self::PART_MIN * self.slow_max);
                 Some(second.goodput.max(least).min(known))
             }
+            (Some(known), Learning::NotBinding)
+                if second.held_back && second.delay_ratio.is_some_and(|ratio| ratio < Self::QUICK_RATIO) =>
+            {
+                let most = known * (1.0 + Self::HELD_BACK_STEP * seconds);
+                Some((second.goodput * Self::HELD_BACK_TIMES).clamp(known, most))
+            }
             // What is done without haste can be done.
             (Some(known), Learning::NotBinding) if second.delay_ratio.is_some_and(|ratio| ratio <= 1.0) => {
                 Some(second.goodput.clamp(known, known * step))
@@ -196,6 +211,8 @@ mod tests {
         goodput: 200.0,
         delay_ratio: Some(4.0),
         failing: false,
+        unreliable: false,
+        held_back: false,
     };
     const QUIET: Second =
         Second { waiting_peak: 2, in_use_peak: 2, answered: 20, goodput: 20.0, delay_ratio: Some(1.0), ..FULL };
@@ -255,6 +272,30 @@ mod tests {
         assert!(limit.site_down());
         after(&mut limit, QUIET, 1);
         assert!(!limit.site_down());
+    }
+
+    #[test]
+    fn what_is_not_known_freezes_it_and_is_no_outage() {
+        let mut limit = Limit::new(10_000, None);
+        after(&mut limit, FULL, 10);
+        let lost = Second { answered: 20, goodput: 20.0, unreliable: true, ..FULL };
+        assert!((after(&mut limit, lost, 100) - 200.0).abs() < 1e-6);
+        assert!((after(&mut limit, Second { goodput: 2_000.0, ..lost }, 100) - 200.0).abs() < 1e-6);
+        let all_lost = Second { answered: 0, goodput: 0.0, delay_ratio: None, ..lost };
+        assert!((after(&mut limit, all_lost, 100) - 200.0).abs() < 1e-6);
+        assert_eq!((limit.learning(), limit.site_down()), (Learning::Frozen, false));
+    }
+
+    #[test]
+    fn held_back_by_the_gate_it_rises_to_a_quarter_more_than_what_is_done_quickly() {
+        let held_back = Second { goodput: 90.0, held_back: true, ..QUIET };
+        let mut limit = Limit::new(10_000, Some(100.0));
+        let risen = after(&mut limit, held_back, 100);
+        assert!((112.0..=112.5).contains(&risen), "{risen}");
+        let mut limit = Limit::new(10_000, Some(100.0));
+        assert!(after(&mut limit, Second { delay_ratio: Some(1.15), ..held_back }, 100) <= 100.0, "not quick");
+        let mut limit = Limit::new(10_000, Some(100.0));
+        assert!(after(&mut limit, Second { goodput: 50.0, ..held_back }, 100) <= 100.0, "not what holds it back");
     }
 
     #[test]

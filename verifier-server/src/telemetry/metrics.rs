@@ -54,7 +54,40 @@ pub struct Metrics {
     profile_loaded: IntGauge,
     profile_learning: IntGauge,
     profile_observed_seconds: IntGauge,
+    log_lines: IntCounterVec,
     sites: SiteMetrics,
+}
+
+/// What became of a line of the web server's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLine {
+    /// It counts as an answer of the origin.
+    Counted,
+    /// It belongs to a check and tells nothing of the origin.
+    Ignored,
+    /// Its check is not waited for any more.
+    Late,
+    /// It belongs to no check.
+    Unmatched,
+    /// It is no line.
+    Unreadable,
+}
+
+impl LogLine {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Counted, Self::Ignored, Self::Late, Self::Unmatched, Self::Unreadable];
+
+    /// Its name in status and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Ignored => "ignored",
+            Self::Late => "late",
+            Self::Unmatched => "unmatched",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 impl Metrics {
@@ -87,6 +120,12 @@ impl Metrics {
         for refusal in Refusal::ALL {
             refusals.with_label_values(&[refusal.code()]);
         }
+        let log_lines =
+            IntCounterVec::new(Opts::new("log_lines_total", "Lines of the web server's log, by their use"), &["use"])?;
+        registry.register(Box::new(log_lines.clone()))?;
+        for line in LogLine::ALL {
+            log_lines.with_label_values(&[line.name()]);
+        }
         let solve_seconds = Histogram::with_opts(
             HistogramOpts::new("solve_seconds", "Seconds from a challenge's issue to its redemption")
                 .buckets(vec![1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
@@ -111,6 +150,7 @@ impl Metrics {
             unpaid_rights,
             rules,
             refusals,
+            log_lines,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
             solve_seconds,
@@ -205,6 +245,17 @@ impl Metrics {
         self.refusals.with_label_values(&[refusal.code()]).inc();
     }
 
+    /// Counts a line of the web server's log.
+    pub fn log_line(&self, line: LogLine) {
+        self.log_lines.with_label_values(&[line.name()]).inc();
+    }
+
+    /// How many lines of this use came so far.
+    #[must_use]
+    pub fn log_lines(&self, line: LogLine) -> u64 {
+        self.log_lines.with_label_values(&[line.name()]).get()
+    }
+
     /// What was decided so far: unpaid, paid, challenged, denied, busy.
     #[must_use]
     pub fn decisions(&self) -> [u64; 5] {
@@ -222,6 +273,11 @@ impl Metrics {
     /// Sets what lasts at a site, after [`Metrics::sites`]: slow transfers, streams, and streams with a place.
     pub fn site_lasting(&self, name: &str, slow: usize, streams: usize, streams_with_place: usize) {
         self.sites.set_lasting(name, [slow, streams, streams_with_place]);
+    }
+
+    /// Sets what is known of one server of a site, after [`Metrics::sites`].
+    pub fn site_origin(&self, name: &str, origin: &str, up: bool, in_flight: usize) {
+        self.sites.set_origin(name, origin, up, in_flight);
     }
 
     /// All metrics as Prometheus text, with the gauges set to these values.

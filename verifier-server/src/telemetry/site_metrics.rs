@@ -10,12 +10,14 @@ pub(super) struct SiteMetrics {
     closed: IntGaugeVec,
     numbers: Vec<(GaugeVec, Reading)>,
     lasting: [IntGaugeVec; 3],
+    /// Of each server: whether it is up, and how many requests are there.
+    origins: [IntGaugeVec; 2],
 }
 
 /// What a gauge shows.
 type Reading = fn(&SiteReport) -> Option<f64>;
 
-const NUMBERS: [(&str, &str, Reading); 15] = [
+const NUMBERS: [(&str, &str, Reading); 16] = [
     ("hold_seconds", "How long the gate stays down after the last overload", |site| Some(site.hold.as_secs_f64())),
     ("capacity_credits_per_second", "What the site can do, configured or learned", |site| {
         site.measured.capacity.map(Capacity::credits_per_second)
@@ -39,6 +41,9 @@ const NUMBERS: [(&str, &str, Reading); 15] = [
     ("origin_delay_ratio", "Delay against the usual one, median over client networks", |site| {
         site.measured.origin?.delay_ratio
     }),
+    ("log_missing_ratio", "Part of the lines of the web server's log that does not come", |site| {
+        site.measured.log?.missing_share
+    }),
     ("queue_delay_seconds", "How long cleared requests wait for the origin", |site| site.measured.queue_delay_s),
     ("queue_requests", "Requests that wait for the origin", |site| site.measured.queued.map(f64::from)),
     ("failing_networks_ratio", "Part of the client networks that gets errors", |site| site.measured.failing_share),
@@ -51,11 +56,13 @@ const NUMBERS: [(&str, &str, Reading); 15] = [
 
 impl SiteMetrics {
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let integers = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), &["site"])?;
+        let integers_of = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
+        let integers = |name: &str, help: &str| integers_of(name, help, &["site"]);
+        let of_origins = |name: &str, help: &str| integers_of(name, help, &["site", "origin"]);
         let mut numbers = Vec::new();
         for (name, help, reading) in NUMBERS {
             let gauge = GaugeVec::new(Opts::new(name, help), &["site"])?;
@@ -71,6 +78,10 @@ impl SiteMetrics {
                 integers("streams", "Open WebSockets and event streams")?,
                 integers("streams_with_place", "Those of them that hold a place because they pay")?,
             ],
+            origins: [
+                of_origins("origin_up", "Whether a server of the site gets requests: 1, or 0 while it is left alone")?,
+                of_origins("origin_requests", "Requests that are at it now")?,
+            ],
         })
     }
 
@@ -79,6 +90,13 @@ impl SiteMetrics {
         self.closed.reset();
         self.numbers.iter().for_each(|(gauge, _)| gauge.reset());
         self.lasting.iter().for_each(IntGaugeVec::reset);
+        self.origins.iter().for_each(IntGaugeVec::reset);
+    }
+
+    pub(super) fn set_origin(&self, name: &str, origin: &str, up: bool, in_flight: usize) {
+        let [is_up, requests] = &self.origins;
+        is_up.with_label_values(&[name, origin]).set(i64::from(up));
+        requests.with_label_values(&[name, origin]).set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     }
 
     pub(super) fn set_lasting(&self, name: &str, counts: [usize; 3]) {

@@ -26,8 +26,9 @@ impl World {
         }
         self.next_place += 1;
         let multiplier = self.multiplier(place);
-        let (algorithm, count) = (puzzle::Algorithm::Sha256, u8::try_from(COUNT).unwrap());
-        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, algorithm, count);
+        let count = u8::try_from(COUNT).unwrap();
+        let difficulty =
+            puzzle::price::asked(self.price(), multiplier, self.highest_ceiling(), puzzle::Rate::ONE, count);
         let work = u64::from(difficulty.attempts()) * u64::from(count);
         let took_ms = whole(number(work) / rate * 1_000.0).max(1);
         self.at(took_ms, Event::Bought { place: index, work });
@@ -36,7 +37,7 @@ impl World {
     pub(super) fn attacker_bought(&mut self, place: usize, work: u64) {
         let Some(attack) = &self.attack else { return };
         let place = attack.places[place];
-        self.clients.push(Client { place, attacker: true, entry: None, rate: 0.0, pages_left: 0 });
+        self.clients.push(Client { place, attacker: true, entry: None, rate: 0.0, ceiling: CEILING, pages_left: 0 });
         let client = self.clients.len() - 1;
         self.buy(client, work);
         self.hoard.push_back(client);
@@ -65,7 +66,14 @@ impl World {
             let Some(attack) = &self.attack else { return };
             let place = attack.places[usize::try_from(index).unwrap()];
             // One client a place: it carries no clearance.
-            self.clients.push(Client { place, attacker: true, entry: None, rate: 0.0, pages_left: 0 });
+            self.clients.push(Client {
+                place,
+                attacker: true,
+                entry: None,
+                rate: 0.0,
+                ceiling: CEILING,
+                pages_left: 0,
+            });
             let client = self.clients.len() - 1;
             if !self.send(client, None, Kind::Other, Credits::ONE) {
                 self.clients.pop();

@@ -1,5 +1,6 @@
 //! A site under attack in simulated time: the real queue, controller, prices, multipliers and budgets between simulated
 //! visitors, attackers and an origin of fifty workers.
+#![allow(dead_code, reason = "each simulation takes what it needs")]
 
 mod attackers;
 mod requests;
@@ -21,7 +22,9 @@ use verifier_server::load::demand::{DemandBuckets, Unknown};
 use verifier_server::load::{Amount, Answered, SiteLoad, Surroundings, Told, Waiting};
 
 /// The price terms of the default configuration: 2^18 attempts, and fifteen seconds of the slowest phone.
-pub(crate) const TERMS: Terms = Terms { floor: 262_144, ceiling: 10_194_372 };
+pub(crate) const TERMS: Terms = Terms { floor: 262_144, highest: 10 * CEILING };
+/// `w` of `sha256`.
+pub(crate) const CEILING: u64 = 10_194_372;
 /// Attempts a second of the slowest supported phone, with all its workers.
 pub(crate) const PHONE: f64 = 1e6;
 const BEGIN: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -110,6 +113,19 @@ pub(crate) struct Tally {
     pub(crate) closed_at: Vec<u32>,
     pub(crate) opened_at: Vec<u32>,
     pub(crate) price_times_multiplier: Vec<f64>,
+    /// Of `pages` and `whole_pages_served`, those of visitors who cannot do what is offered besides `sha256`.
+    pub(crate) unable: [u32; 2],
+}
+
+/// A second algorithm, in attempts of `sha256` that its attempts are worth.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer {
+    /// Its `w`.
+    pub(crate) ceiling: u64,
+    /// Which part of the visitors cannot do it.
+    pub(crate) unable: f64,
+    /// What a device does of it, by what it does of `sha256`.
+    pub(crate) rate: fn(f64) -> f64,
 }
 
 impl Tally {
@@ -147,6 +163,8 @@ struct Client {
     entry: Option<Entry>,
     /// Attempts a second.
     rate: f64,
+    /// The most work that a challenge asks of it.
+    ceiling: u64,
     pages_left: usize,
 }
 
@@ -208,6 +226,7 @@ pub(crate) struct World {
     visitor: fn(&mut Random) -> (Place, f64),
     configured: Option<f64>,
     closed: bool,
+    offer: Option<Offer>,
     pub(crate) tally: Tally,
     pub(crate) counting: bool,
 }
@@ -240,6 +259,7 @@ impl World {
             visitor,
             configured: Some(CAPACITY),
             closed: false,
+            offer: None,
             tally: Tally::default(),
             counting: false,
         };
@@ -251,6 +271,16 @@ impl World {
     pub(crate) fn that_learns(self) -> Self {
         self.load.demand.set_capacity(None);
         Self { configured: None, ..self }
+    }
+
+    /// The same where a second algorithm is offered; attackers do nothing else.
+    pub(crate) fn that_offers(self, offer: Offer) -> Self {
+        Self { offer: Some(offer), ..self }
+    }
+
+    /// The most work that is asked of whoever can do everything.
+    fn highest_ceiling(&self) -> u64 {
+        self.offer.map_or(CEILING, |offer| offer.ceiling)
     }
 
     /// From now on, an attack.
@@ -312,14 +342,10 @@ impl World {
             in_use_peak: second.in_use_peak,
         }));
         let one = Duration::from_secs(1);
-        let measured = self.load.step(
-            &Told { capacity: self.configured, requests_max: None },
-            self.closed,
-            &Surroundings::default(),
-            one,
-            now,
-        );
-        self.controller.step(Mode::Auto, TERMS, &measured, clock, one);
+        let told = Told { capacity: self.configured, requests_max: None };
+        let measured = self.load.step(&told, self.closed, &Surroundings::default(), one, now);
+        let terms = Terms { highest: TERMS.highest.max(self.highest_ceiling()), ..TERMS };
+        self.controller.step(Mode::Auto, terms, &measured, clock, one);
         let closed = self.controller.state() != State::Calm;
         let slots = if closed { self.load.slots() } else { self.load.slots().max(OPEN_SLOTS_MIN) };
         let mut turns = Vec::new();
@@ -386,7 +412,7 @@ impl World {
             full: Credits::whole(100),
             price,
             multiplier,
-            ceiling: TERMS.ceiling,
+            most_due: (20 * CEILING).max(self.highest_ceiling()),
             table_price: 0,
             tenth_at_least: false,
         };

@@ -7,7 +7,9 @@ impl World {
         let gap = -(1.0 - self.random.part()).ln() * 1_000.0 / self.arrivals;
         self.at(whole(gap).max(1), Event::Arrive);
         let (place, rate) = (self.visitor)(&mut self.random);
-        self.clients.push(Client { place, attacker: false, entry: None, rate, pages_left: PAGES });
+        let able = self.offer.filter(|offer| self.random.part() >= offer.unable);
+        let (rate, ceiling) = able.map_or((rate, CEILING), |offer| ((offer.rate)(rate), offer.ceiling));
+        self.clients.push(Client { place, attacker: false, entry: None, rate, ceiling, pages_left: PAGES });
         self.open(self.clients.len() - 1);
     }
 
@@ -18,6 +20,7 @@ impl World {
         self.clients[client].pages_left -= 1;
         let counted = self.counting;
         self.tally.pages += u32::from(counted);
+        self.tally.unable[0] += u32::from(counted && self.clients[client].ceiling == CEILING);
         let began_ms = self.now_ms;
         self.views.push(View { client, began_ms, assets_left: ASSETS, page_served: false, failed: false, counted });
         self.ask_page(self.views.len() - 1);
@@ -39,9 +42,9 @@ impl World {
     pub(super) fn solve(&mut self, client: usize) -> (u64, u64) {
         let place = self.clients[client].place;
         let multiplier = self.multiplier(place);
-        let algorithm = puzzle::Algorithm::Sha256;
         let count = u8::try_from(COUNT).unwrap();
-        let difficulty = puzzle::price::asked(self.price(), multiplier, TERMS.ceiling, algorithm, count);
+        let difficulty =
+            puzzle::price::asked(self.price(), multiplier, self.clients[client].ceiling, puzzle::Rate::ONE, count);
         let work = u64::from(difficulty.attempts()) * u64::from(count);
         let mean_ms = number(work) / self.clients[client].rate * 1_000.0;
         (work, whole(self.random.erlang(mean_ms, COUNT)) + 50)
@@ -60,6 +63,7 @@ impl World {
         let took_ms = now_ms - seen.began_ms;
         if seen.assets_left == 0 && !seen.failed && seen.counted && took_ms <= PATIENCE_MS {
             self.tally.whole_pages_served += 1;
+            self.tally.unable[1] += u32::from(self.clients[seen.client].ceiling == CEILING);
             self.tally.took_ms.push(took_ms);
         }
     }

@@ -11,7 +11,9 @@ use verifier_server::load::demand::{DemandBuckets, Unknown};
 use verifier_server::load::{Amount, Answered, Capacity, Measured, SiteLoad, Surroundings, Told};
 
 /// The price terms of the default configuration.
-pub(crate) const TERMS: Terms = Terms { floor: 262_144, ceiling: 10_194_372 };
+pub(crate) const TERMS: Terms = Terms { floor: 262_144, highest: 10 * CEILING };
+/// `w` of `sha256`.
+pub(crate) const CEILING: u64 = 10_194_372;
 /// What the origin can do in a second, in credits, unless a test says otherwise.
 pub(crate) const CAPACITY: f64 = 200.0;
 const BEGIN: UnixSeconds = UnixSeconds(1_800_000_000);

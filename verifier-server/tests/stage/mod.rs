@@ -1,7 +1,9 @@
 //! A gate without sockets: one call a claim.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use puzzle::{Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target};
+use puzzle::{
+    Algorithm, Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target,
+};
 use std::path::Path;
 use std::time::Duration;
 use verifier_server::config::{Config, Site};
@@ -11,8 +13,8 @@ use verifier_server::gate::policy::{Route, Subject};
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
-    Decision, Gate, Masters, Met, PaidAgain, Receipt, Redeemed, Repeat, RequestFacts, SavedTable, Submission,
-    SuppliesReport, TableFileError, TicketOffer, Worth,
+    Abilities, Decision, Gate, Masters, Met, NoChoice, PaidAgain, Quote, Receipt, Redeemed, Repeat, RequestFacts,
+    SavedTable, Submission, SuppliesReport, TableFileError, TicketOffer, Worth,
 };
 use verifier_server::load::Surroundings;
 
@@ -48,7 +50,7 @@ pub(crate) struct Paid {
 impl Paid {
     /// Attempts that its challenge asks.
     pub(crate) fn work(&self) -> u64 {
-        Challenge::parse(&self.challenge).unwrap().shape().work()
+        Challenge::parse(&self.challenge).unwrap().shape().work(puzzle::Rate::ONE)
     }
 
     pub(crate) fn with_bit_flipped(&self, bit: usize) -> Self {
@@ -154,8 +156,10 @@ impl Stage {
         let quote = pricing.quote(&self.route(path));
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let random = u128::from(number).to_be_bytes();
-        let challenge =
-            self.gate.issue(&self.config, self.site("main.test"), client_network(from), quote, now, random).unwrap();
+        let challenge = self
+            .gate
+            .issue(&self.config, self.site("main.test"), client_network(from), quote, Algorithm::Sha256, now, random)
+            .unwrap();
         let target = target(challenge.shape().difficulty);
         let nonces = (0..challenge.shape().count)
             .map(|index| {
@@ -164,6 +168,25 @@ impl Stage {
             })
             .collect();
         Paid { challenge: *challenge.bytes(), nonces }
+    }
+
+    /// The algorithm of a challenge for whoever can do so much.
+    pub(crate) fn choose(&self, abilities: Abilities, from: u8, now: UnixSeconds) -> Result<Algorithm, NoChoice> {
+        let (site, network) = (self.site("main.test"), client_network(from));
+        self.gate.choose(&self.config, site, network, self.quote(from, now), abilities, now)
+    }
+
+    /// A challenge for the path `/`.
+    pub(crate) fn challenge(&self, algorithm: Algorithm, from: u8, now: UnixSeconds) -> Challenge {
+        let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (site, random) = (self.site("main.test"), u128::from(number).to_be_bytes());
+        let quote = self.quote(from, now);
+        self.gate.issue(&self.config, site, client_network(from), quote, algorithm, now, random).unwrap()
+    }
+
+    fn quote(&self, from: u8, now: UnixSeconds) -> Quote {
+        let pricing = self.gate.pricing_for(&self.config, self.site("main.test"), client_network(from), now);
+        pricing.quote(&self.route("/"))
     }
 
     pub(crate) fn redeem(&self, paid: &Paid, from: u8, now: UnixSeconds) -> Result<Redeemed, Refusal> {
@@ -177,6 +200,18 @@ impl Stage {
         let submission =
             Submission { challenge: challenge.as_str(), solution: solution.as_str(), network: client_network(from) };
         self.gate.redeem(&self.config, self.site(host), &submission, now, 5)
+    }
+
+    /// Redeems what is in base64url already.
+    pub(crate) fn submit(
+        &self,
+        challenge: &str,
+        solution: &str,
+        from: u8,
+        now: UnixSeconds,
+    ) -> Result<Redeemed, Refusal> {
+        let submission = Submission { challenge, solution, network: client_network(from) };
+        self.gate.redeem(&self.config, self.site("main.test"), &submission, now, 5)
     }
 
     pub(crate) fn buy(&self, path: &str, from: u8, now: UnixSeconds) -> ClearanceId {
@@ -300,6 +335,7 @@ impl Stage {
         act(&RequestFacts {
             site: self.site(asked.host),
             route: self.route(asked.path),
+            key: None,
             network: asked.network,
             clearances: asked.ids,
             tickets: asked.tickets,

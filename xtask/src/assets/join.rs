@@ -12,15 +12,15 @@ use super::script::{Statement, is_word, statements, words};
 /// Gives the text of a module by its file name.
 pub(crate) type Read<'a> = &'a dyn Fn(&str) -> anyhow::Result<String>;
 
-/// The module that is built, not written: wasm-bindgen's glue.
-pub(crate) const GLUE: &str = "solver.js";
+/// The modules that are built, not written: wasm-bindgen's glue. A script has at most one of them.
+const GLUES: [&str; 2] = ["solver.js", "hashwx-solver.js"];
 
 /// Joins the module `entry` and all it imports.
 pub(crate) fn join(entry: &str, glue: &str, read: Read<'_>) -> anyhow::Result<String> {
     let mut joined = Joined { read, glue, modules: BTreeMap::new(), owners: BTreeMap::new(), script: String::new() };
     joined.add(entry, &BTreeSet::new())?;
     joined.check_imports()?;
-    let wanted = joined.wanted_of(GLUE);
+    let wanted = joined.wanted_of_glue();
     if !wanted.is_empty() {
         joined.add_glue(&wanted)?;
     }
@@ -46,7 +46,7 @@ struct Joined<'a> {
 
 impl Joined<'_> {
     fn add(&mut self, file: &str, importers: &BTreeSet<String>) -> anyhow::Result<()> {
-        if file == GLUE || self.modules.contains_key(file) || importers.contains(file) {
+        if GLUES.contains(&file) || self.modules.contains_key(file) || importers.contains(file) {
             return Ok(());
         }
         let source = (self.read)(file)?;
@@ -100,7 +100,7 @@ impl Joined<'_> {
 
     fn check_imports(&self) -> anyhow::Result<()> {
         for (file, module) in &self.modules {
-            for (from, names, line) in module.imports.iter().filter(|(from, ..)| from != GLUE) {
+            for (from, names, line) in module.imports.iter().filter(|(from, ..)| !GLUES.contains(&from.as_str())) {
                 let exports = &self.modules.get(from).context("every imported module was read")?.exports;
                 if let Some(name) = names.difference(exports).next() {
                     bail!("{file}:{line}: {from} does not export `{name}`");
@@ -110,15 +110,15 @@ impl Joined<'_> {
         Ok(())
     }
 
-    fn wanted_of(&self, file: &str) -> BTreeSet<String> {
+    fn wanted_of_glue(&self) -> BTreeSet<String> {
         let imports = self.modules.values().flat_map(|module| &module.imports);
-        imports.filter(|(from, ..)| from == file).flat_map(|(_, names, _)| names.clone()).collect()
+        imports.filter(|(from, ..)| GLUES.contains(&from.as_str())).flat_map(|(_, names, _)| names.clone()).collect()
     }
 
     /// Writes what the script needs of the glue. It declares functions and unset variables, so it can stand last.
     fn add_glue(&mut self, wanted: &BTreeSet<String>) -> anyhow::Result<()> {
         let mut declarations = Vec::new();
-        for Statement { line, text } in statements(self.glue).context(GLUE)? {
+        for Statement { line, text } in statements(self.glue).context("the glue")? {
             if text.starts_with("export {") {
                 continue;
             }
@@ -138,7 +138,7 @@ impl Joined<'_> {
             }
         }
         for place in needed {
-            self.own(GLUE, &declarations[place].2)?;
+            self.own("the glue", &declarations[place].2)?;
         }
         Ok(())
     }

@@ -9,8 +9,13 @@ const SOLVER_GZIP_BYTES_MAX: (&str, usize) = ("solver-simd.wasm", 5 * 1024);
 /// Page, script and worker, style, and the solver that the browser picks: what a server may send before it hears from a
 /// new visitor again, so that a first visit takes one round trip less (RFC 6928: ten segments of 1,460 bytes, less heads).
 const FIRST_VISIT_GZIP_BYTES_MAX: usize = 14_336;
+/// What a browser loads besides where it solves `hashwx`: worker and solver.
+const HASHWX_GZIP_BYTES_MAX: usize = 24 * 1024;
 /// A page as it is sent, uncompressed: what a flood of requests makes the verifier send (PROTOCOL §6).
 const PAGE_BYTES_MAX: [(&str, usize); 3] = [("gate.html", 4096), ("gate-small.html", 640), ("pass.html", 4096)];
+
+/// What only a browser loads that solves `hashwx`.
+const HASHWX: [&str; 2] = ["hashwx.js", "hashwx.wasm"];
 
 /// What a browser with simd128 loads for one visit.
 const FIRST_VISIT: [&str; 4] = ["gate.html", "gate.js", "gate.css", "solver-simd.wasm"];
@@ -48,8 +53,17 @@ pub(crate) fn filled(template: &str) -> String {
 
 /// The sum over what a first visit loads.
 pub(crate) fn first_visit(sizes: &[Sizes]) -> Sizes {
-    let mut total = Sizes { name: "a first visit".to_owned(), raw: 0, gzip: 0, brotli: 0 };
-    for size in sizes.iter().filter(|size| FIRST_VISIT.contains(&size.name.as_str())) {
+    sum("a first visit", &FIRST_VISIT, sizes)
+}
+
+/// The sum over what `hashwx` adds.
+pub(crate) fn hashwx(sizes: &[Sizes]) -> Sizes {
+    sum("hashwx adds", &HASHWX, sizes)
+}
+
+fn sum(name: &str, names: &[&str], sizes: &[Sizes]) -> Sizes {
+    let mut total = Sizes { name: name.to_owned(), raw: 0, gzip: 0, brotli: 0 };
+    for size in sizes.iter().filter(|size| names.contains(&size.name.as_str())) {
         total.raw += size.raw;
         total.gzip += size.gzip;
         total.brotli += size.brotli;
@@ -75,6 +89,12 @@ pub(crate) fn check(sizes: &[Sizes]) -> anyhow::Result<()> {
         total <= FIRST_VISIT_GZIP_BYTES_MAX,
         "a first visit loads {total} bytes in gzip ({names}); at most {FIRST_VISIT_GZIP_BYTES_MAX}"
     );
+    let more = hashwx(sizes).gzip;
+    let names = HASHWX.join(", ");
+    ensure!(
+        more <= HASHWX_GZIP_BYTES_MAX,
+        "hashwx adds {more} bytes in gzip ({names}); at most {HASHWX_GZIP_BYTES_MAX}"
+    );
     Ok(())
 }
 
@@ -91,6 +111,8 @@ mod tests {
             ("gate.css", 3_000, 880),
             ("solver-simd.wasm", 17_000, 5_120),
             ("solver-scalar.wasm", 9_000, 9_000),
+            ("hashwx.js", 5_000, 2_576),
+            ("hashwx.wasm", 40_000, 22_000),
         ];
         let size = |(name, usual_raw, usual_gzip)| {
             let (raw, gzip) = if name == changed { (raw, gzip) } else { (usual_raw, usual_gzip) };
@@ -108,6 +130,7 @@ mod tests {
             ("pass.html", 4097, 1, "pass.html has 4097 bytes filled in; at most 4096"),
             ("solver-simd.wasm", 17_000, 5_121, "solver-simd.wasm has 5121 bytes in gzip; at most 5120"),
             ("gate.js", 20_000, 7_537, "a first visit loads 14337 bytes in gzip"),
+            ("hashwx.js", 5_000, 2_577, "hashwx adds 24577 bytes in gzip"),
         ] {
             let error = check(&sizes(name, raw, gzip)).expect_err(name).to_string();
             assert!(error.starts_with(message), "{error}");

@@ -32,16 +32,19 @@ pub(crate) enum Build {
     Scalar,
     /// Four nonces a step.
     Simd,
+    /// The second algorithm: it writes modules.
+    HashWx,
     /// The sha2 crate behind the solver's border: only `cargo xtask bench` asks for it.
     Yardstick,
 }
 
 impl Build {
-    pub(crate) const ALL: [Self; 3] = [Self::Scalar, Self::Simd, Self::Yardstick];
+    pub(crate) const ALL: [Self; 4] = [Self::Scalar, Self::Simd, Self::HashWx, Self::Yardstick];
 
     fn package(self) -> &'static str {
         match self {
             Self::Scalar | Self::Simd => "challenge-wasm",
+            Self::HashWx => "hashwx-wasm",
             Self::Yardstick => "sha2-wasm",
         }
     }
@@ -50,6 +53,7 @@ impl Build {
         match self {
             Self::Scalar => "scalar",
             Self::Simd => "simd",
+            Self::HashWx => "hashwx",
             Self::Yardstick => "yardstick",
         }
     }
@@ -57,7 +61,7 @@ impl Build {
     /// In the form of `CARGO_ENCODED_RUSTFLAGS`. A stack of 16 KiB instead of 1 MiB: every worker has its own.
     fn flags(self) -> &'static str {
         match self {
-            Self::Scalar | Self::Yardstick => "-Clink-arg=-zstack-size=16384",
+            Self::Scalar | Self::HashWx | Self::Yardstick => "-Clink-arg=-zstack-size=16384",
             Self::Simd => "-Clink-arg=-zstack-size=16384\u{1f}-Ctarget-feature=+simd128",
         }
     }
@@ -74,6 +78,12 @@ pub(crate) fn build() -> anyhow::Result<Solver> {
     let (simd, simd_glue) = bind(&compile(Build::Simd)?)?;
     ensure!(scalar_glue == simd_glue, "the two builds of the solver need different glue, but one is served for both");
     Ok(Solver { scalar, simd, glue: simd_glue })
+}
+
+/// Builds the solver of `hashwx`: its module, and its glue.
+pub(crate) fn build_hashwx() -> anyhow::Result<(Vec<u8>, String)> {
+    need_wasm_target()?;
+    bind(&compile(Build::HashWx)?)
 }
 
 /// Builds the yardstick: a module that the solver's worker runs as if it were the solver.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 const MAGIC: &[u8; 16] = b"portcullis-pro-1";
 const FILE: &str = "profile";
-const UNFINISHED: &str = "profile.unfinished";
+const UNFINISHED: &str = "unfinished";
 const KEY_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
 const HEAD_BYTES: usize = MAGIC.len() + KEY_BYTES + size_of::<f64>();
@@ -51,12 +51,22 @@ impl Profile {
     /// # Errors
     /// Whatever writing, syncing or renaming reports; the file before it then stays.
     pub fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let unfinished = state_dir.join(UNFINISHED);
+        self.write_to(&state_dir.join(FILE))
+    }
+
+    /// Writes the profile to a file of any name, in the same way.
+    ///
+    /// # Errors
+    /// As of [`Profile::write`].
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        let unfinished = path.with_extension(UNFINISHED);
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(&self.to_bytes())?;
         file.sync_all()?;
-        fs::rename(&unfinished, state_dir.join(FILE))?;
-        File::open(state_dir)?.sync_all()
+        fs::rename(&unfinished, path)?;
+        // A file without a folder before its name lies in the one we are in.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -118,7 +128,7 @@ mod tests {
         }
         let mode = fs::metadata(folder.path().join(FILE)).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(!folder.path().join(UNFINISHED).exists());
+        assert!(!folder.path().join("profile.unfinished").exists());
     }
 
     #[test]

@@ -55,9 +55,9 @@ impl Index {
         };
         let (mut by_path, mut by_net, mut by_host) = (Crowds::default(), Crowds::default(), Crowds::default());
         for (_, (rule, keys)) in numbered() {
-            keys.iter().for_each(|key| by_path.add(key.place()));
-            all_nets(rule).into_iter().for_each(|net| by_net.add(net));
-            rule.conditions.hosts.iter().for_each(|host| by_host.add(host));
+            by_path.add(keys.iter().map(Key::place));
+            by_net.add(all_nets(rule));
+            by_host.add(&rule.conditions.hosts);
         }
         let (mut paths, mut networks, mut index) = (Vec::new(), Vec::new(), Self::default());
         let mut most_alike = 0;
@@ -122,8 +122,11 @@ impl<K> Default for Crowds<K> {
 }
 
 impl<K: Eq + Hash> Crowds<K> {
-    fn add(&mut self, place: K) {
-        *self.0.entry(place).or_default() += 1;
+    /// One more rule in each of these places.
+    fn add(&mut self, places: impl IntoIterator<Item = K>) {
+        for place in places {
+            *self.0.entry(place).or_default() += 1;
+        }
     }
 
     /// The most in any of these places; `None` without places.

@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Terms {
     /// The least price of a gate that is on.
     pub floor: u64,
-    /// `w`: the most work that one challenge asks. The price goes on to ten times that.
-    pub ceiling: u64,
+    /// What the price may rise to: ten times the most work that one challenge of `sha256` asks, or more with `hashwx`.
+    pub highest: u64,
 }
 
 /// What the gate does for a site.
@@ -44,7 +44,7 @@ impl State {
 pub struct Overload {
     /// More is asked for than the site can do.
     pub offered: bool,
-    /// Cleared requests wait too long.
+    /// Cleared requests wait too long, or where nothing queues, too many wait at the origin.
     pub queue_delay: bool,
     /// The machine is out of CPU or disk.
     pub pressure: bool,
@@ -68,7 +68,7 @@ impl Overload {
         let capacity = measured.capacity.map(Capacity::credits_per_second);
         Self {
             offered: capacity.is_some_and(|capacity| measured.demand.offered > capacity),
-            queue_delay: measured.queue_delay_s.is_some_and(|delay| delay > Self::QUEUE_DELAY_S),
+            queue_delay: measured.backlog || measured.queue_delay_s.is_some_and(|delay| delay > Self::QUEUE_DELAY_S),
             pressure: measured.pressure.highest().is_some_and(|percent| percent > Pressure::OVERLOAD_PERCENT),
             probe: measured.probe.is_some_and(|probe| probe.slow == Some(true)),
             failures: measured.failing_share.is_some_and(|share| share > FAILING_SHARE),
@@ -275,7 +275,7 @@ impl Controller {
     /// stays at the floor.
     fn moved(&self, measured: &Measured, capacity: Option<f64>, terms: Terms) -> f64 {
         let floor = crate::load::float(terms.floor);
-        let most = crate::load::float(terms.ceiling.saturating_mul(10)).max(floor);
+        let most = crate::load::float(terms.highest).max(floor);
         let Some(capacity) = capacity.filter(|capacity| *capacity > 0.0) else { return floor };
         let load = measured.demand.paid / (Self::AIM * capacity);
         let waiting = (measured.queue_delay_s.unwrap_or(0.0) - Overload::QUEUE_DELAY_S).clamp(0.0, 1.0);
