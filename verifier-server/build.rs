@@ -25,7 +25,9 @@ fn main() {
         .expect("a string takes everything");
     }
     code.push_str("];\n");
-    for (constant, page) in [("GATE", "gate.html"), ("GATE_SMALL", "gate-small.html"), ("MESSAGE", "message.html")] {
+    let pages =
+        [("GATE", "gate.html"), ("GATE_SMALL", "gate-small.html"), ("MESSAGE", "message.html"), ("PASS", "pass.html")];
+    for (constant, page) in pages {
         writeln!(code, "const {constant}: &str = include_str!({});", literal(&www.join(page)))
             .expect("a string takes everything");
     }

@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
-use clap::{Parser, Subcommand};
+use crate::gate::passes::PASS_HOURS_MAX;
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// A gate that drops while a website is under attack.
@@ -59,6 +60,9 @@ pub enum Command {
     },
     /// Show what a running verifier does
     Status {
+        /// Say as well which programs would be turned away if the gate went down now, with the rules that let them pass
+        #[arg(long)]
+        dry_run: bool,
         /// Its configuration file, which says where it listens for the operator
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,
@@ -72,6 +76,8 @@ pub enum Command {
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,
     },
+    /// Make a link that lets a few devices of a colleague keep working while the gate is down
+    Pass(PassArguments),
     /// Look after the address ranges of crawlers
     Bots {
         /// What to do with them
@@ -86,6 +92,29 @@ pub enum Command {
         #[arg(long, default_value = "/.portcullis/")]
         base_path: String,
     },
+}
+
+/// `portcullis pass`: makes a pass, or lists or revokes those there are.
+#[derive(Debug, Args)]
+pub struct PassArguments {
+    /// Whose it is: a name of your choice, by which it is listed and revoked
+    #[arg(required_unless_present_any = ["list", "revoke"])]
+    pub name: Option<String>,
+    /// How long it lives, in hours
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=i64::from(PASS_HOURS_MAX)))]
+    pub hours: u32,
+    /// The site, where there are several
+    #[arg(long)]
+    pub site: Option<String>,
+    /// List the passes there are
+    #[arg(long, conflicts_with_all = ["name", "revoke", "site"])]
+    pub list: bool,
+    /// Take a pass back: its devices are refused at once
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "site"])]
+    pub revoke: Option<String>,
+    /// The configuration file, which says where the verifier listens for the operator
+    #[arg(long, default_value = "portcullis.toml")]
+    pub config: PathBuf,
 }
 
 /// What to do with the ranges of crawlers.

@@ -17,6 +17,7 @@ mod names;
 mod network_lists;
 mod networks;
 mod origins;
+mod preview;
 mod problem;
 mod ranges;
 mod read;
@@ -31,6 +32,7 @@ pub use limits::Limits;
 pub use look::{Look, Words};
 pub use names::Canonical;
 pub use origins::{Origin, Origins};
+pub use preview::Preview;
 pub use problem::{Problem, Problems};
 pub use sites::{Host, Probe, Site};
 

@@ -175,6 +175,11 @@ fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
     if let Some(domain) = &site.cookie_domain {
         lines.push(format!("clearances of `{name}` are sent to every host of {domain}"));
     }
+    if site.preview.is_some() {
+        lines.push(format!(
+            "fetchers of link previews, by what they call themselves, get the title of `{name}` in place of a challenge"
+        ));
+    }
     let own = [("words", site.look.words != Words::default()), ("colours", site.look.stylesheet.is_some())];
     let own: Vec<&str> = own.into_iter().filter_map(|(what, is_own)| is_own.then_some(what)).collect();
     if !own.is_empty() {

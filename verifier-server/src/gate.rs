@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod api_keys;
+pub mod callers;
 mod choice;
 mod clearance;
 pub mod entry;
@@ -12,6 +13,7 @@ pub mod learned;
 pub mod level;
 pub mod networks;
 mod overtime;
+pub mod passes;
 mod payback;
 pub mod policy;
 pub mod price;
@@ -40,9 +42,11 @@ pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, U
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
-use entry::{Kind, NetworkMark, Payment};
+use callers::Callers;
+use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
 use networks::{HashKey, Memory, Nested, Profile};
+use passes::Passes;
 use policy::{Action, Reserve, Route};
 use puzzle::{
     Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge,
@@ -110,7 +114,7 @@ pub enum Decision {
     Free,
     /// It passes without paying while others pay.
     Unpaid,
-    /// The same, within a slice that a rule keeps for itself.
+    /// The same, within a slice that a rule or a pass keeps for itself.
     Reserved,
     /// It has been paid for and passes.
     Paid,
@@ -156,6 +160,8 @@ pub struct Gate {
     counted: Repeats,
     last_pages: LastPages,
     sites: Sites,
+    passes: Passes,
+    callers: Callers,
 }
 
 impl Gate {
@@ -172,6 +178,8 @@ impl Gate {
             counted: Repeats::default(),
             last_pages: LastPages::default(),
             sites: Sites::default(),
+            passes: Passes::default(),
+            callers: Callers::default(),
         }
     }
 
@@ -182,7 +190,10 @@ impl Gate {
             self.secrets.rcu(|secrets| Secrets::new(secrets.masters.clone(), now));
         }
         self.table.sweep(now);
-        self.memory.tick(now, self.mode() != Mode::On && !self.sites.any_strained());
+        self.passes.forget_ended(now);
+        let at_peace = self.mode() != Mode::On && !self.sites.any_strained();
+        self.memory.tick(now, at_peace);
+        self.callers.tick(now, at_peace);
     }
 
     /// Believes other masters from now on.
@@ -263,9 +274,13 @@ impl Gate {
             quote = pricing.quote_unallowed(route);
         }
         let kind = kind(facts, route);
+        if let Some(met) = self.enters_by_pass(config, facts, route, (kind, quote), now) {
+            return met;
+        }
         let mut paid_by = None;
         let payment = facts.clearances.iter().find_map(|id| {
-            let covered = || self.table.change(*id, now, |entry| entry.site == facts.site.mark) == Some(true);
+            let is_good = |entry: &mut Entry| entry.site == facts.site.mark && self.honours(entry, *id);
+            let covered = || self.table.change(*id, now, is_good) == Some(true);
             let key = facts.repeat.map(|repeat| self.repeats.key(*id, &repeat));
             if key.is_some_and(|key| self.repeats.covers(key, now) && covered()) {
                 return Some(None);
@@ -349,8 +364,8 @@ impl Gate {
             let network = secrets.network_mark(facts.network, entry.issued_day);
             let payment = payment(config, kind, route, quote, network);
             let (charged, kept) = (entry.charge(&payment, now), entry.weight(&payment, now));
-            let paid = entry.site == facts.site.mark && entry.pay(&payment, now);
-            paid.then_some(Receipt { clearance: id, network: facts.network, charged, kept })
+            let paid = entry.site == facts.site.mark && self.honours(entry, id) && entry.pay(&payment, now);
+            paid.then_some(Receipt { clearance: id, network: facts.network, charged, further: charged, kept })
         });
         receipt.flatten()
     }

@@ -2,6 +2,7 @@
 
 pub mod bot_ranges;
 mod by_site;
+mod caller_keeper;
 pub mod cli;
 mod client;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod learn;
 pub mod load;
 pub mod operator;
+mod pass_keeper;
 mod profile_keeper;
 pub mod random;
 pub mod refresh;

@@ -40,13 +40,16 @@ async fn main() -> ExitCode {
                 Err(error) => fail(1, error),
             }
         }
-        Command::Status { config } => operator::status(&config).await.map_or_else(|error| fail(1, error), say),
+        Command::Status { dry_run, config } => {
+            operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
+        }
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Bots { task: BotsTask::Refresh { file, source } } => {
             refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
         }
+        Command::Pass(arguments) => operator::passes::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),
             Ok(Solved::NotNeeded) => {

@@ -1,4 +1,7 @@
-//! `portcullis status` and `portcullis mode`: questions to the admin listener of a running verifier.
+//! `portcullis status`, `mode` and `pass`: questions to the admin listener of a running verifier.
+
+mod callers;
+pub mod passes;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};
@@ -26,12 +29,12 @@ pub enum OperatorError {
     Refused(u16, String),
 }
 
-/// Asks what the verifier does, as lines of text.
+/// Asks what the verifier does, as lines of text; with `dry_run` also which programs a gate that is open would turn away.
 ///
 /// # Errors
 /// See [`OperatorError`].
-pub async fn status(config: &Path) -> Result<String, OperatorError> {
-    Ok(lines(&ask(config, Method::GET, "/status", None).await?))
+pub async fn status(config: &Path, dry_run: bool) -> Result<String, OperatorError> {
+    Ok(lines(&ask(config, Method::GET, "/status", None).await?, dry_run))
 }
 
 /// Sets the mode and says what the verifier does then.
@@ -39,7 +42,7 @@ pub async fn status(config: &Path) -> Result<String, OperatorError> {
 /// # Errors
 /// See [`OperatorError`].
 pub async fn set_mode(config: &Path, mode: &str) -> Result<String, OperatorError> {
-    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?))
+    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?, false))
 }
 
 async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, OperatorError> {
@@ -85,7 +88,7 @@ fn site_line(site: &Value) -> String {
     )
 }
 
-fn lines(status: &Value) -> String {
+fn lines(status: &Value, dry_run: bool) -> String {
     let requests = &status["requests"];
     let mut lines = vec![
         format!("mode       {}", status["mode"].as_str().unwrap_or("?")),
@@ -106,6 +109,7 @@ fn lines(status: &Value) -> String {
     ];
     for site in status["sites"].as_array().into_iter().flatten() {
         lines.push(site_line(site));
+        lines.extend(callers::lines(site, dry_run));
     }
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));

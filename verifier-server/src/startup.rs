@@ -10,7 +10,7 @@ use crate::http::{self, BindError, Entrance, Listener, LogBindError, LogReceiver
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{clock, profile_keeper, random, restrict};
+use crate::{caller_keeper, clock, pass_keeper, profile_keeper, random, restrict};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,6 +89,10 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
     verifier.gate.begin(&config);
     resume(&verifier, &config);
+    if let Some(state_dir) = &state_dir {
+        pass_keeper::resume(&verifier, state_dir);
+        caller_keeper::resume(&verifier, state_dir);
+    }
     let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
     let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
     tokio::spawn(admin::serve(admin, admin_listener));
@@ -98,6 +102,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     }
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
+        tokio::spawn(caller_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
     }
     Ok(Running { server: serve(verifier, entrances), reload, addresses, state_dir })
 }
@@ -116,6 +121,12 @@ impl Running {
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
             profile_keeper::write(&verifier, state_dir);
+            caller_keeper::write(&verifier, state_dir);
+            if verifier.gate.passes_changed()
+                && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
+            {
+                tracing::error!("the passes could not be kept in {}: {error}", state_dir.display());
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::config::{Config, Mode, Probe};
 use crate::gate::price::State;
 use crate::http::Verifier;
 use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
+use crate::pass_keeper;
 use crate::telemetry::Sampled;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,9 +53,22 @@ impl Watch {
             self.tell(&config, site, now);
         }
         let mode = self.verifier.gate.mode();
+        if mode == Mode::On && mode != self.mode {
+            config.sites.iter().for_each(|site| self.verifier.tell_turned_away(&config, site));
+        }
         if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
             (self.saved, self.mode) = (Instant::now(), mode);
             self.save(&config).await;
+        }
+        self.keep_passes(&config).await;
+    }
+
+    async fn keep_passes(&self, config: &Config) {
+        let Some(state_dir) = config.state_dir.clone().filter(|_| self.verifier.gate.passes_changed()) else { return };
+        if let Err(error) = pass_keeper::keep(&self.verifier, state_dir).await
+            && let Some(left_out) = self.save_log.turn()
+        {
+            tracing::error!(left_out, "the passes cannot be kept in state_dir: {error}");
         }
     }
 
@@ -68,6 +82,7 @@ impl Watch {
         let why = report.overload.names().collect::<Vec<_>>().join(", ");
         let hold_seconds = report.hold.as_secs();
         tracing::warn!(site = name, why, hold_seconds, "the site is overloaded: the gate goes down");
+        self.verifier.tell_turned_away(config, site);
     }
 
     async fn save(&self, config: &Config) {

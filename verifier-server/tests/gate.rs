@@ -357,6 +357,7 @@ fn what_a_clearance_admits_is_that_of_the_vectors() {
             navigated_at: if after_navigation { NOW } else { UnixSeconds(0) },
             navigation_ratio: format!("{:.0}", ratio.min(600.0) * 100.0).parse().unwrap(),
             dropped_at: UnixSeconds(0),
+            pass: 0,
         };
         let charge = Credits::hundredths(u32::try_from(number("charge_hundredths")).unwrap());
         let kind = match vector["request"].as_str().unwrap() {

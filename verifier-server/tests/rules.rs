@@ -41,7 +41,7 @@ fn a_clearance_is_minted_in_one_place() {
     assert_eq!(
         redeem.matches("Entry {").count(),
         1,
-        "one function makes an entry, from a `Solved` that only proof of work gives"
+        "one function makes an entry: from a `Solved`, which only proof of work gives, or from the secret of a pass"
     );
 }
 

@@ -19,7 +19,7 @@ use crate::steps::{step, workspace};
 use publish::{Publication, Sizes};
 
 /// Pages that the server fills in.
-const TEMPLATES: [&str; 3] = ["gate.html", "gate-small.html", "message.html"];
+const TEMPLATES: [&str; 4] = ["gate.html", "gate-small.html", "message.html", "pass.html"];
 
 /// Builds every asset.
 pub(crate) fn build() -> anyhow::Result<()> {
@@ -61,6 +61,10 @@ fn publication(
 
     let page = script(&publication, "gate.js", "main.js", &solver.glue)?;
     publication.asset("gate.js", "text/javascript; charset=utf-8", page.as_bytes())?;
+
+    // A script of its own: visitors never load it.
+    let script = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
+    publication.asset("pass.js", "text/javascript; charset=utf-8", shrink::script(&script)?.as_bytes())?;
 
     for name in TEMPLATES {
         let page = shrink::page(&publication.resolve(name, &read(name)?)?).with_context(|| name.to_owned())?;

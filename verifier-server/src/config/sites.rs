@@ -4,6 +4,7 @@ use super::document::{Lined, Section};
 use super::look::Look;
 use super::names::{Canonical, cookie_domain, sharing_warning};
 use super::origins::{self, Authorities, Origins};
+use super::preview::Preview;
 use super::{Beside, ChallengeTerms, Mode, PriceBounds};
 use crate::tls::Tls;
 use hyper::Uri;
@@ -86,6 +87,8 @@ pub struct Site {
     pub cookie_domain: Option<String>,
     /// Words and colours of its pages.
     pub look: Look,
+    /// What fetchers of link previews are told; without it they meet what everybody meets.
+    pub preview: Option<Preview>,
     /// By which 16 bits an entry of the table remembers the site.
     pub mark: u16,
 }
@@ -186,6 +189,7 @@ impl Site {
         let cookie_domain = cookie_domain(&mut section, &hosts);
         warnings.extend(cookie_domain.as_ref().map(|domain| sharing_warning(&name, domain)));
         let look = Look::read(&mut section, &name, warnings);
+        let preview = Preview::read(&mut section);
         section.finish();
         Self {
             mark: Self::mark_of(&name),
@@ -200,6 +204,7 @@ impl Site {
             canonical,
             cookie_domain,
             look,
+            preview,
         }
     }
 

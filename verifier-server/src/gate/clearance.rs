@@ -1,7 +1,7 @@
 //! What a clearance is worth to a request, without spending it.
 
 use super::table::LiveIds;
-use super::{Gate, RequestFacts, kind, payment};
+use super::{Gate, RequestFacts, cost, kind, payment};
 use crate::config::Config;
 use crate::gate::policy::Action;
 use puzzle::UnixSeconds;
@@ -40,8 +40,10 @@ impl Gate {
         let admitting = facts.clearances.iter().find_map(|id| {
             let entry = self.table.change(*id, now, |entry| *entry)?;
             let network = self.secrets.load().network_mark(facts.network, entry.issued_day);
-            let admits =
-                entry.site == facts.site.mark && entry.clone().pay(&payment(config, kind, &route, quote, network), now);
+            let payment = payment(config, kind, &route, quote, network);
+            let pays = self.honours(&entry, *id) && entry.clone().pay(&payment, now);
+            let admits = entry.site == facts.site.mark
+                && (pays || self.would_enter(config, facts.site, (*id, &entry), (&payment, cost(&route)), now));
             admits.then_some(entry)
         });
         admitting.map_or(Worth::Lacking, |entry| Worth::Admits {

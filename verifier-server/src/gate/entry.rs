@@ -38,6 +38,8 @@ pub struct Entry {
     pub navigation_ratio: u16,
     /// When a drop of it last came back whole; 0 for never.
     pub dropped_at: UnixSeconds,
+    /// The mark of the pass that it belongs to; 0 for none.
+    pub pass: u16,
 }
 
 /// The last client networks of an entry, as 16-bit keyed hashes.
@@ -227,6 +229,7 @@ impl Entry {
         put(&self.navigated_at.0.to_be_bytes());
         put(&self.navigation_ratio.to_be_bytes());
         put(&self.dropped_at.0.to_be_bytes());
+        put(&self.pass.to_be_bytes());
         bytes
     }
 
@@ -247,6 +250,7 @@ impl Entry {
         let navigated_at = u32::from_be_bytes(take(&mut rest));
         let navigation_ratio = u16::from_be_bytes(take(&mut rest));
         let dropped_at = u32::from_be_bytes(take(&mut rest));
+        let pass = u16::from_be_bytes(take(&mut rest));
         Self {
             begun: Credits::hundredths(begun),
             left,
@@ -260,6 +264,7 @@ impl Entry {
             navigated_at: UnixSeconds(navigated_at),
             navigation_ratio,
             dropped_at: UnixSeconds(dropped_at),
+            pass,
         }
     }
 }
@@ -299,6 +304,7 @@ pub(super) mod tests {
             navigated_at: UnixSeconds(0),
             navigation_ratio: 0,
             dropped_at: UnixSeconds(0),
+            pass: 0,
         }
     }
 
@@ -316,6 +322,7 @@ pub(super) mod tests {
         entry.navigated_at = BORN;
         entry.navigation_ratio = 250;
         entry.dropped_at = BORN.plus(9);
+        entry.pass = 64;
         assert_eq!(Entry::from_bytes(&entry.to_bytes()), entry);
     }
 

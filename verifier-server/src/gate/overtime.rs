@@ -32,7 +32,7 @@ impl Entry {
 }
 
 impl Gate {
-    /// Charges `times` what the request was charged at first. Nothing of it counts as paid demand: what lasts takes no work
+    /// Charges `times` what the request costs. Nothing of it counts as paid demand: what lasts takes no work
     /// but a place, and whoever holds one must not raise the price of others with it.
     #[must_use]
     pub fn pay_again(
@@ -46,8 +46,9 @@ impl Gate {
         if self.pricing(config, site).price == 0 {
             return PaidAgain::Free;
         }
-        let charge = Credits::hundredths(receipt.charged.in_hundredths().saturating_mul(times));
-        match self.table.change(receipt.clearance, now, |entry| entry.pay_again(charge, now)) {
+        let charge = Credits::hundredths(receipt.further.in_hundredths().saturating_mul(times));
+        let pays = |entry: &mut Entry| self.honours(entry, receipt.clearance) && entry.pay_again(charge, now);
+        match self.table.change(receipt.clearance, now, pays) {
             Some(true) => PaidAgain::Paid,
             Some(false) | None => PaidAgain::Lacking,
         }

@@ -19,8 +19,10 @@ pub struct Receipt {
     pub clearance: ClearanceId,
     /// Where the request came from.
     pub network: ClientNetwork,
-    /// What it was charged, without a toll.
+    /// What it was charged, without a toll; nothing where a pass paid for it.
     pub charged: Credits,
+    /// What it is charged for each further second or minute, where it lasts.
+    pub further: Credits,
     /// What of it is paid demand once the request goes on.
     pub kept: Amount,
 }

@@ -1,14 +1,16 @@
-//! Redemption: a solution becomes a clearance, once. The checks run in the order of PROTOCOL §4.
+//! Redemption: a solution becomes a clearance, once, and so does the secret of a staff pass. The checks of a solution run in
+//! the order of PROTOCOL §4.
 
 use super::choice::crowded;
 use super::entry::{Entry, Networks};
 use super::networks::Buyer;
+use super::passes::{PASS_SECRET_BYTES, PassRefusal, Shown};
 use super::table::{Inserted, LiveIds};
 use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Guarded, Paid, Purpose, Refusal,
-    SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, Expectations, Guarded, Paid, Purpose,
+    Refusal, SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
 };
 
 /// Life of clearances sold while the table is a quarter full.
@@ -55,11 +57,28 @@ pub enum Begun {
     Guarded(Guarded),
 }
 
-/// A sale that has been paid for with work.
+/// By what right a clearance is minted: there is no other.
+enum Warrant<'a> {
+    /// Proof of work.
+    Work(&'a Solved),
+    /// The secret of a staff pass.
+    Pass(&'a Shown),
+}
+
+impl Warrant<'_> {
+    const fn clearance_id(&self) -> ClearanceId {
+        match self {
+            Self::Work(solved) => solved.clearance_id(),
+            Self::Pass(shown) => shown.id,
+        }
+    }
+}
+
+/// A sale.
 struct Order<'a> {
     config: &'a Config,
     site: &'a Site,
-    solved: &'a Solved,
+    warrant: Warrant<'a>,
     /// What the site asks now.
     price: u64,
     network: ClientNetwork,
@@ -122,7 +141,13 @@ impl Gate {
         };
         match secrets.keys.authenticate(&challenge, &expected)?.paid_by(&solution, first)? {
             Paid::Solved(solved) => {
-                let order = Order { config, site, solved: &solved, price: pricing.price, network: submission.network };
+                let order = Order {
+                    config,
+                    site,
+                    warrant: Warrant::Work(&solved),
+                    price: pricing.price,
+                    network: submission.network,
+                };
                 self.sell(&order, &secrets, now).map(Begun::Redeemed)
             }
             Paid::Guarded(guarded) => Ok(Begun::Guarded(guarded)),
@@ -146,15 +171,60 @@ impl Gate {
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
-        self.sell(&Order { config, site, solved, price, network }, &self.secrets.load(), now)
+        self.sell(&Order { config, site, warrant: Warrant::Work(solved), price, network }, &self.secrets.load(), now)
     }
 
-    /// The one place in which a clearance is minted: in the `Fresh` arm, from proof of work alone.
+    /// Gives a device that shows the secret of a pass its clearance, in every mode and at every price: the same one each time
+    /// it comes with that. `held` are the clearances that it has, `fresh` is random.
+    ///
+    /// # Errors
+    /// See [`PassRefusal`].
+    pub fn redeem_pass(
+        &self,
+        config: &Config,
+        (site, secret): (&Site, &[u8; PASS_SECRET_BYTES]),
+        (network, held): (ClientNetwork, &[ClearanceId]),
+        now: UnixSeconds,
+        fresh: [u8; 16],
+    ) -> Result<(Shown, Redeemed), PassRefusal> {
+        let shown = self.passes.show(secret, &site.name, held, ClearanceId(fresh), now)?;
+        let price = self.pricing(config, site).price;
+        let order = Order { config, site, warrant: Warrant::Pass(&shown), price, network };
+        let Ok(redeemed) = self.sell(&order, &self.secrets.load(), now) else {
+            self.passes.give_up(&shown);
+            return Err(PassRefusal::Busy);
+        };
+        Ok((shown, redeemed))
+    }
+
+    /// The one place in which a clearance is minted: in the `Fresh` arm, from proof of work or the secret of a pass.
     fn sell(&self, order: &Order<'_>, secrets: &Secrets, now: UnixSeconds) -> Result<Redeemed, Refusal> {
-        let id = order.solved.clearance_id();
+        let id = order.warrant.clearance_id();
         let mut buyer = None;
         let inserted = self.table.insert_if_absent(id, now, || {
-            self.price(order, secrets, buyer.insert(self.memory.buyer(order.network)), now)
+            let terms = match order.warrant {
+                Warrant::Work(solved) => {
+                    self.by_work(order, solved, buyer.insert(self.memory.buyer(order.network)), now)?
+                }
+                Warrant::Pass(shown) => by_pass(order, shown, now),
+            };
+            let mut networks = Networks::default();
+            networks.visit(secrets.network_mark(order.network, terms.day));
+            Ok(Entry {
+                begun: terms.credits,
+                left: i32::try_from(terms.credits.in_hundredths()).unwrap_or(i32::MAX),
+                price_paid: u32::try_from(terms.price_paid).unwrap_or(u32::MAX),
+                expires_at: terms.expires_at,
+                keep_seconds: u16::try_from(terms.keep_seconds).unwrap_or(u16::MAX),
+                issued_day: terms.day,
+                site: order.site.mark,
+                standing: terms.standing,
+                networks,
+                navigated_at: UnixSeconds(0),
+                navigation_ratio: 0,
+                dropped_at: UnixSeconds(0),
+                pass: terms.pass,
+            })
         });
         let (entry, fresh) = match inserted {
             Inserted::Fresh(entry) => {
@@ -164,7 +234,7 @@ impl Gate {
                 }
                 (entry, true)
             }
-            Inserted::Existing(entry) if entry.spent(order.price, now) => return Err(Refusal::Used),
+            Inserted::Existing(entry) if entry.pass == 0 && entry.spent(order.price, now) => return Err(Refusal::Used),
             Inserted::Existing(entry) => (entry, false),
             Inserted::Declined(refusal) => return Err(refusal),
             Inserted::Full => return Err(Refusal::Busy),
@@ -173,13 +243,16 @@ impl Gate {
             id,
             credits: entry.credits_left(),
             expires_in: entry.expires_at.since(now),
-            solved_in: fresh.then(|| now.since(order.solved.challenge().issued_at())),
+            solved_in: match order.warrant {
+                Warrant::Work(solved) if fresh => Some(now.since(solved.challenge().issued_at())),
+                Warrant::Work(_) | Warrant::Pass(_) => None,
+            },
         })
     }
 
     /// What the work buys at this moment.
-    fn price(&self, order: &Order<'_>, secrets: &Secrets, buyer: &Buyer, now: UnixSeconds) -> Result<Entry, Refusal> {
-        let (config, challenge) = (order.config, order.solved.challenge());
+    fn by_work(&self, order: &Order<'_>, solved: &Solved, buyer: &Buyer, now: UnixSeconds) -> Result<Terms, Refusal> {
+        let (config, challenge) = (order.config, solved.challenge());
         let (used, slots) = (self.table.used(), self.table.slots());
         let crowded = crowded(used, slots);
         if challenge.standing() && self.table.standing() >= slots / 4 {
@@ -192,22 +265,40 @@ impl Gate {
         let lifetime = config.clearance.lifetime_seconds;
         let lifetime = if crowded { lifetime.min(CROWDED_LIFETIME_SECONDS) } else { lifetime };
         let expires_at = now.plus(lifetime);
-        let keep = KEEP_SECONDS.max(challenge.expires_at().since(expires_at));
-        let mut networks = Networks::default();
-        networks.visit(secrets.network_mark(order.network, challenge.day()));
-        Ok(Entry {
-            begun: bought.credits,
-            left: i32::try_from(bought.credits.in_hundredths()).unwrap_or(i32::MAX),
-            price_paid: u32::try_from(bought.price_paid).unwrap_or(u32::MAX),
+        Ok(Terms {
+            credits: bought.credits,
+            price_paid: bought.price_paid,
             expires_at,
-            keep_seconds: u16::try_from(keep).unwrap_or(u16::MAX),
-            issued_day: challenge.day(),
-            site: order.site.mark,
+            keep_seconds: KEEP_SECONDS.max(challenge.expires_at().since(expires_at)),
+            day: challenge.day(),
             standing: challenge.standing(),
-            networks,
-            navigated_at: UnixSeconds(0),
-            navigation_ratio: 0,
-            dropped_at: UnixSeconds(0),
+            pass: 0,
         })
+    }
+}
+
+/// On what terms a clearance is minted.
+struct Terms {
+    credits: Credits,
+    price_paid: u64,
+    expires_at: UnixSeconds,
+    keep_seconds: u32,
+    /// Whose key hashes its networks.
+    day: Day,
+    standing: bool,
+    /// The mark of the pass.
+    pass: u16,
+}
+
+/// A full clearance at the price of this moment, for as long as the pass lives.
+fn by_pass(order: &Order<'_>, shown: &Shown, now: UnixSeconds) -> Terms {
+    Terms {
+        credits: order.config.clearance.full,
+        price_paid: order.price.max(order.config.challenge_of(order.site).floor()),
+        expires_at: shown.expires_at,
+        keep_seconds: KEEP_SECONDS,
+        day: now.day(),
+        standing: false,
+        pass: shown.mark,
     }
 }

@@ -33,11 +33,13 @@ pub enum Right {
     Ticket,
     /// It shows an API key.
     Key,
+    /// It has a staff pass, with a slice of its own.
+    Pass,
 }
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket, Self::Key];
+    pub const ALL: [Self; 6] = [Self::Reserved, Self::Allowed, Self::Preflight, Self::Ticket, Self::Key, Self::Pass];
 
     /// Its name in metrics.
     #[must_use]
@@ -48,6 +50,7 @@ impl Right {
             Self::Preflight => "preflight",
             Self::Ticket => "ticket",
             Self::Key => "key",
+            Self::Pass => "pass",
         }
     }
 }

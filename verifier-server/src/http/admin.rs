@@ -4,7 +4,7 @@ use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
 use super::shortage::Lasting;
-use super::status;
+use super::{admin_passes, status};
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
@@ -100,6 +100,15 @@ impl Admin {
                 self.reload.verifier.gate.set_mode(mode);
                 tracing::info!("mode {} set over the admin listener", mode.name());
                 json_answer(StatusCode::OK, &status::status(&self.reload.verifier))
+            }
+            (&Method::GET, "/passes") => json_answer(StatusCode::OK, &admin_passes::list(&self.reload.verifier)),
+            (&Method::POST, "/passes") => {
+                let (status, body) = admin_passes::make(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/passes/revoke") => {
+                let (status, body) = admin_passes::revoke(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
             }
             (&Method::POST, "/load") => {
                 let told = read_json::<NewLoad, _>(body).await;

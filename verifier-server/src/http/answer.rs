@@ -6,6 +6,7 @@ use super::kinds::is_navigation;
 use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
+use super::preview;
 use super::service::Verifier;
 use super::tickets;
 use crate::config::{Config, Limits, Site};
@@ -66,9 +67,16 @@ impl<'a> Context<'a> {
     }
 
     /// The gate's answer to a request that is not admitted: the page in place, or a problem. `None` where the
-    /// operating system gives no randomness for a challenge.
-    pub(super) fn challenged(&self, facts: &RequestFacts<'_>) -> Option<Response<AnswerBody>> {
+    /// operating system gives no randomness for a challenge. `headers` are the request's own.
+    pub(super) fn challenged(&self, facts: &RequestFacts<'_>, headers: &HeaderMap) -> Option<Response<AnswerBody>> {
         let (gate, network) = (&self.verifier.gate, self.visitor.network());
+        let asks_for_preview =
+            facts.site.preview.is_some() && matches!(self.method, "GET" | "HEAD") && preview::is_fetcher(headers);
+        if asks_for_preview
+            && let Some(stub) = self.verifier.previews.answer(facts.site, network, &self.verifier.metrics, clock::now())
+        {
+            return Some(stub);
+        }
         let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
         let quote = pricing.quote_unallowed(&facts.route);
         let abilities = if self.navigation { Abilities::PAGE } else { Abilities::Unsaid };
@@ -310,7 +318,7 @@ pub(super) fn bare(status: StatusCode) -> Response<AnswerBody> {
     response
 }
 
-fn html(status: StatusCode, policy: &'static str, page: String) -> Response<AnswerBody> {
+pub(super) fn html(status: StatusCode, policy: &'static str, page: String) -> Response<AnswerBody> {
     let mut response = with_type(status, "text/html; charset=utf-8", page);
     let headers = response.headers_mut();
     headers.insert("content-security-policy", HeaderValue::from_static(policy));
@@ -348,25 +356,33 @@ pub(super) struct PageRates {
     hasher: RandomState,
     /// The second in the upper half, the count in the lower.
     cells: Vec<AtomicU64>,
+    /// Pages a second that are not too many.
+    most: u32,
 }
 
 impl Default for PageRates {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), cells: (0..Self::CELLS).map(|_| AtomicU64::new(0)).collect() }
+        Self::with_most(Limits::PAGES_PER_SECOND_MAX)
     }
 }
 
 impl PageRates {
     const CELLS: usize = 16_384;
 
+    /// At most so many pages a second and client network.
+    pub(super) fn with_most(most: u32) -> Self {
+        let cells = (0..Self::CELLS).map(|_| AtomicU64::new(0)).collect();
+        Self { hasher: RandomState::new(), cells, most }
+    }
+
     /// Counts a page, and says whether the network fetches more than it should in this second.
-    fn is_crowded(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
+    pub(super) fn is_crowded(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
         let index = usize::try_from(self.hasher.hash_one(network)).unwrap_or_default() % Self::CELLS;
         let second = u64::from(now.0) << 32;
         let count = |cell: u64| if cell >> 32 == second >> 32 { cell + 1 } else { second + 1 };
         let before = self.cells[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cell| Some(count(cell)));
         let pages = count(before.unwrap_or_default()) & u64::from(u32::MAX);
-        pages > u64::from(Limits::PAGES_PER_SECOND_MAX)
+        pages > u64::from(self.most)
     }
 }
 

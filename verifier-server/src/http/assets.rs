@@ -21,6 +21,8 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 pub(super) const GATE_TEMPLATE: &str = GATE;
 /// The template of the small challenge page.
 pub(super) const GATE_SMALL_TEMPLATE: &str = GATE_SMALL;
+/// The template of the page of a staff pass.
+pub(super) const PASS_TEMPLATE: &str = PASS;
 /// The template of every other page.
 pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 

@@ -130,12 +130,13 @@ fn page<B>(
         *response.status_mut() = admitted;
         response
     };
-    let answer = with_facts(config, visitor, asked, request, |facts| {
+    let answer = with_facts(config, visitor, asked, request, |facts, subject| {
+        verifier.note_caller(subject, facts);
         match decide(verifier, config, facts, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
-            Decision::Challenged => match context.challenged(facts) {
+            Decision::Challenged => match context.challenged(facts, headers) {
                 Some(challenged) => refused(challenged, facts.site, visitor, headers),
                 // Without randomness there is no challenge: what happens then is the operator's choice.
                 None if config.on_failure == OnFailure::Open => passes(),
@@ -168,7 +169,8 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return closed(GATE_CLOSED);
     }
-    let decision = with_facts(config, visitor, asked, request, |facts| {
+    let decision = with_facts(config, visitor, asked, request, |facts, subject| {
+        verifier.note_caller(subject, facts);
         let met = decide(verifier, config, facts, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
     });
@@ -210,13 +212,13 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(config, visitor, asked, request, |facts| {
+    let answer = with_facts(config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
         match verifier.gate.worth(config, facts, clock::now()) {
             Worth::NotNeeded | Worth::Admits { .. } => context.again(),
-            Worth::Lacking => context.challenged(facts).unwrap_or_else(|| context.overloaded()),
+            Worth::Lacking => context.challenged(facts, headers).unwrap_or_else(|| context.overloaded()),
         }
     });
     let mut answer = answer.unwrap_or_else(|| context.unknown_host());
@@ -237,7 +239,7 @@ fn with_facts<B, R>(
     visitor: &Visitor,
     asked: Asked<'_>,
     request: &Request<B>,
-    act: impl FnOnce(&RequestFacts<'_>) -> R,
+    act: impl FnOnce(&RequestFacts<'_>, &Subject<'_>) -> R,
 ) -> Option<R> {
     let site = config.site_of(visitor.host())?;
     // An unknown method is like any other that changes things.
@@ -253,7 +255,7 @@ fn with_facts<B, R>(
     };
     let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
-    Some(act(&RequestFacts {
+    let facts = RequestFacts {
         site,
         route: config.policy.route(&subject),
         key: config.api_keys.shown_by(request.headers()),
@@ -264,5 +266,6 @@ fn with_facts<B, R>(
         navigation: is_navigation(request.headers()),
         preflight: is_preflight(&method, request.headers()),
         repeat: Some(Repeat { request_id: asked.request_id, method: asked.method, target: asked.target }),
-    }))
+    };
+    Some(act(&facts, &subject))
 }

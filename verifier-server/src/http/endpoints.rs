@@ -4,7 +4,7 @@ use super::answer::{self, bare, challenge_fields, challenge_header, json_answer,
 use super::body::AnswerBody;
 use super::original::Visitor;
 use super::service::Verifier;
-use super::{assets, clearances, cors, verify};
+use super::{assets, clearances, cors, pass, verify};
 use crate::clock;
 use crate::config::{Config, Limits, Site};
 use crate::gate::policy::{Route, Subject};
@@ -89,6 +89,7 @@ pub(super) async fn answer(
     let methods = match endpoint {
         "challenge" | "clearance" => &[Method::GET][..],
         "verify" => &[Method::POST],
+        "pass" => &[Method::GET, Method::HEAD, Method::POST],
         _ => &[Method::GET, Method::HEAD],
     };
     if parts.method == Method::OPTIONS {
@@ -110,6 +111,8 @@ pub(super) async fn answer(
         "challenge" => challenge(&call, &query),
         "clearance" => clearance(&call, &parts.headers),
         "verify" => verify::answer(&call, &parts.headers, body).await,
+        "pass" if parts.method == Method::POST => pass::redeem(&call, &parts.headers, body).await,
+        "pass" => pass::page(&call),
         name => {
             let stylesheet = site.look.stylesheet.as_ref().filter(|stylesheet| stylesheet.name == name);
             let found = match stylesheet {

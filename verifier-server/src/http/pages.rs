@@ -1,6 +1,6 @@
 //! The pages that the gate answers with: own words, own styles, no inline code.
 
-use super::assets::{GATE_SMALL_TEMPLATE, GATE_TEMPLATE, MESSAGE_TEMPLATE};
+use super::assets::{GATE_SMALL_TEMPLATE, GATE_TEMPLATE, MESSAGE_TEMPLATE, PASS_TEMPLATE};
 use super::noscript::NoScript;
 use crate::config::Look;
 use crate::html::Html;
@@ -11,6 +11,10 @@ use puzzle::Challenge;
 pub(super) const GATE_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
      img-src 'self' data:; worker-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      require-trusted-types-for 'script'; trusted-types portcullis";
+/// Policy of the page of a staff pass. Nobody may frame it: there is a button on it.
+pub(super) const PASS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
 /// Policy of every other page.
 pub(super) const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'self'; require-trusted-types-for 'script'";
@@ -89,6 +93,28 @@ impl MessagePage<'_> {
             "request_id" => Some(escaped(self.request_id)),
             "refresh" => Some(refresh.clone()),
             "colours" => Some(colours(self.look, self.base)),
+            _ => None,
+        })
+    }
+}
+
+/// The page on which a staff pass is redeemed. The same for everybody: what the link brings only its script sees.
+#[derive(Debug)]
+pub(super) struct PassPage<'a> {
+    pub(super) base: &'a str,
+    pub(super) host: &'a str,
+    pub(super) request_id: &'a str,
+    /// The site's colours.
+    pub(super) look: &'a Look,
+}
+
+impl PassPage<'_> {
+    pub(super) fn render(&self) -> String {
+        fill(PASS_TEMPLATE, |name| match name {
+            "base" => Some(self.base.into()),
+            "host" => Some(escaped(self.host)),
+            "request_id" => Some(escaped(self.request_id)),
+            "colours" => Some(colours(Some(self.look), self.base)),
             _ => None,
         })
     }

@@ -11,6 +11,7 @@ use super::doubts::Doubts;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
+use super::preview::Previews;
 use super::proxy::Destination;
 use super::pulse::Pulse;
 use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
@@ -31,7 +32,7 @@ use crate::load::{Amount, ToldLoad};
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 use puzzle::{ClearanceId, ClientNetwork};
 use std::hash::{BuildHasher, RandomState};
@@ -61,6 +62,7 @@ pub struct Verifier {
     pub(super) origin_heads: Origins,
     pub(super) page_rates: answer::PageRates,
     pub(super) checks: Checks,
+    pub(super) previews: Previews,
     pub(super) unclear_log: Sampled,
     pub(super) doubts: Doubts,
     pub(super) pulse: Pulse,
@@ -71,6 +73,7 @@ pub struct Verifier {
     pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
     pub(super) log_line_log: Sampled,
+    pub(super) pass_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -94,6 +97,7 @@ impl Verifier {
             config: ArcSwap::new(config),
             page_rates: answer::PageRates::default(),
             checks: Checks::default(),
+            previews: Previews::default(),
             unclear_log: Sampled::default(),
             doubts: Doubts::default(),
             pulse: Pulse::default(),
@@ -103,6 +107,7 @@ impl Verifier {
             awaited_lines: AwaitedLines::default(),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
+            pass_log: Sampled::default(),
             request_ids: RequestIds::default(),
         };
         verifier.set_slots(&verifier.config.load());
@@ -204,7 +209,9 @@ impl Verifier {
             preflight: is_preflight(request.method(), request.headers()),
             repeat: None,
         };
-        match self.admitted(config, &context, &facts, &mut body, &mut in_progress).await {
+        self.note_caller(&subject, &facts);
+        let asked = (&facts, request.headers());
+        match self.admitted(config, &context, asked, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
                 let destination = Destination { origins, load, cost, slot, site, receipt, heads, may_be_asset };
@@ -231,7 +238,7 @@ impl Verifier {
         &self,
         config: &Config,
         context: &Context<'_>,
-        facts: &RequestFacts<'_>,
+        (facts, headers): (&RequestFacts<'_>, &HeaderMap),
         body: &mut ClientBody,
         in_progress: &mut InProgress,
     ) -> Result<Admitted, Response<AnswerBody>> {
@@ -242,7 +249,7 @@ impl Verifier {
             let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),
-                Decision::Challenged => match context.challenged(facts) {
+                Decision::Challenged => match context.challenged(facts, headers) {
                     // Without randomness there is no challenge: what happens then is the operator's choice.
                     None if config.on_failure == OnFailure::Open => Class::Unpaid,
                     None => return Err(context.overloaded()),
@@ -254,7 +261,7 @@ impl Verifier {
                 Decision::Busy => return Err(context.overloaded()),
                 Decision::Paid => Class::Cleared,
             };
-            if decision == Decision::Paid {
+            if receipt.is_some() {
                 in_progress.admit();
             }
             let cost = Amount::of(met.cost);

@@ -209,6 +209,7 @@ mod tests {
             clearance: ClearanceId([9; 16]),
             network: network(9),
             charged: Credits::ONE,
+            further: Credits::ONE,
             kept: Amount::of(Credits::ONE),
         }
     }

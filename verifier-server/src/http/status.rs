@@ -1,6 +1,7 @@
 //! What `GET /status` says: the mode, the sites, and every signal, present or missing.
 
 use super::service::Verifier;
+use crate::clock;
 use crate::config::Config;
 use crate::gate::level::LevelReport;
 use crate::gate::networks::NetworksHealth;
@@ -48,6 +49,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "cleared_beside": config.beside.as_ref().filter(|_| site.origin.is_none())
                     .map(|_| supply(&verifier.gate.supplies(site).cleared)),
                 "signals": signals(&report),
+                "callers": verifier.turned_away(&config, site).iter().map(|one| one.json(clock::now())).collect::<Vec<_>>(),
             })
         })
         .collect();

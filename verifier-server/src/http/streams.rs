@@ -166,7 +166,8 @@ mod tests {
 
     fn paid_by(clearance: u8) -> Receipt {
         let clearance = ClearanceId([clearance; 16]);
-        Receipt { clearance, network: network(1), charged: Credits::ONE, kept: Amount::of(Credits::ONE) }
+        let (charged, further) = (Credits::ONE, Credits::ONE);
+        Receipt { clearance, network: network(1), charged, further, kept: Amount::of(charged) }
     }
 
     fn network(third: u8) -> ClientNetwork {

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub origin_failures: IntCounter,
     /// Requests of a web server that could not be told (PROTOCOL §5).
     pub unclear_requests: IntCounter,
+    /// Stubs for fetchers of link previews.
+    pub previews: IntCounter,
     /// Connections closed for others at the limit.
     pub connections_refused: IntCounter,
     /// Slow transfers closed for others.
@@ -155,6 +157,7 @@ impl Metrics {
             dropped: counter("requests_dropped_total", "Requests let through by the gate and dropped by admission")?,
             origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
             unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
+            previews: counter("previews_total", "Stubs answered to fetchers of link previews")?,
             connections_refused: counter(
                 "connections_refused_total",
                 "Connections turned away with every one in a request",

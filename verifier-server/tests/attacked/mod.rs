@@ -438,6 +438,7 @@ impl World {
             navigated_at: UnixSeconds(0),
             navigation_ratio: 0,
             dropped_at: UnixSeconds(0),
+            pass: 0,
         });
     }
 }

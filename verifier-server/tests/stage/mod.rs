@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 use verifier_server::config::{Config, Site};
 use verifier_server::gate::networks::Nested;
+use verifier_server::gate::passes::{KeptPasses, PassRefusal};
 use verifier_server::gate::policy::{Route, Subject};
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
@@ -31,6 +32,12 @@ pub(crate) fn network(third: u8) -> u8 {
 
 pub(crate) fn client_network(third: u8) -> ClientNetwork {
     ClientNetwork::of([198, 51, third, 7].into())
+}
+
+fn secret_of(name: &str) -> [u8; 32] {
+    let mut secret = [0; 32];
+    secret[..name.len()].copy_from_slice(name.as_bytes());
+    secret
 }
 
 /// A solved challenge.
@@ -212,6 +219,41 @@ impl Stage {
             Ok(Redeemed::Clearance { id, .. }) => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Makes a pass for the site whose secret follows from its name.
+    pub(crate) fn pass(&self, name: &str, hours: u32, now: UnixSeconds) {
+        self.gate.new_pass(name, self.site("main.test"), &secret_of(name), hours, now).unwrap();
+    }
+
+    /// A device shows the secret of a pass: its clearance.
+    pub(crate) fn show(
+        &self,
+        name: &str,
+        from: u8,
+        held: &[ClearanceId],
+        now: UnixSeconds,
+    ) -> Result<ClearanceId, PassRefusal> {
+        let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        // As spread as random ids are: by its id an entry has its place in the table.
+        let fresh = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes();
+        let (site, secret) = (self.site("main.test"), secret_of(name));
+        let shown = self.gate.redeem_pass(&self.config, (site, &secret), (client_network(from), held), now, fresh)?;
+        match shown.1 {
+            Redeemed::Clearance { id, .. } => Ok(id),
+            Redeemed::NotNeeded => panic!("a pass is always given"),
+        }
+    }
+
+    /// Another process with what a crash leaves: the passes, and no table.
+    pub(crate) fn after_a_crash(self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        self.gate.keep_passes(folder.path()).unwrap();
+        let masters = Masters { signing: Master(MASTER), old: None };
+        let gate = Gate::new(masters, Table::new(self.config.table_mib), NOW, self.config.mode, NOW);
+        gate.begin(&self.config);
+        gate.take_passes(&KeptPasses::read(folder.path()).unwrap().unwrap()).unwrap();
+        Self { gate, ..self }
     }
 
     pub(crate) fn learned_rate(&self, from: u8) -> f32 {

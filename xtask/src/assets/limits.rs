@@ -12,7 +12,7 @@ const FIRST_VISIT_GZIP_BYTES_MAX: usize = 14_336;
 /// What a browser loads besides where it solves `hashwx`: worker and solver.
 const HASHWX_GZIP_BYTES_MAX: usize = 24 * 1024;
 /// A page as it is sent, uncompressed: what a flood of requests makes the verifier send (PROTOCOL §6).
-const PAGE_BYTES_MAX: [(&str, usize); 2] = [("gate.html", 4096), ("gate-small.html", 640)];
+const PAGE_BYTES_MAX: [(&str, usize); 3] = [("gate.html", 4096), ("gate-small.html", 640), ("pass.html", 4096)];
 
 /// What only a browser loads that solves `hashwx`.
 const HASHWX: [&str; 2] = ["hashwx.js", "hashwx.wasm"];
@@ -106,6 +106,7 @@ mod tests {
         let usual = [
             ("gate.html", 4096, 800),
             ("gate-small.html", 640, 400),
+            ("pass.html", 4096, 900),
             ("gate.js", 20_000, 7_536),
             ("gate.css", 3_000, 880),
             ("solver-simd.wasm", 17_000, 5_120),
@@ -126,6 +127,7 @@ mod tests {
         for (name, raw, gzip, message) in [
             ("gate.html", 4097, 800, "gate.html has 4097 bytes filled in; at most 4096"),
             ("gate-small.html", 641, 1, "gate-small.html has 641 bytes filled in; at most 640"),
+            ("pass.html", 4097, 1, "pass.html has 4097 bytes filled in; at most 4096"),
             ("solver-simd.wasm", 17_000, 5_121, "solver-simd.wasm has 5121 bytes in gzip; at most 5120"),
             ("gate.js", 20_000, 7_537, "a first visit loads 14337 bytes in gzip"),
             ("hashwx.js", 5_000, 2_577, "hashwx adds 24577 bytes in gzip"),

@@ -1,0 +1,78 @@
+import { redeemedText, refusedText, sayOfPass } from './pass-texts.js';
+
+/** A request that hangs longer than this counts as not heard. */
+const PASS_REQUEST_MS_MAX = 15000;
+
+/** @param {string} id */
+function partOfPass(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/**
+ * What the page is doing; its look follows from that.
+ *
+ * @param {'ready' | 'sending' | 'done' | 'failed' | 'incomplete'} state
+ * @param {string} text
+ */
+function showPass(state, text) {
+  document.documentElement.dataset.state = state;
+  partOfPass('action').hidden = state === 'done' || state === 'incomplete';
+  partOfPass('next').hidden = state !== 'done';
+  partOfPass('status').textContent = text;
+}
+
+/** @returns {string | undefined} the secret, which never leaves the address by itself */
+function secretOfLink() {
+  return /^#([\w-]{43})$/.exec(location.hash)?.[1];
+}
+
+/** Looks at the link: when the page opens, and when another link is opened in its place. */
+function readLink() {
+  if (!secretOfLink()) {
+    showPass('incomplete', sayOfPass('incomplete'));
+  } else if (navigator.cookieEnabled) {
+    showPass('ready', '');
+  } else {
+    showPass('failed', sayOfPass('cookies'));
+  }
+}
+
+/** @param {string} secret */
+async function postSecret(secret) {
+  try {
+    const response = await fetch(new URL('pass', import.meta.url), {
+      method: 'POST',
+      cache: 'no-store',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ secret }),
+      signal: AbortSignal.timeout?.(PASS_REQUEST_MS_MAX),
+    });
+    const { ok = false, code = 'unknown', expires_in: expiresIn = 0 } = await response.json();
+    return { ok: response.ok && ok, code, expiresIn };
+  } catch {
+    return { ok: false, code: 'network', expiresIn: 0 };
+  }
+}
+
+/** The button was pressed: now the secret goes to the site, in the body of a request, and nowhere else. */
+async function usePass() {
+  const secret = secretOfLink();
+  if (!secret || document.documentElement.dataset.state === 'sending') {
+    return;
+  }
+  showPass('sending', sayOfPass('sending'));
+  const { ok, code, expiresIn } = await postSecret(secret);
+  if (!ok) {
+    showPass('failed', refusedText(code));
+    return;
+  }
+  // Whoever looks at the address now, or goes back to it, finds no secret there.
+  history.replaceState(null, '', location.pathname);
+  showPass('done', redeemedText(expiresIn));
+  partOfPass('title').textContent = sayOfPass('title_done');
+  partOfPass('title').focus();
+}
+
+partOfPass('action').addEventListener('click', usePass);
+addEventListener('hashchange', readLink);
+readLink();
