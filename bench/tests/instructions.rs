@@ -16,8 +16,8 @@ const MANY: u64 = 300;
 // Instructions besides hashing.
 const ISSUE_MAX: u64 = 14_200;
 const REDEEM_MAX: u64 = 12_700;
-const REFUSE_MAX: u64 = 5_400;
-const ADMIT_MAX: u64 = 12_300;
+const REFUSE_MAX: u64 = 5_600;
+const ADMIT_MAX: u64 = 14_000;
 
 #[test]
 fn a_challenge_is_issued_and_solved_in_few_instructions() {
