@@ -15,7 +15,7 @@ const MANY: u64 = 300;
 
 // Instructions besides hashing.
 const ISSUE_MAX: u64 = 14_200;
-const REDEEM_MAX: u64 = 12_700;
+const REDEEM_MAX: u64 = 13_000;
 const REFUSE_MAX: u64 = 5_600;
 const ADMIT_MAX: u64 = 14_000;
 

@@ -71,6 +71,7 @@ fn of_file(section: &Section<'_, '_>, file: &Path, line: usize) -> Option<[u8; 3
         section.problem(line, format!("the secret in {} cannot be used: {why}", file.display()), remedy);
         None
     };
+    section.names_file(file);
     let (mode, bytes) = match mode_and_bytes(file) {
         Ok(read) => read,
         Err(error) => return cannot(error.to_string(), "make it: openssl rand -hex 24 > FILE; chmod 600 FILE"),

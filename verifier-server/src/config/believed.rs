@@ -95,7 +95,9 @@ fn trusted_networks(root: &mut Section<'_, '_>, folder: &Path) -> Written {
     let line = nets.iter().flatten().chain(&files).map(|text| text.line).min().or(nets.as_ref().map(|_| 1));
     let mut found = Vec::new();
     for file in &files {
-        match ranges::read(&folder.join(&file.value)) {
+        let path = folder.join(&file.value);
+        root.names_file(&path);
+        match ranges::read(&path) {
             Ok(nets) => found.extend(nets),
             Err(error) => {
                 let message = format!("the file `{}` cannot be used: {error}", file.value);

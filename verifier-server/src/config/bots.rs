@@ -55,6 +55,7 @@ pub(super) fn read_all(root: &mut Section<'_, '_>, folder: &Path) -> Bots {
 
 fn of_file(section: &Section<'_, '_>, file: &Lined<String>, folder: &Path) -> Option<Ranges> {
     let path = folder.join(&file.value);
+    section.names_file(&path);
     let why = match Ranges::read(&path) {
         Ok(ranges) => return Some(ranges),
         Err(why) => why,

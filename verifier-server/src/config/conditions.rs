@@ -204,6 +204,7 @@ fn network_file(section: &Section<'_, '_>, file: &Lined<String>, shared: &mut Sh
     if let Some(known) = shared.files.get(&path) {
         return Some(Arc::clone(known));
     }
+    section.names_file(&path);
     match network_lists::text(&path).and_then(|text| network_lists::networks(&text)) {
         Ok(nets) if nets.is_empty() => {
             let message = format!("the list {} names no network", path.display());

@@ -7,6 +7,13 @@ mod networks;
 mod paths;
 mod route;
 mod subject;
+fn named_methods(rules: &[Rule]) -> Vec<String> {
+    let mut methods: Vec<String> = rules.iter().flat_map(|rule| &rule.conditions.methods).cloned().collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -68,7 +75,8 @@ pub struct Policy {
     /// Those that only raise what another one decides.
     raising: Index,
     raises: bool,
-    asks_methods: bool,
+    /// The methods that rules name, each once.
+    methods: Vec<String>,
     /// The dearest of what any rule asks: for paths that are too long to be read in every way.
     dearest: Route,
 }
@@ -80,7 +88,7 @@ impl Default for Policy {
             deciding: Index::default(),
             raising: Index::default(),
             raises: false,
-            asks_methods: false,
+            methods: Vec::new(),
             dearest: Route::DEFAULT,
         }
     }
@@ -141,10 +149,11 @@ impl Policy {
     fn of_path(&self, subject: &Subject<'_>, host: &str, path: &str) -> Route {
         let as_method = |method| self.of_reading(&Reading { subject, path, host, method });
         let route = as_method(subject.method);
-        if !self.asks_methods {
+        if self.methods.is_empty() {
             return route;
         }
-        subject.overriding_methods().fold(route, |route, method| route.dearest(as_method(Some(method))))
+        let methods = subject.overriding_methods(&self.methods);
+        methods.into_iter().fold(route, |route, method| route.dearest(as_method(Some(method))))
     }
 
     fn of_reading(&self, reading: &Reading<'_>) -> Route {
@@ -238,7 +247,7 @@ impl PolicyBuilder {
             deciding: Index::new(&rules, &keys, |rule| !raises(rule))?,
             raising: Index::new(&rules, &keys, raises)?,
             raises: rules.iter().any(raises),
-            asks_methods: rules.iter().any(|rule| !rule.conditions.methods.is_empty()),
+            methods: named_methods(&rules),
             dearest: rules.iter().map(|rule| rule.route).fold(Route::DEFAULT, Route::dearest),
             rules,
         })

@@ -130,13 +130,16 @@ fn page<B>(
         *response.status_mut() = admitted;
         response
     };
+    // Traefik takes every 2xx for a yes, and Envoy a 200: the stub of a link preview would be one.
+    let nothing = HeaderMap::new();
+    let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
     let answer = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
         match decide(verifier, config, facts, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
-            Decision::Challenged => match context.challenged(facts, headers) {
+            Decision::Challenged => match context.challenged(facts, of_fetcher) {
                 Some(challenged) => refused(challenged, facts.site, visitor, headers),
                 // Without randomness there is no challenge: what happens then is the operator's choice.
                 None if config.on_failure == OnFailure::Open => passes(),

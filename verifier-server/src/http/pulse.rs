@@ -91,6 +91,9 @@ impl Verifier {
     }
 }
 
+/// The address of a documentation network: no proxy's, and no visitor's.
+const NOBODY: &str = "192.0.2.1";
+
 /// A request that every configuration understands and nobody pays for.
 fn question(config: &Config) -> Option<Request<Empty<Bytes>>> {
     let named = config.sites.iter().flat_map(|site| &site.hosts).find_map(|host| match host {
@@ -101,7 +104,7 @@ fn question(config: &Config) -> Option<Request<Empty<Bytes>>> {
     let mut request = Request::get(format!("{}clearance", config.base_path)).header("host", host);
     if let Some(beside) = &config.beside {
         let address = beside.address_header();
-        request = request.header(address, "127.0.0.1");
+        request = request.header(address, NOBODY);
         for name in ["x-original-proto", "x-forwarded-proto"] {
             request = request.header(name, "http");
         }

@@ -31,10 +31,22 @@ impl<'a> Subject<'a> {
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
     }
 
-    /// The methods that the request may have in the eyes of an application, beside its own.
-    pub(super) fn overriding_methods(&self) -> impl Iterator<Item = &'a str> {
-        let headers = self.headers;
-        let lines = METHOD_OVERRIDES.into_iter().filter_map(move |name| headers?.get(name)?.to_str().ok());
-        lines.map(str::trim)
+    /// The methods that the request may have in the eyes of an application, beside its own: each item of each line, as some
+    /// take the first and others the last. Those that no rule has `named` are all alike: one stands for them, so that nobody
+    /// makes many of them.
+    pub(super) fn overriding_methods(&self, named: &[String]) -> Vec<&'a str> {
+        let Some(headers) = self.headers else { return Vec::new() };
+        let (mut methods, mut has_other): (Vec<&str>, bool) = (Vec::new(), false);
+        let lines = METHOD_OVERRIDES.into_iter().flat_map(|name| headers.get_all(name));
+        for method in lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim) {
+            let is = |name: &str| name.eq_ignore_ascii_case(method);
+            let is_named = is("HEAD") || named.iter().any(|name| is(name));
+            let is_new = if is_named { !methods.iter().any(|known| is(known)) } else { !has_other };
+            if is_new && !method.is_empty() && Some(method) != self.method {
+                has_other |= !is_named;
+                methods.push(method);
+            }
+        }
+        methods
     }
 }

@@ -176,6 +176,13 @@ fn a_method_in_a_header_or_in_small_letters_slips_past_no_rule() {
     assert_eq!(by("POST", &[]), Action::Allow);
     assert_eq!(by("POST", &[("x-http-method-override", "DELETE")]), Action::Deny);
     assert_eq!(by("POST", &[("x-method-override", "PUT")]), Action::Price);
+    assert_eq!(by("POST", &[("x-http-method-override", "DELETE, x")]), Action::Deny, "some take the first of a list");
+    let twice = [("x-http-method", "GET"), ("x-http-method", "delete")];
+    assert_eq!(by("POST", &twice), Action::Deny, "and some the last line");
+    let many: String = (0..1_000).map(|number| number.to_string() + ",").collect();
+    let many: &'static str = (many + "DELETE").leak();
+    let many = [("x-http-method", many)];
+    assert_eq!(by("POST", &many), Action::Deny, "nobody hides it behind others");
     assert_eq!(by("PUT", &[("x-http-method", "POST")]), Action::Price, "and none becomes free by it");
     for method in ["GET", "HEAD", "head"] {
         let sent = Sent { target: "/dear", method: Some(method), ..SENT };
