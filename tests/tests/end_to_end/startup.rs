@@ -195,7 +195,7 @@ fn mode_auto_says_what_tells_it_the_load_and_warns_where_nothing_tells_the_capac
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let learning = said(SITE);
-    assert!(learning.contains("learned from its answers") && !learning.contains("warning"), "{learning}");
+    assert!(learning.contains("learned from its answers") && !learning.contains("nothing tells"), "{learning}");
     let beside = "beside = \"nginx\"\n[[site]]\nname = \"main\"\n";
     let blind = said(beside);
     assert!(blind.contains("warning") && blind.contains("capacity_per_second"), "{blind}");
