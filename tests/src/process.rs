@@ -45,6 +45,19 @@ impl Process {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// SIGSTOP, and waits until each of its threads stands: until then it may go on answering.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.id());
+        wait::until_true(wait::SOON, "every thread to stand", || {
+            fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+                // The state follows the name, which may hold anything but ends with the last parenthesis.
+                stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
+            })
+        });
+    }
+
     /// The exit status, once there is one.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()

@@ -150,7 +150,7 @@ impl Verifier {
 
     /// SIGSTOP: it hangs.
     pub fn hang(&self) {
-        self.process.signal(Signal::STOP);
+        self.process.stop();
     }
 
     /// SIGCONT: it hangs no longer.
