@@ -5,14 +5,9 @@ mod conditions;
 mod index;
 mod networks;
 mod paths;
+mod request;
 mod route;
 mod subject;
-fn named_methods(rules: &[Rule]) -> Vec<String> {
-    let mut methods: Vec<String> = rules.iter().flat_map(|rule| &rule.conditions.methods).cloned().collect();
-    methods.sort_unstable();
-    methods.dedup();
-    methods
-}
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +19,10 @@ pub use route::{Action, Reserve, Route};
 pub use subject::Subject;
 
 use super::target::{Target, path_behind_script};
-use conditions::{Compiled, Reading};
+use conditions::Compiled;
 use index::Index;
 use paths::{Key, PathMap};
+use request::{Reading, Request};
 
 /// A rule.
 #[derive(Clone, Debug)]
@@ -98,8 +94,8 @@ impl Policy {
     /// What the rules say of a request.
     #[must_use]
     pub fn route(&self, subject: &Subject<'_>) -> Route {
-        let host = subject.plain_host();
-        let by_path = |path: &str| self.of_path(subject, &host, path);
+        let request = Request::new(subject, &self.methods);
+        let by_path = |path: &str| self.of_path(&request, path);
         match subject.target {
             Target::Plain(path) => {
                 let route = by_path(path);
@@ -133,9 +129,9 @@ impl Policy {
     /// against one rule after the other: what the index is measured and tested against.
     #[must_use]
     pub fn route_by_scan(&self, subject: &Subject<'_>) -> Route {
-        let host = subject.plain_host();
         let Target::Plain(path) = subject.target else { return self.route(subject) };
-        let reading = Reading { subject, path, host: &host, method: subject.method };
+        let request = Request::new(subject, &[]);
+        let reading = Reading { request: &request, path, method: subject.method };
         let mut raised: Vec<Route> = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.matches(&reading)) {
             if !rule.conditions.are_strangers_words() {
@@ -146,14 +142,10 @@ impl Policy {
         raised.into_iter().fold(Route::DEFAULT, Route::dearest)
     }
 
-    fn of_path(&self, subject: &Subject<'_>, host: &str, path: &str) -> Route {
-        let as_method = |method| self.of_reading(&Reading { subject, path, host, method });
-        let route = as_method(subject.method);
-        if self.methods.is_empty() {
-            return route;
-        }
-        let methods = subject.overriding_methods(&self.methods);
-        methods.into_iter().fold(route, |route, method| route.dearest(as_method(Some(method))))
+    fn of_path(&self, request: &Request<'_>, path: &str) -> Route {
+        let as_method = |method| self.of_reading(&Reading { request, path, method });
+        let methods = request.overriding_methods.iter().map(|method| as_method(Some(*method)));
+        methods.fold(as_method(request.subject.method), Route::dearest)
     }
 
     fn of_reading(&self, reading: &Reading<'_>) -> Route {
@@ -252,4 +244,11 @@ impl PolicyBuilder {
             rules,
         })
     }
+}
+
+fn named_methods(rules: &[Rule]) -> Vec<String> {
+    let mut methods: Vec<String> = rules.iter().flat_map(|rule| &rule.conditions.methods).cloned().collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods
 }

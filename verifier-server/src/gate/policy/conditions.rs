@@ -2,7 +2,8 @@
 
 use super::networks::NetworkMap;
 use super::paths::PathMap;
-use super::{Action, Route, Subject};
+use super::request::Reading;
+use super::{Action, Route};
 use crate::config::Host;
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
@@ -152,13 +153,13 @@ impl Compiled {
     /// Whether everything holds for one way to read a request. What is not known of it holds for a rule that asks for
     /// more work, and for no other.
     pub(super) fn hold(&self, conditions: &Conditions, route: &Route, reading: &Reading<'_>) -> bool {
-        let subject = reading.subject;
+        let subject = reading.request.subject;
         let unknown = route.is_strict() && route.action != Action::Deny;
         let any_host = conditions.hosts.is_empty();
         self.paths.as_ref().is_none_or(|paths| paths.contains(reading.path))
             && (any_host
-                || self.exact_hosts.contains(reading.host)
-                || self.hosts_below.iter().any(|host| host.match_len(reading.host).is_some()))
+                || self.exact_hosts.contains(&*reading.request.host)
+                || self.hosts_below.iter().any(|host| host.match_len(&reading.request.host).is_some()))
             && (conditions.methods.is_empty()
                 || reading
                     .method
@@ -167,9 +168,10 @@ impl Compiled {
                 || conditions.networks.iter().any(|networks| networks.contains(subject.address)))
             && (!conditions.without_query || !subject.has_query)
             && (conditions.headers.is_empty()
-                || subject
-                    .headers
-                    .map_or(unknown, |headers| conditions.headers.iter().all(|header| header.holds(headers))))
+                || subject.headers.map_or(unknown, |headers| {
+                    let all_hold = || conditions.headers.iter().all(|header| header.holds(headers));
+                    reading.request.headers_hold(route.rule, all_hold)
+                }))
     }
 }
 
@@ -179,15 +181,4 @@ fn names_method(methods: &[String], method: &str, any_case: bool) -> bool {
     let same = |name: &str| if any_case { name.eq_ignore_ascii_case(method) } else { name == method };
     let head = if any_case { method.eq_ignore_ascii_case("HEAD") } else { method == "HEAD" };
     methods.iter().any(|name| same(name) || (head && name == "GET"))
-}
-
-/// One way to read a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reading<'a> {
-    pub(super) subject: &'a Subject<'a>,
-    pub(super) path: &'a str,
-    /// In small letters, without the dots at its end.
-    pub(super) host: &'a str,
-    /// `None` where it is not known.
-    pub(super) method: Option<&'a str>,
 }

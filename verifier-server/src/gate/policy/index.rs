@@ -1,9 +1,9 @@
 //! Which rules may match at all: found by path, network or host, whichever sets a rule most apart.
 
 use super::Rule;
-use super::conditions::Reading;
 use super::networks::NetworkMap;
 use super::paths::{Key, PathMap, PatternError};
+use super::request::Reading;
 use crate::config::Host;
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -100,12 +100,13 @@ impl Index {
     /// Calls `see` with the numbers of the rules that may match, list by list, each in order.
     pub(super) fn candidates(&self, reading: &Reading<'_>, mut see: impl FnMut(&[u32])) {
         self.paths.matching(reading.path, &mut see);
-        self.networks.around(reading.subject.address).for_each(&mut see);
-        if let Some(numbers) = self.exact_hosts.get(reading.host) {
+        self.networks.around(reading.request.subject.address).for_each(&mut see);
+        if let Some(numbers) = self.exact_hosts.get(&*reading.request.host) {
             see(numbers);
         }
         if !self.hosts_below.is_empty() {
-            let suffixes = reading.host.match_indices('.').map(|(dot, _)| &reading.host[dot..]);
+            let host = &*reading.request.host;
+            let suffixes = host.match_indices('.').map(|(dot, _)| &host[dot..]);
             suffixes.filter_map(|suffix| self.hosts_below.get(suffix)).for_each(|numbers| see(numbers));
         }
         see(&self.others);
