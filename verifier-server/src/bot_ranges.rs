@@ -3,12 +3,12 @@
 //! A file names its source and its date, or it is not used: whoever reads a configuration in a year has to see whose word it is
 //! and how old.
 
+use crate::{calendar, network_lists};
 use ipnet::IpNet;
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a file.
@@ -20,7 +20,6 @@ const V4_LENGTH_MIN: u8 = 12;
 const V6_LENGTH_MIN: u8 = 24;
 /// A new list with fewer networks than this part of the old one is taken for a broken download.
 const SHRINKS_TO_AT_LEAST: usize = 2;
-const DAY_SECONDS: u32 = 86_400;
 
 /// Why a list is not used.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +110,7 @@ impl Ranges {
         }
         let ranges = Self {
             source: source.or(listed.source).or(old.and_then(|old| old.source)).ok_or(RangesError::NoSource)?,
-            date: listed.date.unwrap_or_else(|| day(now)),
+            date: listed.date.unwrap_or_else(|| calendar::date(now)),
             nets: listed.nets,
         };
         ranges.write(file)?;
@@ -210,8 +209,7 @@ impl Listed {
 }
 
 fn network(text: &str) -> Result<IpNet, RangesError> {
-    let net = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    net.map(|net| net.trunc()).ok_or_else(|| RangesError::Unreadable(format!("`{text}` is not a network")))
+    network_lists::parse(text).ok_or_else(|| RangesError::Unreadable(format!("`{text}` is not a network")))
 }
 
 /// A text that begins with a day.
@@ -228,22 +226,7 @@ fn date(text: Option<String>) -> Option<String> {
 }
 
 fn bounded(from: impl Read) -> Result<String, RangesError> {
-    let mut text = String::new();
-    let read = from.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > FILE_BYTES_MAX { Err(RangesError::TooLarge) } else { Ok(text) }
-}
-
-/// The day of a moment, as in `2026-11-25` (days from civil, by Howard Hinnant's algorithm).
-fn day(now: UnixSeconds) -> String {
-    let days = i64::from(now.0 / DAY_SECONDS) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    network_lists::bounded(from, FILE_BYTES_MAX)?.ok_or(RangesError::TooLarge)
 }
 
 #[cfg(test)]
@@ -306,20 +289,6 @@ mod tests {
             let told = refreshed(&file, text, None).expect_err("it is broken");
             assert!(told.contains(why), "{text}: {told}");
             assert_eq!(Ranges::read(&file).expect("the old one"), good);
-        }
-    }
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (seconds, date) in [
-            (0, "1970-01-01"),
-            (951_782_400, "2000-02-29"),
-            (951_868_800, "2000-03-01"),
-            (1_795_572_000, "2026-11-25"),
-            (1_798_761_599, "2026-12-31"),
-            (u32::MAX, "2106-02-07"),
-        ] {
-            assert_eq!(day(UnixSeconds(seconds)), date);
         }
     }
 }

@@ -131,6 +131,6 @@ pub enum BotsTask {
 }
 
 fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
-    crate::learn::time::of_operator(text)
+    crate::calendar::of_operator(text)
         .ok_or_else(|| "write it like 2026-11-25T02:11:00Z or 2026-11-25 03:11+01:00".to_owned())
 }

@@ -14,7 +14,6 @@ mod hashwx;
 mod limits;
 mod look;
 mod names;
-mod network_lists;
 mod networks;
 mod origins;
 mod preview;

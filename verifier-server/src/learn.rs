@@ -10,7 +10,6 @@ mod entry;
 mod files;
 mod peak;
 mod report;
-pub mod time;
 
 pub use assets::StaticFolder;
 pub use callers::{Caller, DAYS_MIN};
@@ -18,6 +17,7 @@ pub use entry::Entry;
 pub use files::{FileError, Lines};
 pub use peak::Peak;
 
+use crate::calendar;
 use crate::gate::networks::{HashKey, LEARNING_DELAY_SECONDS, Nested, Profile};
 use crate::random;
 use assets::{Folders, is_static};
@@ -219,7 +219,7 @@ impl Lesson {
 
     fn end(mut self, lines: Lines) -> Result<Learned, LearnError> {
         let Some(first) = self.first else {
-            return Err(LearnError::OutOfTime { lines: lines.read, until: time::told(self.until) });
+            return Err(LearnError::OutOfTime { lines: lines.read, until: calendar::told(self.until) });
         };
         let last = self.ticked;
         self.tick_to(last.plus(AFTER_THE_LAST_SECONDS).min(self.until));

@@ -2,6 +2,7 @@
 
 pub mod bot_ranges;
 mod by_site;
+pub mod calendar;
 mod caller_keeper;
 pub mod cli;
 mod client;
@@ -14,6 +15,7 @@ pub mod html;
 pub mod http;
 pub mod learn;
 pub mod load;
+mod network_lists;
 pub mod operator;
 mod pass_keeper;
 mod profile_keeper;

@@ -7,18 +7,19 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
+use verifier_server::calendar;
 use verifier_server::config::Config;
 use verifier_server::gate::networks::{Nested, Profile};
 use verifier_server::gate::policy::Subject;
 use verifier_server::gate::target::Target;
-use verifier_server::learn::{self, LearnError, Learned, time};
+use verifier_server::learn::{self, LearnError, Learned};
 
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0";
 const OFFICE: &str = "203.0.113.5";
 const DAY_SECONDS: u32 = 86_400;
 
 fn until() -> UnixSeconds {
-    time::of_operator("2026-11-25T00:00:00Z").unwrap()
+    calendar::of_operator("2026-11-25T00:00:00Z").unwrap()
 }
 
 /// A log under construction, line by line.
@@ -28,7 +29,7 @@ struct Log(String);
 impl Log {
     fn line(&mut self, at: UnixSeconds, address: &str, request: &str, status: u16, agent: &str) {
         // Days of the two months that the tests live in.
-        let days = (at.0 - time::of_operator("2026-11-01").unwrap().0 + 31 * DAY_SECONDS) / DAY_SECONDS;
+        let days = (at.0 - calendar::of_operator("2026-11-01").unwrap().0 + 31 * DAY_SECONDS) / DAY_SECONDS;
         let (day, month) = if days < 31 { (days + 1, "Oct") } else { (days - 30, "Nov") };
         let of_day = at.0 % DAY_SECONDS;
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
@@ -198,7 +199,7 @@ fn what_cannot_be_read_is_said_and_no_profile_is_lost() {
     let run = |paths: &[PathBuf], until| learn::run(paths, until, &profile, |_| ());
     assert!(matches!(run(std::slice::from_ref(&odd), until()), Err(LearnError::NoLines(7))));
     assert!(matches!(run(&[folder.path().join("none.log")], until()), Err(LearnError::File(_))));
-    let early = time::of_operator("2026-01-01").unwrap();
+    let early = calendar::of_operator("2026-01-01").unwrap();
     assert!(matches!(run(std::slice::from_ref(&log), early), Err(LearnError::OutOfTime { .. })));
     assert!(!profile.exists());
     let learned = run(&[odd, log.clone()], until()).unwrap();

@@ -3,9 +3,9 @@
 
 use super::document::{Lined, Section};
 use super::{Beside, Listen, ranges, read};
+use crate::network_lists;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use std::net::IpAddr;
 use std::path::Path;
 
 /// Trusted networks in all: each request's address is compared with them one by one.
@@ -113,7 +113,7 @@ fn parsed(nets: Option<&[Lined<String>]>, root: &Section<'_, '_>) -> Option<Vec<
 }
 
 fn network(text: &Lined<String>, root: &Section<'_, '_>) -> Option<IpNet> {
-    let net = text.value.parse().ok().or_else(|| text.value.parse::<IpAddr>().ok().map(IpNet::from));
+    let net = network_lists::parse(&text.value);
     if net.is_none() {
         root.problem(
             text.line,

@@ -2,9 +2,9 @@
 
 use super::bots::Bots;
 use super::document::{Lined, Section};
-use super::network_lists::{self, NETWORKS_MAX};
 use super::sites::Host;
 use crate::gate::policy::{Conditions, HeaderCondition, HeaderValueIs, Networks, PolicyBuilder};
+use crate::network_lists::{self, NETWORKS_MAX};
 use hyper::Method;
 use hyper::header::HeaderName;
 use regex::bytes::{Regex, RegexBuilder};

@@ -1,9 +1,10 @@
 //! A file of address ranges, as `deploy/cdn/refresh-ranges.sh` writes it: one network a line, and comments that say where they
 //! come from and when they were fetched.
 
+use crate::network_lists;
 use ipnet::IpNet;
-use std::fs;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 /// Bytes of such a file.
@@ -47,12 +48,8 @@ impl RangesError {
 
 /// Reads a file of ranges.
 pub(super) fn read(file: &Path) -> Result<Vec<IpNet>, RangesError> {
-    let mut text = String::new();
-    let read = fs::File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(RangesError::TooLong);
-    }
-    parse(&text)
+    let text = network_lists::bounded(File::open(file)?, FILE_BYTES_MAX)?;
+    parse(&text.ok_or(RangesError::TooLong)?)
 }
 
 fn parse(text: &str) -> Result<Vec<IpNet>, RangesError> {

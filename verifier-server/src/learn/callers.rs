@@ -224,7 +224,7 @@ mod tests {
         /// A request `minutes` before the end.
         fn ask(&mut self, minutes: u32, address: &str, request: &str, status: u16, agent: &str) {
             let time = UnixSeconds(UNTIL.0 - minutes * 60);
-            let (date, of_day) = (super::super::time::date(time), time.0 % 86_400);
+            let (date, of_day) = (crate::calendar::date(time), time.0 % 86_400);
             let (year, month, day) = (&date[..4], &date[5..7], &date[8..]);
             let month = ["Sep", "Oct", "Nov"][month.parse::<usize>().expect("a month") - 9];
             let (hour, minute) = (of_day / 3_600, of_day / 60 % 60);

@@ -6,7 +6,7 @@
 //!
 //! A host name before the address (Apache's `vhost_combined`) and more fields behind it do no harm.
 
-use super::time;
+use crate::calendar;
 use puzzle::UnixSeconds;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -37,7 +37,7 @@ impl Entry {
         let address: IpAddr = address?;
         let time_begins = line.find(" [")? + 2;
         let time_ends = time_begins + line.get(time_begins..)?.find("] \"")?;
-        let time = time::of_log(line.get(time_begins..time_ends)?)?;
+        let time = calendar::of_log(line.get(time_begins..time_ends)?)?;
         let request_begins = time_ends + 3;
         let request_ends = quote_ends(line, request_begins)?;
         let rest = line.get(request_ends + 1..)?.strip_prefix(' ')?;

@@ -1,6 +1,7 @@
 //! What was found, for the operator to read and to paste.
 
-use super::{Caller, DAYS_MIN, Learned, Lines, time};
+use super::{Caller, DAYS_MIN, Learned, Lines};
+use crate::calendar;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -19,8 +20,8 @@ pub(super) fn report(learned: &Learned, profile: &Path) -> String {
     };
     say(&format!(
         "# Learned by `portcullis learn` from logs of {} to {}.",
-        time::told(learned.span.0),
-        time::told(learned.span.1)
+        calendar::told(learned.span.0),
+        calendar::told(learned.span.1)
     ));
     say("# Whoever attacks you may have written into them for weeks: read this before you use it.");
     say("#");
@@ -67,7 +68,7 @@ fn capacity(learned: &Learned, say: &mut impl FnMut(&str)) {
         say("");
         return;
     };
-    let at = time::told(peak.at);
+    let at = calendar::told(peak.at);
     say(&format!(
         "# The site has done {:.1} credits a second (a page is one, a static file a tenth) in its busiest ten seconds,",
         peak.credits_per_second
@@ -118,7 +119,7 @@ fn callers(learned: &Learned, say: &mut impl FnMut(&str)) {
             "# {} requests on {} days, the last on {}{}",
             counted(caller.requests.into()),
             caller.days,
-            time::date(caller.last),
+            calendar::date(caller.last),
             if caller.own { "; from an address that no stranger has" } else { "" }
         ));
         for line in rule(caller) {

@@ -1,41 +1,47 @@
-//! Files of networks: one a line, with comments behind `#` or `;`.
+//! Networks in files: a network as people write it, a file of bounded size, and the plain list of them: one a line, with
+//! comments behind `#` or `;`.
 
 use ipnet::IpNet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
 /// Networks of all rules together, at the most.
-pub(super) const NETWORKS_MAX: usize = 500_000;
+pub(crate) const NETWORKS_MAX: usize = 500_000;
 /// Bytes of one file.
 const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// A network, or an address on its own. Bits beyond its length count as none.
-pub(super) fn parse(text: &str) -> Option<IpNet> {
+pub(crate) fn parse(text: &str) -> Option<IpNet> {
     let net = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     Some(IpNet::trunc(&net))
+}
+
+/// All of a text that has at most so many bytes; `None` of a longer one.
+///
+/// # Errors
+/// If it cannot be read, or is no UTF-8.
+pub(crate) fn bounded(from: impl Read, bytes_max: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = from.take(bytes_max + 1).read_to_string(&mut text)?;
+    Ok((read as u64 <= bytes_max).then_some(text))
 }
 
 /// The text of a list.
 ///
 /// # Errors
 /// In words, if it cannot be read or is too large.
-pub(super) fn text(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let open = File::open(file).map_err(|error| error.to_string())?;
-    let read = open.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        return Err(format!("it has more than {} MiB", FILE_BYTES_MAX / 1024 / 1024));
-    }
-    Ok(text)
+pub(crate) fn text(file: &Path) -> Result<String, String> {
+    let text = File::open(file).and_then(|open| bounded(open, FILE_BYTES_MAX)).map_err(|error| error.to_string())?;
+    text.ok_or_else(|| format!("it has more than {} MiB", FILE_BYTES_MAX / 1024 / 1024))
 }
 
 /// The networks of a list.
 ///
 /// # Errors
 /// In words: the first line that is none.
-pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+pub(crate) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     let mut nets = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let entry = line.split(['#', ';']).next().unwrap_or_default().trim();

@@ -1,4 +1,5 @@
-//! Times as access logs and operators write them, without a time zone database: every one names its offset, or is in UTC.
+//! Days and times as access logs and operators write them, without a time zone database: every one names its offset, or is
+//! in UTC.
 
 use puzzle::UnixSeconds;
 
@@ -6,7 +7,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 const DAY_SECONDS: i64 = 86_400;
 
 /// `25/Nov/2026:02:11:03 +0100`, as in the common and the combined format.
-pub(super) fn of_log(text: &str) -> Option<UnixSeconds> {
+pub(crate) fn of_log(text: &str) -> Option<UnixSeconds> {
     let (date_time, offset) = text.split_once(' ')?;
     let (date, time) = date_time.split_once(':')?;
     let mut parts = date.split('/');
@@ -36,13 +37,13 @@ pub fn of_operator(text: &str) -> Option<UnixSeconds> {
 }
 
 /// `2026-11-25 02:11 UTC`.
-pub(super) fn told(time: UnixSeconds) -> String {
+pub(crate) fn told(time: UnixSeconds) -> String {
     let of_day = time.0 % 86_400;
     format!("{} {:02}:{:02} UTC", date(time), of_day / 3_600, of_day / 60 % 60)
 }
 
-/// `2026-11-25`.
-pub(super) fn date(time: UnixSeconds) -> String {
+/// `2026-11-25` (civil from days, by Howard Hinnant's algorithm).
+pub(crate) fn date(time: UnixSeconds) -> String {
     // The inverse of `days`: a year begins in March, so that the leap day is its last.
     let since = i64::from(time.0) / DAY_SECONDS + 719_468;
     let (era, of_era) = (since / 146_097, since % 146_097);
@@ -138,6 +139,20 @@ mod tests {
         assert_eq!(of_operator("2026-11-25").map(told).as_deref(), Some("2026-11-25 00:00 UTC"));
         for odd in ["", "yesterday", "2026-13-01", "2026-11-25T25:00", "2026-11-25T02:11+99", "25.11.2026"] {
             assert_eq!(of_operator(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_795_572_000, "2026-11-25"),
+            (1_798_761_599, "2026-12-31"),
+            (u32::MAX, "2106-02-07"),
+        ] {
+            assert_eq!(date(UnixSeconds(seconds)), expected);
         }
     }
 
