@@ -26,6 +26,7 @@ mod restrict;
 pub mod secret;
 pub mod solve;
 pub mod startup;
+pub mod state_file;
 pub mod telemetry;
 pub mod tls;
 mod watch;

@@ -8,7 +8,7 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
-pub use kept::{CallersFileError, KeptCallers};
+pub use kept::KeptCallers;
 
 use super::networks::{Nested, Prefix};
 use puzzle::{ClientNetwork, Day, UnixSeconds};

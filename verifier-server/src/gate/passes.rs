@@ -8,7 +8,7 @@ mod slice;
 #[cfg(test)]
 mod tests;
 
-pub use kept::{KeptPasses, PassFileError};
+pub use kept::KeptPasses;
 
 use puzzle::price::GRACE_SECONDS;
 use puzzle::{ClearanceId, Credits, UnixSeconds};

@@ -3,12 +3,12 @@
 use super::entry::{ENTRY_BYTES, Entry};
 use super::table::{Inserted, LiveIds, SLOT_BYTES, Table};
 use super::{Gate, Masters};
+use crate::state_file;
 use hmac::{Hmac, KeyInit, Mac};
 use puzzle::{ClearanceId, Master, UnixSeconds};
 use sha2::Sha256;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 const MAGIC: &[u8; 16] = b"portcullis-tab-1";
@@ -107,9 +107,6 @@ impl Gate {
     /// Whatever writing, syncing or renaming reports; then nothing is left to be read.
     pub fn save_table(&self, state_dir: &Path, now: UnixSeconds) -> io::Result<u64> {
         self.table.close();
-        let unfinished = state_dir.join("table.unfinished");
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        let mut writer = BufWriter::new(file);
         let mut mac = mac(&self.secrets.load().masters.signing);
         let mut records = Vec::new();
         self.table.for_each_live(now, |id, entry| {
@@ -121,14 +118,13 @@ impl Gate {
         header[..16].copy_from_slice(MAGIC);
         header[16..20].copy_from_slice(&self.table_begins.0.to_be_bytes());
         header[24..].copy_from_slice(&count.to_be_bytes());
-        for part in [header.as_slice(), &records] {
-            mac.update(part);
-            writer.write_all(part)?;
-        }
-        writer.write_all(&mac.finalize().into_bytes())?;
-        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&unfinished, state_dir.join(FILE))?;
-        File::open(state_dir)?.sync_all()?;
+        state_file::write(&state_dir.join(FILE), |writer| {
+            for part in [header.as_slice(), &records] {
+                mac.update(part);
+                writer.write_all(part)?;
+            }
+            writer.write_all(&mac.finalize().into_bytes())
+        })?;
         Ok(count)
     }
 }

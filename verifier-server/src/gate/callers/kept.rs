@@ -3,31 +3,18 @@
 use super::super::Gate;
 use super::{BUCKET_CALLERS, CALLERS_MAX, Call, Caller};
 use ipnet::IpNet;
+use crate::state_file::{self, StateFileError};
 use puzzle::{ClientNetwork, UnixSeconds};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 const FILE: &str = "callers";
-const UNFINISHED: &str = "callers.unfinished";
 const VERSION: u32 = 1;
 /// Bytes of a file that is read: more than so many callers take.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Why the file was not used. The gate then begins to look anew.
-#[derive(Debug, thiserror::Error)]
-pub enum CallersFileError {
-    /// Reading failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Not a file of this version, or with callers that cannot be.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
 
 /// What is kept of all callers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,32 +44,16 @@ impl KeptCallers {
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
-    /// See [`CallersFileError`].
-    pub fn read(state_dir: &Path) -> Result<Option<Self>, CallersFileError> {
-        let file = match File::open(state_dir.join(FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-        let damaged = |what: &str| CallersFileError::Damaged(what.to_owned());
-        let kept: Self = serde_json::from_str(&text).map_err(|error| damaged(&error.to_string()))?;
+    /// See [`StateFileError`]; the gate then begins to look anew.
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
+        let Some(kept) = state_file::read_json::<Self>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(None) };
         if kept.version != VERSION {
-            return Err(damaged("it is of another version"));
+            return Err(StateFileError::damaged("it is of another version"));
         }
         if kept.callers.len() > CALLERS_MAX || kept.callers.iter().any(|caller| caller.caller().is_none()) {
-            return Err(damaged("a caller cannot be"));
+            return Err(StateFileError::damaged("a caller cannot be"));
         }
         Ok(Some(kept))
-    }
-
-    fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let unfinished = state_dir.join(UNFINISHED);
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, state_dir.join(FILE))
     }
 }
 
@@ -101,7 +72,7 @@ impl Gate {
             kept.extend(bucket.lock().unwrap_or_else(PoisonError::into_inner).iter().map(KeptCaller::of));
         }
         let kept = KeptCallers { version: VERSION, peace_until: callers.peace_until().0, callers: kept };
-        let written = kept.write(state_dir);
+        let written = state_file::write_json(&state_dir.join(FILE), &kept);
         if written.is_err() {
             callers.changed.store(true, Ordering::Relaxed);
         }

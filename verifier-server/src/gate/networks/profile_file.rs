@@ -4,15 +4,13 @@
 
 use super::HashKey;
 use super::profile::{CELLS, Profile};
+use crate::state_file;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
 use std::path::Path;
 
 const MAGIC: &[u8; 16] = b"portcullis-pro-1";
 const FILE: &str = "profile";
-const UNFINISHED: &str = "unfinished";
 const KEY_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
 const HEAD_BYTES: usize = MAGIC.len() + KEY_BYTES + size_of::<f64>();
@@ -36,14 +34,8 @@ impl Profile {
     /// # Errors
     /// See [`ProfileFileError`].
     pub fn read(state_dir: &Path) -> Result<Option<Self>, ProfileFileError> {
-        let file = match File::open(state_dir.join(FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut bytes = Vec::with_capacity(FILE_BYTES + 1);
-        file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        parse(&bytes).map(Some).ok_or(ProfileFileError::Damaged)
+        let bytes = state_file::read(&state_dir.join(FILE), FILE_BYTES as u64)?;
+        bytes.map(|bytes| parse(&bytes).ok_or(ProfileFileError::Damaged)).transpose()
     }
 
     /// Writes the profile to `state_dir`: whole or not at all.
@@ -59,14 +51,7 @@ impl Profile {
     /// # Errors
     /// As of [`Profile::write`].
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
-        let unfinished = path.with_extension(UNFINISHED);
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&self.to_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        // A file without a folder before its name lies in the one we are in.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        state_file::write(path, |writer| writer.write_all(&self.to_bytes()))
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -103,6 +88,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use puzzle::{ClientNetwork, Credits, UnixSeconds};
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn learned() -> (Profile, Nested) {

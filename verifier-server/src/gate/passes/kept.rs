@@ -2,32 +2,19 @@
 
 use super::super::Gate;
 use super::{DEVICE_BYTES, DIGEST_BYTES, Device, PASS_DEVICES_MAX, PASSES_MAX, Pass, Slice};
+use crate::state_file::{self, StateFileError};
 use data_encoding::HEXLOWER;
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 const FILE: &str = "passes";
-const UNFINISHED: &str = "passes.unfinished";
 const VERSION: u32 = 1;
 /// Bytes of a file that is read: far more than so many passes take.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
-
-/// Why the file was not used. Then there are no passes, and their clearances are refused.
-#[derive(Debug, thiserror::Error)]
-pub enum PassFileError {
-    /// Reading failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Not a file of this version, or with passes that cannot be.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
 
 /// What is kept of all passes: no secret, and nothing that could be used as one.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,29 +40,13 @@ impl KeptPasses {
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
-    /// See [`PassFileError`].
-    pub fn read(state_dir: &Path) -> Result<Option<Self>, PassFileError> {
-        let file = match File::open(state_dir.join(FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-        let kept: Self = serde_json::from_str(&text).map_err(|error| PassFileError::Damaged(error.to_string()))?;
+    /// See [`StateFileError`]; then there are no passes, and their clearances are refused.
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
+        let Some(kept) = state_file::read_json::<Self>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(None) };
         if kept.version != VERSION {
-            return Err(PassFileError::Damaged("it is of another version".to_owned()));
+            return Err(StateFileError::damaged("it is of another version"));
         }
         Ok(Some(kept))
-    }
-
-    fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let unfinished = state_dir.join(UNFINISHED);
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, state_dir.join(FILE))?;
-        File::open(state_dir)?.sync_all()
     }
 }
 
@@ -105,7 +76,8 @@ impl Gate {
                 devices: pass.devices.iter().map(|device| HEXLOWER.encode(device)).collect(),
             })
         });
-        let written = KeptPasses { version: VERSION, passes: passes.collect() }.write(state_dir);
+        let kept = KeptPasses { version: VERSION, passes: passes.collect() };
+        let written = state_file::write_json(&state_dir.join(FILE), &kept);
         if written.is_err() {
             self.passes.changed.store(true, Ordering::Relaxed);
         }
@@ -115,14 +87,13 @@ impl Gate {
     /// Takes over what was kept of passes, before anything is served.
     ///
     /// # Errors
-    /// [`PassFileError::Damaged`]; then there are none.
-    pub fn take_passes(&self, kept: &KeptPasses) -> Result<(), PassFileError> {
-        let damaged = |what: &str| PassFileError::Damaged(what.to_owned());
+    /// [`StateFileError::Damaged`]; then there are none.
+    pub fn take_passes(&self, kept: &KeptPasses) -> Result<(), StateFileError> {
         let mut places = [const { None }; PASSES_MAX];
         for kept in &kept.passes {
             let place = usize::from(kept.mark).checked_sub(1).and_then(|place| places.get_mut(place));
-            let place = place.filter(|place| place.is_none()).ok_or_else(|| damaged("a mark cannot be"))?;
-            *place = Some(kept.pass().ok_or_else(|| damaged("a pass cannot be"))?);
+            let place = place.filter(|place| place.is_none()).ok_or_else(|| StateFileError::damaged("a mark cannot be"))?;
+            *place = Some(kept.pass().ok_or_else(|| StateFileError::damaged("a pass cannot be"))?);
         }
         self.passes.count(&places);
         *self.passes.places() = places;

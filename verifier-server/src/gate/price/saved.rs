@@ -1,11 +1,10 @@
 //! Mode, price, hold and capacity across a stop: a gate that was down when its process ended begins down.
 
 use crate::config::Mode;
+use crate::state_file::{self, StateFileError};
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 const FILE: &str = "price";
@@ -14,17 +13,6 @@ const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Largest number of credits a second, and of seconds, that is believed.
 const NUMBER_MAX: f64 = 1e9;
-
-/// Why a file was not used. The gate then begins open and learns anew.
-#[derive(Debug, thiserror::Error)]
-pub enum PriceFileError {
-    /// Reading failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Not a file of this version, or with numbers that cannot be.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
 
 /// What is kept of all sites.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,17 +63,10 @@ impl SavedPrices {
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
-    /// See [`PriceFileError`].
-    pub fn read(state_dir: &Path) -> Result<Option<Self>, PriceFileError> {
-        let file = match File::open(state_dir.join(FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-        let saved: Self = serde_json::from_str(&text).map_err(|error| PriceFileError::Damaged(error.to_string()))?;
-        saved.check().map(Some)
+    /// See [`StateFileError`]; the gate then begins open and learns anew.
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
+        let saved: Option<Self> = state_file::read_json(&state_dir.join(FILE), FILE_BYTES_MAX)?;
+        saved.map(Self::check).transpose()
     }
 
     /// Writes it to `state_dir`: whole, or not at all.
@@ -93,15 +74,11 @@ impl SavedPrices {
     /// # Errors
     /// Whatever writing, syncing or renaming reports.
     pub fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let unfinished = state_dir.join("price.unfinished");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, state_dir.join(FILE))
+        state_file::write_json(&state_dir.join(FILE), self)
     }
 
-    fn check(self) -> Result<Self, PriceFileError> {
-        let damaged = |what: &str| Err(PriceFileError::Damaged(what.to_owned()));
+    fn check(self) -> Result<Self, StateFileError> {
+        let damaged = |what: &str| Err(StateFileError::damaged(what));
         if self.version != VERSION {
             return damaged("it is of another version");
         }
@@ -119,6 +96,7 @@ impl SavedPrices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn saved() -> SavedPrices {
