@@ -28,13 +28,13 @@ enum Task {
     Assets,
     /// Check what the workspace depends on, known vulnerabilities included where a tool for that is installed
     Audit,
-    /// Build, then measure: solver, checks, CPU and bytes, each against a yardstick in the same run
+    /// Build, then measure: solvers, checks, CPU, rules, page views and bytes, each against a yardstick in the same run
     Bench {
         /// Write the results into docs/BENCHMARKS.md
         #[arg(long)]
         record: bool,
         /// Measure these parts only
-        #[arg(value_parser = ["solver", "checks", "cpu", "policy", "views", "bytes"], conflicts_with = "record")]
+        #[arg(value_parser = ["solver", "hashwx", "checks", "cpu", "policy", "views", "bytes"], conflicts_with = "record")]
         parts: Vec<String>,
     },
     /// Build target/release/portcullis with everything that browsers load inside

@@ -20,7 +20,7 @@ pub(super) fn instance(seed: &[u8; 32]) -> ([Program; PROGRAMS], SipKey) {
 }
 
 fn program(numbers: &[u64; NUMBERS]) -> Program {
-    let [.., choice, _, _, _, _, _, _, _, _] = *numbers;
+    let choice = numbers[ARITHMETIC];
     let multiplies = TEMPLATES[below(choice, TEMPLATES.len())];
     let order = SOURCE_ORDERS[below(choice, SOURCE_ORDERS.len())];
     let destinations = shuffled(numbers);

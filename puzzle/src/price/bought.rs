@@ -29,8 +29,8 @@ pub struct Bought {
 }
 
 impl Sale {
-    /// What `work` must be worth for a full clearance, in hundredths of an attempt: `p·m`, at most [`Sale::most_due`]; for a standing
-    /// challenge at least its own work; never below what the table asks.
+    /// What `work` must be worth for a full clearance, in hundredths of an attempt: `p·m`, at most [`Sale::most_due`]; for a
+    /// standing challenge at least its own work; never below what the table asks.
     #[must_use]
     pub fn due_hundredths(&self, work: u64, standing: bool) -> u128 {
         let by_price = u128::from(self.price) * u128::from(self.multiplier.in_hundredths());
