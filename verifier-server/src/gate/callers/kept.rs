@@ -2,8 +2,8 @@
 
 use super::super::Gate;
 use super::{BUCKET_CALLERS, CALLERS_MAX, Call, Caller};
-use ipnet::IpNet;
 use crate::state_file::{self, StateFileError};
+use ipnet::IpNet;
 use puzzle::{ClientNetwork, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -92,7 +92,8 @@ impl Gate {
         let mut places = [const { None }; PASSES_MAX];
         for kept in &kept.passes {
             let place = usize::from(kept.mark).checked_sub(1).and_then(|place| places.get_mut(place));
-            let place = place.filter(|place| place.is_none()).ok_or_else(|| StateFileError::damaged("a mark cannot be"))?;
+            let place =
+                place.filter(|place| place.is_none()).ok_or_else(|| StateFileError::damaged("a mark cannot be"))?;
             *place = Some(kept.pass().ok_or_else(|| StateFileError::damaged("a pass cannot be"))?);
         }
         self.passes.count(&places);
