@@ -3,7 +3,9 @@
 
 mod stage;
 
-use puzzle::{Algorithm, Challenge, NONCES_PER_INSTANCE, Refusal, UnixSeconds, encode, guard, instance_of, target};
+use puzzle::{
+    Algorithm, Challenge, NONCES_PER_INSTANCE, Rate, Refusal, UnixSeconds, encode, guard, instance_of, target,
+};
 use stage::{HOME, NOW, Stage, network};
 use std::path::Path;
 use verifier_server::config::Config;
@@ -91,7 +93,7 @@ fn hashwx_is_malformed_where_it_is_not_offered_any_more() {
     let mut stage = offering();
     let challenge = stage.challenge(Algorithm::HashWx, HOME, NOW);
     let solution = solution(&challenge, 0);
-    stage.configure(SITE);
+    stage.configure(&format!("{SITE}[challenge.hashwx]\nenabled = false\n"));
     assert_eq!(submit(&stage, &challenge, &solution, HOME, NOW), Err(Refusal::Malformed));
     assert_eq!(stage.choose(Abilities::PAGE, HOME, NOW), Ok(Algorithm::Sha256));
     assert_eq!(stage.choose(Abilities::of_list("hashwx"), HOME, NOW), Err(NoChoice::NotOffered));
@@ -149,11 +151,17 @@ fn the_price_may_rise_to_what_a_phone_does_of_hashwx() {
         let text = format!("{SITE}[challenge]\n{hashwx}");
         Config::parse(&text, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap().challenge
     };
-    let off = terms("");
+    let off = terms("[challenge.hashwx]\nenabled = false\n");
     assert_eq!((off.highest_price(), off.most_due()), (101_943_720, 203_887_440));
-    let on = terms("[challenge.hashwx]\nenabled = true\n");
+    let on = terms("");
     assert_eq!(on.ceiling(), 10_194_372, "the other one's ceiling stays");
-    assert_eq!((on.highest_price(), on.most_due()), (215_543_048, 215_543_048));
-    let cheap = terms("[challenge.hashwx]\nenabled = true\nrate = 10\n");
+    assert_eq!((on.highest_price(), on.most_due()), (538_857_621, 538_857_621));
+    let cheap = terms("[challenge.hashwx]\nrate = 10\n");
     assert_eq!((cheap.highest_price(), cheap.most_due()), (101_943_720, 203_887_440));
+    let patient = terms("max_solve_seconds = 240\n");
+    assert_eq!(
+        patient.hashwx.unwrap().rate,
+        Rate::new(99).unwrap(),
+        "the default rate is as high as prices have room for"
+    );
 }

@@ -8,7 +8,7 @@ use puzzle::ClientNetwork;
 use puzzle::{Algorithm, Rate, price};
 
 /// The exchange rate, and what all figures here are multiplied with: attempts of `hashwx` in those of `sha256`.
-const RATE: f64 = 80.0;
+const RATE: f64 = 200.0;
 /// Sixteen cores of native code, 415 kH/s each.
 const MACHINE: f64 = 16.0 * 415e3 * RATE;
 
@@ -40,7 +40,7 @@ fn visitor(random: &mut Random) -> (Place, f64) {
 
 /// A minute of an attack that has gone on for one.
 fn under(attempts: f64, networks: u32, unable: f64) -> Tally {
-    let ceiling = price::ceiling(Algorithm::HashWx, Rate::new(80).unwrap(), 15, 4);
+    let ceiling = price::ceiling(Algorithm::HashWx, Rate::new(200).unwrap(), 15, 4);
     let mut world = World::new(7, 20.0, visitor).that_offers(Offer { ceiling, unable, rate });
     world.run(20);
     let places = (0..networks).map(scattered).collect();

@@ -9,11 +9,11 @@ impl HashWxTerms {
     /// and some 25 µs to check.
     pub const COUNT_DEFAULT: u8 = 4;
     /// What an attempt is worth where the configuration names nothing else: how many of `sha256` one core of native code does
-    /// in the time of one of `hashwx` (docs/PUZZLES.md).
-    pub const RATE_DEFAULT: u32 = 80;
+    /// in the time of one of `hashwx` (docs/PUZZLES.md), or as much less as prices have room for.
+    pub const RATE_DEFAULT: u32 = 200;
 
     /// Whether it is offered where the configuration does not say.
-    const ENABLED_DEFAULT: bool = false;
+    const ENABLED_DEFAULT: bool = true;
 
     /// The section of `[challenge]` with this `max_solve_seconds`; `None` where it is switched off.
     pub(super) fn read(mut section: Section<'_, '_>, max_solve_seconds: u32) -> Option<Self> {
@@ -22,10 +22,11 @@ impl HashWxTerms {
         let rate = section.integer("rate", 1..=u64::from(Rate::MAX));
         let line = rate.as_ref().map_or(section.line, |found| found.line);
         let count = count.and_then(|found| u8::try_from(found.value).ok()).unwrap_or(Self::COUNT_DEFAULT);
-        let rate = rate.and_then(|found| u32::try_from(found.value).ok()).unwrap_or(Self::RATE_DEFAULT);
         // Prices paid are kept in 32 bits.
         let attempts = puzzle::price::ceiling(Algorithm::HashWx, Rate::ONE, max_solve_seconds, count);
         let most = u64::from(u32::MAX) / (attempts + 1);
+        let by_default = u32::try_from(most).unwrap_or(u32::MAX).clamp(1, Self::RATE_DEFAULT);
+        let rate = rate.and_then(|found| u32::try_from(found.value).ok()).unwrap_or(by_default);
         if u64::from(rate) > most {
             let message = format!("at `rate` = {rate} a challenge could ask more work than prices have room for");
             section.problem(line, message, format!("write rate = {most} or less, or a smaller max_solve_seconds"));
