@@ -43,8 +43,37 @@ pub struct Answered<'a> {
     pub cost: Amount,
     /// To the head of the answer, from the last part of the request that the client sent.
     pub delay: Duration,
-    /// Whether it was a 5xx, or none came.
-    pub failed: bool,
+    /// What kind of answer it was.
+    pub outcome: Outcome,
+}
+
+/// What an answer of the origin says of how the origin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It does what it is asked.
+    Fine,
+    /// Something went wrong: a 5xx.
+    Error,
+    /// There was no time or no place for the request: a 502, 503 or 504, or no answer.
+    Swamped,
+}
+
+impl Outcome {
+    /// What an answer with this status says; `None` where none came.
+    #[must_use]
+    pub const fn of(status: Option<u16>) -> Self {
+        match status {
+            Some(502..=504) | None => Self::Swamped,
+            Some(..500) => Self::Fine,
+            Some(_) => Self::Error,
+        }
+    }
+
+    /// Whether the request was not served.
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        !matches!(self, Self::Fine)
+    }
 }
 
 /// The place of a path in what is measured of a site: all that is remembered of it.
@@ -65,8 +94,8 @@ pub struct Answer<'a> {
     pub cost: Amount,
     /// To the head of the answer.
     pub delay: Duration,
-    /// Whether it was a 5xx.
-    pub failed: bool,
+    /// What kind of answer it was.
+    pub outcome: Outcome,
 }
 
 /// What one step found, for the controller, the status and the metrics.
@@ -243,8 +272,8 @@ impl SiteLoad {
 
     /// The head of an answer came, or it is certain that none will.
     pub fn answered(&self, answered: &Answered<'_>, now: UnixSeconds) {
-        let Answered { network, path, cost, delay, failed } = *answered;
-        self.answered_at(&Answer { network, place: self.place_of(path), cost, delay, failed }, now);
+        let Answered { network, path, cost, delay, outcome } = *answered;
+        self.answered_at(&Answer { network, place: self.place_of(path), cost, delay, outcome }, now);
     }
 
     /// The place of a path, without its query.
@@ -256,8 +285,8 @@ impl SiteLoad {
     /// The head of an answer came, to a request whose path is known by its place.
     pub fn answered_at(&self, answer: &Answer<'_>, now: UnixSeconds) {
         self.answered.add(1);
-        self.failures.answered(answer.network, answer.place.segment, answer.failed, u64::from(now.0));
-        if answer.failed {
+        self.failures.answered(answer.network, answer.place.segment, answer.outcome, u64::from(now.0));
+        if answer.outcome.is_error() {
             // An error is quicker than a page, or as slow as a timeout: neither tells how busy the origin is.
             self.failed.add(1);
             return;
@@ -430,7 +459,7 @@ mod tests {
         let waiting: Vec<Waiting> = (0..3).map(|_| Waiting::begin(Arc::clone(&load))).collect();
         assert_eq!(step(&load).origin.expect("asked").waiting, 3);
         let cost = Amount::of(Credits::ONE);
-        let answered = Answered { network: &network, path: "/", cost, delay: ONE, failed: false };
+        let answered = Answered { network: &network, path: "/", cost, delay: ONE, outcome: Outcome::Fine };
         for (number, waiting) in waiting.into_iter().enumerate() {
             if number > 0 {
                 waiting.answered(&answered, NOW);

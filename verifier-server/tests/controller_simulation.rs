@@ -8,7 +8,7 @@ use std::time::Duration;
 use verifier_server::config::Mode;
 use verifier_server::gate::price::{Controller, State};
 use verifier_server::load::limit::Learning;
-use verifier_server::load::{Answered, Queued};
+use verifier_server::load::{Answered, Outcome, Queued};
 
 const HOUR: u32 = 3_600;
 const DAY: u32 = 86_400;
@@ -271,8 +271,13 @@ fn a_flood_of_one_url_that_answers_500_neither_closes_the_gate_nor_spoils_the_es
             let from = network(number);
             assert_eq!(world.ask(&from, 0.0), Fate::Served);
             let cost = verifier_server::load::Amount::of_credits(2.0);
-            let error =
-                Answered { network: &from, path: "/broken", cost, delay: Duration::from_millis(3), failed: true };
+            let error = Answered {
+                network: &from,
+                path: "/broken",
+                cost,
+                delay: Duration::from_millis(3),
+                outcome: Outcome::Error,
+            };
             let now = puzzle::UnixSeconds(1_800_000_000 + world.seconds);
             (0..4).for_each(|_| world.load.answered(&error, now));
         }
@@ -294,7 +299,8 @@ fn a_site_that_is_down_closes_the_gate_and_keeps_its_capacity() {
             for path in ["/", "/news", "/contact"] {
                 let cost = verifier_server::load::Amount::of_credits(1.0);
                 let from = network(60_000 + number);
-                let error = Answered { network: &from, path, cost, delay: Duration::from_secs(5), failed: true };
+                let error =
+                    Answered { network: &from, path, cost, delay: Duration::from_secs(5), outcome: Outcome::Error };
                 world.load.answered(&error, now);
             }
         }

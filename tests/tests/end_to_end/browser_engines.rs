@@ -42,7 +42,8 @@ fn visits(engine: Engine, traits: Traits, difficulty: u32, lane: &str) {
     let settings = Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", difficulty)
-        .set("challenge.max_solve_seconds", 60);
+        .set("challenge.max_solve_seconds", 60)
+        .set("challenge.hashwx.enabled", false);
     let stage = Stage::new(Front::Proxy, settings);
     let browser = Browser::of(engine, traits);
     browser.open(&stage.url("/page/0"));

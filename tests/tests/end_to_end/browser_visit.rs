@@ -10,7 +10,7 @@ use tests::wait::SOON;
 
 through_both!(
     challenged_once_and_left_in_peace_for_twenty_clicks,
-    the_gate_takes_four_requests_before_it_has_a_solution,
+    the_gate_takes_four_requests_before_it_has_a_solution_and_five_with_hashwx,
     the_fragment_is_kept,
     a_second_browser_is_challenged_anew,
     three_tabs_at_once_buy_one_clearance,
@@ -20,13 +20,20 @@ through_both!(
 );
 
 fn stage(front: Front, difficulty: u32) -> Stage {
-    let settings = Settings::new()
+    Stage::new(front, settings(difficulty))
+}
+
+fn stage_of_sha256(front: Front, difficulty: u32) -> Stage {
+    Stage::new(front, settings(difficulty).set("challenge.hashwx.enabled", false))
+}
+
+fn settings(difficulty: u32) -> Settings {
+    Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", difficulty)
         .set("challenge.max_solve_seconds", 60)
         .rule("path = \"/robots.txt\"\naction = \"allow\"")
-        .rule("path = \"/static/**\"\nasset = true");
-    Stage::new(front, settings)
+        .rule("path = \"/static/**\"\nasset = true")
 }
 
 fn challenged_once_and_left_in_peace_for_twenty_clicks(front: Front) {
@@ -36,7 +43,7 @@ fn challenged_once_and_left_in_peace_for_twenty_clicks(front: Front) {
     assert_eq!(browser.wait_for_origin(SOON), "/page/0?from=abroad");
     assert_eq!(browser.url(), stage.url("/page/0?from=abroad"), "the page stands at the address asked for");
     assert_eq!(browser.script("return isSecureContext"), json!(false), "what visitors on plain HTTP have");
-    assert_eq!(browser.notes("lane"), ["simd"]);
+    assert_eq!(browser.notes("lane"), ["hashwx"]);
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
     browser.click("#next");
     for number in 1..=20 {
@@ -56,14 +63,15 @@ fn challenged_once_and_left_in_peace_for_twenty_clicks(front: Front) {
     assert_eq!(stage.origin.count("/page/"), 21);
 }
 
-fn the_gate_takes_four_requests_before_it_has_a_solution(front: Front) {
-    let stage = stage(front, 20_000);
-    let browser = Browser::start();
-    browser.open(&stage.url("/page/0"));
-    browser.wait_for_origin(SOON);
-    let requests = stage.relay.requests();
-    let before: Vec<_> = requests.iter().take_while(|line| !line.starts_with("POST /.portcullis/verify")).collect();
-    assert_eq!(before.len(), 4, "page, style, script that is the worker's too, solver: {before:?}");
+fn the_gate_takes_four_requests_before_it_has_a_solution_and_five_with_hashwx(front: Front) {
+    for (stage, most) in [(stage_of_sha256(front, 20_000), 4), (stage(front, 20_000), 5)] {
+        let browser = Browser::start();
+        browser.open(&stage.url("/page/0"));
+        browser.wait_for_origin(SOON);
+        let requests = stage.relay.requests();
+        let before: Vec<_> = requests.iter().take_while(|line| !line.starts_with("POST /.portcullis/verify")).collect();
+        assert_eq!(before.len(), most, "page, style, script that is the worker's too, solver (two files): {before:?}");
+    }
 }
 
 fn the_fragment_is_kept(front: Front) {
@@ -120,7 +128,7 @@ fn nothing_is_asked_of_others_and_no_policy_is_violated(front: Front) {
 }
 
 fn wasm_without_simd_solves(front: Front) {
-    let stage = stage(front, 20_000);
+    let stage = stage_of_sha256(front, 20_000);
     let browser = Browser::with(Traits { without_simd: true, ..Traits::default() });
     browser.open(&stage.url("/"));
     browser.wait_for_origin(SOON);

@@ -98,7 +98,7 @@ fn where_memory_is_short_fewer_workers_go_on() {
     );
     browser.open(&stage.url("/page/0"));
     assert_eq!(browser.wait_for_origin(3 * SOON), "/page/0");
-    assert_eq!(browser.notes("lane"), ["simd"], "memory is no reason to take a slower lane");
+    assert_eq!(browser.notes("lane"), ["hashwx"], "memory is no reason to take another algorithm");
     let workers = browser.notes("workers");
     let last = workers.last().unwrap();
     assert!(workers.contains(&"visible 2".to_owned()) && last.ends_with(" 0"), "two, then fewer: {workers:?}");

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::{Config, Origins, Site};
 use crate::gate::Receipt;
 use crate::gate::networks::Nested;
-use crate::load::{Amount, Answered, SiteLoad, Waiting};
+use crate::load::{Amount, Answered, Outcome, SiteLoad, Waiting};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
@@ -109,10 +109,11 @@ pub(super) async fn forward(
     }
     // What ends because of the client says nothing about the origin.
     if !matches!(answered, Some(Err(_)) if upload.stalled()) {
-        let failed = !matches!(&answered, Some(Ok(response)) if !response.status().is_server_error());
+        let status = answered.as_ref().and_then(|answer| Some(answer.as_ref().ok()?.status().as_u16()));
+        let outcome = Outcome::of(status);
         let network = Nested::of(visitor.network());
         let (path, delay) = (sending.target.path(), upload.moved_at().elapsed());
-        let report = Answered { network: &network, path, cost: destination.cost, delay, failed };
+        let report = Answered { network: &network, path, cost: destination.cost, delay, outcome };
         waiting.answered(&report, clock::now());
     }
 

@@ -19,7 +19,7 @@ use verifier_server::gate::entry::{Entry, Kind, NetworkMark, Networks, Payment};
 use verifier_server::gate::networks::{Buyer, HashKey, Nested, Purchases};
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
-use verifier_server::load::{Amount, Answered, SiteLoad, Surroundings, Told, Waiting};
+use verifier_server::load::{Amount, Answered, Outcome, SiteLoad, Surroundings, Told, Waiting};
 
 /// The price terms of the default configuration: 2^18 attempts, and fifteen seconds of the slowest phone.
 pub(crate) const TERMS: Terms = Terms { floor: 262_144, highest: 10 * CEILING };

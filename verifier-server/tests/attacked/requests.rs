@@ -111,7 +111,8 @@ impl World {
         let network = Nested::of(self.clients[request.client].place.network);
         let delay = Duration::from_millis(self.now_ms - request.sent_ms);
         let path = if request.kind == Kind::Asset { "/static/a" } else { "/" };
-        let answered = Answered { network: &network, path, cost: Amount::of(request.cost), delay, failed: false };
+        let answered =
+            Answered { network: &network, path, cost: Amount::of(request.cost), delay, outcome: Outcome::Fine };
         request.waiting.unwrap().answered(&answered, self.now());
         if self.clients[request.client].attacker && self.counting {
             self.tally.attacker_credits += f64::from(request.cost.in_hundredths()) / 100.0;

@@ -8,7 +8,7 @@ use verifier_server::config::Mode;
 use verifier_server::gate::networks::Nested;
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
-use verifier_server::load::{Amount, Answered, Capacity, Measured, SiteLoad, Surroundings, Told};
+use verifier_server::load::{Amount, Answered, Capacity, Measured, Outcome, SiteLoad, Surroundings, Told};
 
 /// The price terms of the default configuration.
 pub(crate) const TERMS: Terms = Terms { floor: 262_144, highest: 10 * CEILING };
@@ -208,7 +208,7 @@ impl World {
         if done > 0.0 && !asking.is_empty() {
             let cost = Amount::of_credits(done / f64::from(u32::try_from(asking.len()).unwrap()));
             for network in &asking {
-                self.load.answered(&Answered { network, path: "/", cost, delay, failed: false }, self.now());
+                self.load.answered(&Answered { network, path: "/", cost, delay, outcome: Outcome::Fine }, self.now());
             }
         }
         self.step();

@@ -55,7 +55,7 @@ pub(super) fn a_browser_solves_and_arrives(server: Server) {
     assert_eq!(browser.wait_for_origin(SOON), "/page/7");
     assert_eq!(browser.url(), recipe.url("/page/7"));
     assert_eq!(browser.script("return isSecureContext"), json!(false), "what visitors on plain HTTP have");
-    assert_eq!(browser.notes("lane"), ["simd"], "the policy of the site does the gate's page no harm");
+    assert_eq!(browser.notes("lane"), ["hashwx"], "the policy of the site does the gate's page no harm");
 }
 
 /// In the place of the verifier stands one that admits everybody and gives a cookie with it.

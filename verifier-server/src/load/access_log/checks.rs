@@ -2,7 +2,7 @@
 
 use super::{LINE_WITHIN, Line};
 use crate::gate::networks::{Nested, Prefix};
-use crate::load::{Amount, Answer, PathPlace, SiteLoad};
+use crate::load::{Amount, Answer, Outcome, PathPlace, SiteLoad};
 use puzzle::{ClientNetwork, UnixSeconds};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -101,9 +101,9 @@ impl Checks {
         check.load.arrivals.came(network, told.map(|upstream| upstream.delay));
         let Some(upstream) = told else { return Came::Ignored };
         let network = Nested::of(check.network);
-        let failed = upstream.status >= 500;
+        let outcome = Outcome::of(Some(upstream.status));
         let Check { place, cost, .. } = check;
-        check.load.answered_at(&Answer { network: &network, place, cost, delay: upstream.delay, failed }, second);
+        check.load.answered_at(&Answer { network: &network, place, cost, delay: upstream.delay, outcome }, second);
         Came::Counted
     }
 
