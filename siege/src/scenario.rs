@@ -334,6 +334,7 @@ pub fn settings(scenario: &Scenario, origin: &str, access_log: &str) -> Settings
         .set("table_mib", 64)
         .set("challenge.count", 8)
         .set("challenge.difficulty", scenario.scale.difficulty())
+        .set("challenge.hashwx.enabled", false)
         .set("challenge.max_solve_seconds", scenario.scale.max_solve_seconds())
         .set("limits.max_connections", i64::try_from(CONNECTIONS_MAX).unwrap_or(i64::MAX))
         .rule("path = \"/static/**\"\nasset = true")
