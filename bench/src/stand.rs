@@ -87,7 +87,7 @@ impl Stand {
         let config = config_at(difficulty)?;
         let masters = Masters { signing: Master([7; 32]), old: None };
         let table_begins = UnixSeconds(NOW.0 - 86_400);
-        let gate = Gate::new(masters, Table::new(config.table_mib), table_begins, Mode::On, NOW);
+        let gate = Gate::new(masters, Table::new(config.table_mib), table_begins, Mode::On, HashKey::of_process(), NOW);
         // As the verifier starts: what networks usually bring is asked of their memory.
         let gate =
             gate.with_memory(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, NOW));

@@ -162,25 +162,43 @@ pub struct Gate {
     sites: Sites,
     passes: Passes,
     callers: Callers,
+    /// Of which everything that hashes has its key.
+    hash_key: HashKey,
 }
 
 impl Gate {
-    /// A gate whose table begins at `table_begins`: nothing issued before is honoured.
+    /// A gate whose table begins at `table_begins`: nothing issued before is honoured. By `hash_key`, which nobody outside
+    /// may know, networks, paths and clearances are placed in tables of fixed size.
     #[must_use]
-    pub fn new(masters: Masters, table: Table, table_begins: UnixSeconds, mode: Mode, now: UnixSeconds) -> Self {
+    pub fn new(
+        masters: Masters,
+        table: Table,
+        table_begins: UnixSeconds,
+        mode: Mode,
+        hash_key: HashKey,
+        now: UnixSeconds,
+    ) -> Self {
+        let [purchases, profile] = ["purchases", "profile"].map(|part| hash_key.part(part));
         Self {
             table,
             table_begins,
             secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
             mode: AtomicU8::new(mode as u8),
-            repeats: Repeats::default(),
-            memory: Arc::new(Memory::new(HashKey::of_process(), Profile::new(HashKey::of_process()), false, now)),
-            counted: Repeats::default(),
-            last_pages: LastPages::default(),
-            sites: Sites::default(),
+            repeats: Repeats::new(hash_key.part("repeats")),
+            memory: Arc::new(Memory::new(purchases, Profile::new(profile), false, now)),
+            counted: Repeats::new(hash_key.part("counted")),
+            last_pages: LastPages::new(hash_key.part("last pages")),
+            sites: Sites::new(hash_key.part("sites")),
             passes: Passes::default(),
-            callers: Callers::default(),
+            callers: Callers::new(hash_key.part("callers")),
+            hash_key,
         }
+    }
+
+    /// The key of a part of the verifier that is called so.
+    #[must_use]
+    pub fn hash_key(&self, part: &str) -> HashKey {
+        self.hash_key.part(part)
     }
 
     /// Once a second: keys of the day, forgotten entries, what is remembered of networks.

@@ -20,7 +20,7 @@ pub use pressure::Pressure;
 pub use probe::{PROBE_EVERY, PROBE_TIMEOUT, Probe};
 pub use told::ToldLoad;
 
-use crate::gate::networks::Nested;
+use crate::gate::networks::{HashKey, Nested};
 use access_log::{Arrivals, LogState};
 use amount::Tally;
 use delay::Delays;
@@ -238,17 +238,17 @@ impl SiteLoad {
     /// Most slots that the limit gives: the limit of connections bounds it besides.
     const SLOTS_MAX: u32 = 1_000_000;
 
-    /// Nothing measured yet of the site with this mark.
+    /// Nothing measured yet of the site with this mark. By `key` networks and paths are placed.
     #[must_use]
-    pub fn new(site: u16, buckets: Arc<DemandBuckets>) -> Self {
+    pub fn new(site: u16, buckets: Arc<DemandBuckets>, key: HashKey) -> Self {
         let limit = Limit::new(Self::SLOTS_MAX, None);
         let (probe, last) = (Probe::default(), Measured::default());
         let stepped = Stepped { limit, probe, queued: None, origin_seen: false, last };
         Self {
             demand: Demand::new(site, buckets),
-            arrivals: Arrivals::default(),
-            failures: Failures::default(),
-            delays: Delays::default(),
+            arrivals: Arrivals::new(key.part("arrivals")),
+            failures: Failures::new(key.part("failures")),
+            delays: Delays::new(key.part("delays")),
             waiting: AtomicU32::new(0),
             waiting_peak: AtomicU32::new(0),
             answered: Tally::default(),
@@ -440,7 +440,7 @@ mod tests {
     const ONE: Duration = Duration::from_secs(1);
 
     fn load() -> Arc<SiteLoad> {
-        Arc::new(SiteLoad::new(1, Arc::default()))
+        Arc::new(SiteLoad::new(1, Arc::new(DemandBuckets::new(HashKey([1; 16]))), HashKey([1; 16])))
     }
 
     fn step(load: &SiteLoad) -> Measured {

@@ -82,7 +82,9 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     restrict::restrict(&config.limits);
 
     let (table, table_begins) = table(&config, &masters).await;
-    let gate = Gate::new(masters, table, table_begins, config.mode, clock::now()).with_memory(memory(&config));
+    let hash_key = hash_key();
+    let gate = Gate::new(masters, table, table_begins, config.mode, hash_key, clock::now());
+    let gate = gate.with_memory(memory(&config, hash_key));
     let state_dir = config.state_dir.clone();
     let hosts = config.admin_hosts.clone();
     let config = Arc::new(config);
@@ -169,16 +171,21 @@ async fn table(config: &Config, masters: &Masters) -> (Table, UnixSeconds) {
 }
 
 /// What was learned of networks before, or an empty profile under a fresh key.
-fn memory(config: &Config) -> Memory {
+fn memory(config: &Config, hash_key: HashKey) -> Memory {
     let kept = config.state_dir.as_ref().and_then(|state_dir| {
         let unused = |error| tracing::warn!("the profile in {} is not used: {error}", state_dir.display());
         Profile::read(state_dir).map_err(unused).ok().flatten()
     });
-    let key = || random::bytes().map_or_else(|_| HashKey::of_process(), HashKey);
     let loaded = kept.is_some();
-    let memory = Memory::new(key(), kept.unwrap_or_else(|| Profile::new(key())), loaded, clock::now());
+    let [purchases, profile] = ["kept purchases", "kept profile"].map(|part| hash_key.part(part));
+    let memory = Memory::new(purchases, kept.unwrap_or_else(|| Profile::new(profile)), loaded, clock::now());
     memory.set_known(&config.known_networks);
     memory
+}
+
+/// The key of everything that hashes, of this process alone.
+fn hash_key() -> HashKey {
+    random::bytes().map_or_else(|_| HashKey::of_process(), HashKey)
 }
 
 /// Whether files can be made in a folder, which is made if it is missing.

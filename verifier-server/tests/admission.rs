@@ -9,8 +9,11 @@ use std::time::Duration;
 use verifier_server::gate::admission::{
     Admission, Asked, Class, LANE_REQUESTS_MAX, QUEUE_REQUESTS_MAX, Request, Token, Turn, WAIT_MAX,
 };
-use verifier_server::gate::networks::Nested;
+use verifier_server::gate::networks::{HashKey, Nested};
 use verifier_server::load::Amount;
+
+/// By which networks and clearances are placed.
+const HASH_KEY: HashKey = HashKey([1; 16]);
 
 /// A request by its number; a client may have gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +61,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let mut stage =
-            Self { admission: Admission::new(1), now: Duration::from_secs(100), turns: Vec::new(), next: 1_000_000 };
+        let mut stage = Self {
+            admission: Admission::new(1, HASH_KEY),
+            now: Duration::from_secs(100),
+            turns: Vec::new(),
+            next: 1_000_000,
+        };
         stage.admission.ask(&v4(255, 255), ticket(0), stage.now, &mut stage.turns);
         stage
     }
@@ -121,7 +128,7 @@ impl Stage {
 
 #[test]
 fn while_there_is_a_slot_nobody_waits() {
-    let mut admission = Admission::new(2);
+    let mut admission = Admission::new(2, HASH_KEY);
     let mut turns = Vec::new();
     let now = Duration::ZERO;
     assert!(matches!(admission.ask(&v4(1, 1), ticket(1), now, &mut turns), Asked::Now(_)));
@@ -365,7 +372,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #[test]
     fn every_request_has_one_end_and_slots_are_never_oversold(events in prop::collection::vec(event(), 1..400)) {
-        let mut admission = Admission::new(3);
+        let mut admission = Admission::new(3, HASH_KEY);
         let mut now = Duration::from_secs(50);
         let (mut in_slots, mut number) = (0_u32, 0);
         let mut ends: BTreeMap<u32, u32> = BTreeMap::new();

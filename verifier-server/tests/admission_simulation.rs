@@ -3,40 +3,8 @@
 
 mod attacked;
 
+use attacked::people::{visitor, visitor_known};
 use attacked::{Attack, PHONE, Place, Random, Tally, World, scattered};
-use puzzle::ClientNetwork;
-
-/// Visitors: half of them on networks of their own, a quarter in an office, a quarter behind a carrier's NAT, with
-/// phones and desktops; nothing is known of their networks.
-fn visitor(random: &mut Random) -> (Place, f64) {
-    let place = match random.part() {
-        part if part < 0.5 => scattered(20_000 + random.below(19_000)),
-        part if part < 0.75 => shared(1, 1),
-        _ => shared(2, 1),
-    };
-    (place, device(random))
-}
-
-/// The same with what weeks of peace tell of the two.
-fn visitor_known(random: &mut Random) -> (Place, f64) {
-    let (mut place, rate) = visitor(random);
-    if place.network == shared(1, 1).network || place.network == shared(2, 1).network {
-        place.shares = 50;
-    }
-    (place, rate)
-}
-
-fn shared(third: u8, shares: u32) -> Place {
-    Place { network: ClientNetwork::of([203, 0, third, 1].into()), shares }
-}
-
-fn device(random: &mut Random) -> f64 {
-    match random.part() {
-        part if part < 0.1 => PHONE,
-        part if part < 0.6 => 5.0 * PHONE,
-        _ => 40.0 * PHONE,
-    }
-}
 
 /// Networks that attack, as many attempts a second in all, no hoard.
 fn attack(rate: f64, networks: u32) -> Attack {
@@ -46,7 +14,12 @@ fn attack(rate: f64, networks: u32) -> Attack {
 
 /// A minute of an attack that has gone on for one.
 fn under(attack: Attack, visitor: fn(&mut Random) -> (Place, f64)) -> Tally {
-    let mut world = World::new(7, 20.0, visitor);
+    under_with(7, attack, visitor)
+}
+
+/// The same with another seed: other visitors at other times, and other networks that share a place in the tables.
+fn under_with(seed: u64, attack: Attack, visitor: fn(&mut Random) -> (Place, f64)) -> Tally {
+    let mut world = World::new(seed, 20.0, visitor);
     world.run(20);
     world.attack(attack);
     world.run(60);
@@ -70,6 +43,9 @@ fn serves(what: &str, tally: &Tally, least: f64) {
     assert!(whole >= least, "{what}: {:.1} % of the pages came whole", whole * 100.0);
 }
 
+/// Where chance decides more: how much, three times.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
 /// Attempts a second of a strong machine: sixteen cores, or a thousand of the slowest phones.
 const MACHINE: f64 = 1_000.0 * PHONE;
 
@@ -84,7 +60,7 @@ fn one_fast_machine_on_one_address_never_closes_the_gate() {
 fn below_the_ceiling_visitors_are_served_within_three_seconds() {
     for networks in [50, 1_000, 10_000] {
         let tally = under(attack(10.0 * PHONE, networks), visitor_known);
-        serves(&format!("{networks} networks"), &tally, 0.97);
+        serves(&format!("{networks} networks"), &tally, 0.99);
         assert!(tally.quantile_ms(0.95) < 3_000, "{networks}: p95 {} ms", tally.quantile_ms(0.95));
     }
 }
@@ -92,7 +68,7 @@ fn below_the_ceiling_visitors_are_served_within_three_seconds() {
 #[test]
 fn a_hoard_bought_at_the_floor_and_spent_at_once_starves_nobody() {
     let tally = under(Attack { hoard: 3_000, ..attack(10.0 * PHONE, 1_000) }, visitor_known);
-    serves("hoarders", &tally, 0.97);
+    serves("hoarders", &tally, 0.99);
     assert!(tally.quantile_ms(0.95) < 3_000);
 }
 
@@ -100,8 +76,8 @@ fn a_hoard_bought_at_the_floor_and_spent_at_once_starves_nobody() {
 fn at_the_ceiling_the_queue_serves_visitors_beside_a_thousand_networks() {
     for (what, rate) in [("one machine", MACHINE), ("ten machines", 10.0 * MACHINE)] {
         let tally = under(attack(rate, 1_000), visitor_known);
-        serves(what, &tally, 0.9);
-        assert!(tally.quantile_ms(0.95) < 15_000, "{what}: p95 {} ms", tally.quantile_ms(0.95));
+        serves(what, &tally, 0.99);
+        assert!(tally.quantile_ms(0.95) < 6_000, "{what}: p95 {} ms", tally.quantile_ms(0.95));
     }
 }
 
@@ -109,7 +85,7 @@ fn at_the_ceiling_the_queue_serves_visitors_beside_a_thousand_networks() {
 fn a_thousand_networks_that_burst_in_step_with_the_new_ones_starve_nobody() {
     for (what, step_ms) in [("every ten seconds", 10_000), ("every twenty seconds", 20_000)] {
         let tally = under(Attack { step_ms, hoard: 3_000, ..attack(MACHINE, 1_000) }, visitor_known);
-        serves(what, &tally, 0.97);
+        serves(what, &tally, 0.99);
     }
 }
 
@@ -117,8 +93,8 @@ fn a_thousand_networks_that_burst_in_step_with_the_new_ones_starve_nobody() {
 /// networks of their own are half of them.
 #[test]
 fn without_a_profile_shared_networks_get_one_share() {
-    serves("a thousand networks", &under(attack(10.0 * PHONE, 1_000), visitor), 0.8);
-    serves("at the ceiling", &under(attack(MACHINE, 1_000), visitor), 0.35);
+    serves("a thousand networks", &under(attack(10.0 * PHONE, 1_000), visitor), 0.95);
+    serves("at the ceiling", &under(attack(MACHINE, 1_000), visitor), 0.45);
 }
 
 /// More networks than the capacity has room for, and work cheap enough for them: this is what a puzzle that native code
@@ -126,8 +102,8 @@ fn without_a_profile_shared_networks_get_one_share() {
 #[test]
 fn ten_thousand_networks_of_strong_machines_beat_the_queue() {
     let tally = under(attack(MACHINE, 10_000), visitor_known);
-    serves("ten thousand networks", &tally, 0.15);
-    assert!(tally.whole_part() < 0.9, "{:.1} %: then say so in THREATS", tally.whole_part() * 100.0);
+    serves("ten thousand networks", &tally, 0.43);
+    assert!(tally.whole_part() < 0.5, "{:.1} %: then say so in THREATS", tally.whole_part() * 100.0);
 }
 
 /// The same machine where native code hardly wins (`hashwx`): sixteen cores of 415,000 hashes/s against a slowest phone
@@ -137,15 +113,31 @@ const MACHINE_HASHWX: f64 = 16.0 * 0.415 / 0.3 * PHONE;
 /// How many machines it takes, for docs/THREATS.md: below the ceiling the price holds them, at it the queue.
 #[test]
 fn so_many_machines_beat_it() {
-    for (algorithm, machine, holds) in
-        [("sha256", MACHINE, [(1, 1_000), (10, 1_000)]), ("hashwx", MACHINE_HASHWX, [(100, 1_000), (1, 10_000)])]
-    {
-        for (machines, networks) in [(1, 1_000), (10, 1_000), (100, 1_000), (1, 10_000), (10, 10_000), (100, 10_000)] {
-            let tally = under(attack(f64::from(machines) * machine, networks), visitor_known);
-            let least = if holds.contains(&(machines, networks)) { 0.9 } else { 0.0 };
-            serves(&format!("{algorithm}: {machines} machines on {networks} networks"), &tally, least);
+    let holds = 0.975..=1.0;
+    for (algorithm, machine, machines, networks, whole) in [
+        ("sha256", MACHINE, 100, 1_000, holds.clone()),
+        ("sha256", MACHINE, 1, 10_000, 0.43..=0.50),
+        ("sha256", MACHINE, 100, 10_000, 0.33..=0.42),
+        ("hashwx", MACHINE_HASHWX, 100, 1_000, holds.clone()),
+        ("hashwx", MACHINE_HASHWX, 10, 10_000, holds),
+        ("hashwx", MACHINE_HASHWX, 100, 10_000, 0.33..=0.42),
+    ] {
+        for seed in SEEDS {
+            let what = format!("{algorithm}: {machines} machines on {networks} networks, seed {seed}");
+            let tally = under_with(seed, attack(f64::from(machines) * machine, networks), visitor_known);
+            serves(&what, &tally, *whole.start());
+            assert!(tally.whole_part() <= *whole.end(), "{what}: {:.3}: then say so in THREATS", tally.whole_part());
         }
     }
+}
+
+/// What docs/THREATS.md tells of these simulations is what everybody finds who plays them.
+#[test]
+fn the_same_seed_gives_the_same_figures_and_another_one_others() {
+    let play = |seed| under_with(seed, attack(MACHINE, 10_000), visitor_known);
+    let first = play(7);
+    assert_eq!(first, play(7));
+    assert_ne!(first, play(8));
 }
 
 /// A plain flood in the first seconds: those that wait when the gate goes down are challenged, and what nobody pays for
@@ -162,7 +154,7 @@ fn a_plain_flood_costs_visitors_the_first_seconds_and_no_more() {
         world.counting = false;
         world.run(120);
         let tally = &world.tally;
-        serves("a plain flood", tally, 0.95);
+        serves("a plain flood", tally, 0.99);
         assert!(tally.closed_at.first().is_some_and(|closed| *closed <= 63), "{:?}", tally.closed_at);
         assert_eq!(
             (tally.closed_at.len(), tally.opened_at.len()),

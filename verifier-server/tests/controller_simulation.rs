@@ -456,3 +456,20 @@ fn a_hundred_thousand_attacking_networks_take_no_memory() {
     // A newcomer among them is nobody's neighbour.
     assert!(!world.load.demand.is_above_cap(&network(65_000), puzzle::UnixSeconds(1_800_000_000 + world.seconds)));
 }
+
+#[test]
+fn the_same_seed_gives_the_same_prices() {
+    let play = |seed| {
+        let (mut world, mut random) = (World::that_learns(), Random::new(seed));
+        world.run(120, |world| crowd(world, &mut random, 60.0));
+        world.run(120, |world| {
+            crowd(world, &mut random, 60.0);
+            paying(world, 1_000, 2e9);
+        });
+        (world.prices, world.measured)
+    };
+    let first = play(1);
+    assert!(first.0.iter().any(|price| *price > TERMS.floor));
+    assert_eq!(first, play(1));
+    assert_ne!(first, play(2));
+}

@@ -52,6 +52,17 @@ fn no_file_sleeps_a_thread_or_asks_for_the_time_of_day_but_the_clock() {
     assert_eq!(files_with("getrandom::"), ["random.rs"]);
 }
 
+/// Decisions are the same under the same key: only the edge makes keys up, of randomness that nobody outside knows.
+#[test]
+fn keys_of_hashes_are_made_where_the_process_starts_and_are_arguments_of_the_gate() {
+    assert_eq!(files_with("HashKey::of_process"), ["startup.rs"]);
+    let random: Vec<String> = files_with("RandomState");
+    let core: Vec<&String> =
+        random.iter().filter(|file| file.starts_with("gate/") || file.starts_with("load/")).collect();
+    assert_eq!(core, ["gate/networks/hash.rs"]);
+    assert_eq!(files_with("DefaultHasher"), [""; 0], "its key is known to everybody");
+}
+
 #[test]
 fn the_client_is_told_one_thing_and_the_log_another() {
     let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

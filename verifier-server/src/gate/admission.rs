@@ -13,7 +13,7 @@ pub use lane::{LANE_REQUESTS_MAX, LANE_REQUESTS_PER_SHARE, Token};
 pub use newness::{FINISHED_FIRST, NEW_AGAIN_AFTER, NEW_CREDITS, Newness, Standing};
 pub use queue::{QUEUE_REQUESTS_MAX, Queue, WAIT_MAX};
 
-use super::networks::Nested;
+use super::networks::{HashKey, Nested};
 use crate::load::Amount;
 use puzzle::ClearanceId;
 use std::time::Duration;
@@ -86,10 +86,10 @@ pub struct Admission<T> {
 }
 
 impl<T: Token> Admission<T> {
-    /// Nobody waits for `slots` slots.
+    /// Nobody waits for `slots` slots. By `key` networks and clearances are placed.
     #[must_use]
-    pub fn new(slots: u32) -> Self {
-        Self { queue: Queue::default(), slots: slots.max(1), in_use: 0, in_use_peak: 0, taken: false }
+    pub fn new(slots: u32, key: HashKey) -> Self {
+        Self { queue: Queue::new(key), slots: slots.max(1), in_use: 0, in_use_peak: 0, taken: false }
     }
 
     /// Takes a slot where nobody has to wait for one. The shares of the request do not matter for that.

@@ -10,9 +10,9 @@ mod tests;
 
 pub use kept::KeptCallers;
 
-use super::networks::{Nested, Prefix};
+use super::networks::{HashKey, Nested, Prefix};
 use puzzle::{ClientNetwork, Day, UnixSeconds};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -146,7 +146,7 @@ impl Caller {
 
 /// All callers.
 pub struct Callers {
-    hasher: RandomState,
+    hasher: HashKey,
     buckets: Vec<Mutex<Vec<Caller>>>,
     /// Whether what comes now is remembered: neither an attack nor a gate that was put down by hand teaches anything.
     at_peace: AtomicBool,
@@ -155,19 +155,19 @@ pub struct Callers {
     changed: AtomicBool,
 }
 
-impl Default for Callers {
-    fn default() -> Self {
+impl Callers {
+    /// Nobody came yet.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: key,
             buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
             at_peace: AtomicBool::new(false),
             peace_until: AtomicU32::new(0),
             changed: AtomicBool::new(false),
         }
     }
-}
 
-impl Callers {
     /// Once a second: whether there is peace.
     pub(super) fn tick(&self, now: UnixSeconds, at_peace: bool) {
         self.at_peace.store(at_peace, Ordering::Relaxed);

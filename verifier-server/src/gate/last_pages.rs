@@ -1,8 +1,9 @@
 //! Pages that passed free just before the gate went down: their parts still pass for some seconds, so that no page loads
 //! half because an attack began while it did.
 
+use super::networks::HashKey;
 use puzzle::{ClientNetwork, UnixSeconds};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How long parts still pass after the gate went down.
@@ -19,17 +20,16 @@ const CELLS: usize = 16_384;
 
 /// The last pages of all sites. A cell holds the second of the last page and how many parts are left.
 pub(super) struct LastPages {
-    hasher: RandomState,
+    hasher: HashKey,
     cells: Vec<AtomicU64>,
 }
 
-impl Default for LastPages {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), cells: (0..CELLS).map(|_| AtomicU64::new(0)).collect() }
-    }
-}
-
 impl LastPages {
+    /// No pages yet.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self { hasher: key, cells: (0..CELLS).map(|_| AtomicU64::new(0)).collect() }
+    }
+
     /// A page passed free.
     pub(super) fn began(&self, site: u16, network: ClientNetwork, now: UnixSeconds) {
         let after = |cell: u64| {
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_page_has_so_many_parts_and_a_network_so_many_in_all() {
-        let pages = LastPages::default();
+        let pages = LastPages::new(HashKey([1; 16]));
         pages.began(7, network(1), NOW);
         assert_eq!(finished(&pages, 1, NOW.plus(3)), 60);
         (0..100).for_each(|_| pages.began(7, network(1), NOW));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn old_pages_have_come_whole_by_now() {
-        let pages = LastPages::default();
+        let pages = LastPages::new(HashKey([1; 16]));
         pages.began(7, network(1), NOW);
         assert!(pages.finishes(7, network(1), NOW.plus(14)));
         assert!(!pages.finishes(7, network(1), NOW.plus(15)));

@@ -1,8 +1,9 @@
 //! Paths that are assets by themselves, because the origin answered them as such. Only answers fill it, and nothing in it
 //! grows: a table of fixed size for paths and one for targets with a query, each in two generations.
 
+use super::networks::HashKey;
 use puzzle::UnixSeconds;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Targets longer than this are not learned.
@@ -18,25 +19,25 @@ const GENERATION_SECONDS: u32 = 6 * 3_600;
 
 /// What was learned of all sites. Keyed: nobody outside knows which targets share a place.
 pub struct LearnedAssets {
-    hasher: RandomState,
+    hasher: HashKey,
     paths: [Slots; 2],
     queries: [Slots; 2],
     /// Which generation was filled last: unix seconds divided by its length.
     generation: AtomicU32,
 }
 
-impl Default for LearnedAssets {
-    fn default() -> Self {
+impl LearnedAssets {
+    /// Nothing learned yet.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: key,
             paths: [Slots::new(PATH_SLOTS), Slots::new(PATH_SLOTS)],
             queries: [Slots::new(QUERY_SLOTS), Slots::new(QUERY_SLOTS)],
             generation: AtomicU32::new(0),
         }
     }
-}
 
-impl LearnedAssets {
     /// The origin of a site has answered a target as a static part of pages.
     pub fn learn(&self, site: u16, target: &str, now: UnixSeconds) {
         if target.len() <= TARGET_BYTES_MAX {
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_target_is_known_for_its_site_and_as_it_was_asked_for() {
-        let learned = LearnedAssets::default();
+        let learned = LearnedAssets::new(HashKey([1; 16]));
         learned.learn(1, "/a.css", NOW);
         assert!(learned.knows(1, "/a.css", NOW));
         for (site, target) in [(2, "/a.css"), (1, "/a.css?x"), (1, "/b.css"), (1, "/A.css")] {
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_no_answer_confirms_is_forgotten_after_two_generations() {
-        let learned = LearnedAssets::default();
+        let learned = LearnedAssets::new(HashKey([1; 16]));
         learned.learn(1, "/a", NOW);
         learned.learn(1, "/b", NOW);
         assert!(learned.knows(1, "/a", NOW.plus(ONE)));
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_million_made_up_queries_push_out_no_path_and_take_no_memory() {
-        let learned = LearnedAssets::default();
+        let learned = LearnedAssets::new(HashKey([1; 16]));
         let paths: Vec<String> = (0..2_000).map(|number| format!("/static/{number}.css")).collect();
         for path in &paths {
             learned.learn(1, path, NOW);

@@ -8,7 +8,7 @@
 mod cells;
 mod solve;
 
-use super::networks::{Nested, Prefix};
+use super::networks::{HashKey, Nested, Prefix};
 use crate::load::Amount;
 use cells::{Cell, Cells, Outer};
 use puzzle::UnixSeconds;
@@ -29,6 +29,7 @@ const NOTHING: f64 = 0.001;
 pub struct WaterLevel {
     /// Locks over the cells, four cells each.
     buckets: usize,
+    key: HashKey,
     /// Made with the first request: most supplies are never asked for anything.
     cells: OnceLock<Cells>,
     /// Whether anything was asked for since the last step that found nothing.
@@ -62,9 +63,10 @@ pub struct LevelReport {
 impl WaterLevel {
     /// A supply of nothing known, for at most four times `buckets` networks at a time before they begin to share cells.
     #[must_use]
-    pub fn new(buckets: usize) -> Self {
+    pub fn new(buckets: usize, key: HashKey) -> Self {
         Self {
             buckets: buckets.max(1),
+            key,
             cells: OnceLock::new(),
             asked: AtomicBool::new(false),
             supply: Number::new(f64::INFINITY),
@@ -132,7 +134,7 @@ impl WaterLevel {
     }
 
     fn take(&self, network: &Nested, cost: f64, weight: impl Fn(Prefix) -> u32, now: UnixSeconds) -> bool {
-        let cells = self.cells.get_or_init(|| Cells::new(self.buckets));
+        let cells = self.cells.get_or_init(|| Cells::new(self.buckets, self.key));
         self.asked.store(true, Ordering::Relaxed);
         let level = self.level.get();
         let levels = network.levels();

@@ -1,8 +1,9 @@
 //! One charge for one request, however often a web server asks about it: nginx asks again on internal redirects.
 
 use super::Repeat;
+use super::networks::HashKey;
 use puzzle::{ClearanceId, UnixSeconds};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
 /// Checks that one charge covers, itself included.
@@ -21,17 +22,16 @@ struct Cell {
 
 /// Charges of the last seconds, in a table of fixed size: it may forget, which costs a credit and nothing else.
 pub(super) struct Repeats {
-    hasher: RandomState,
+    hasher: HashKey,
     buckets: Vec<Mutex<[Cell; BUCKET_CELLS]>>,
 }
 
-impl Default for Repeats {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), buckets: (0..BUCKETS).map(|_| Mutex::default()).collect() }
-    }
-}
-
 impl Repeats {
+    /// No charges yet.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self { hasher: key, buckets: (0..BUCKETS).map(|_| Mutex::default()).collect() }
+    }
+
     /// What a charge of the clearance `id` for this request is kept under.
     pub(super) fn key(&self, id: ClearanceId, repeat: &Repeat<'_>) -> u64 {
         self.hasher.hash_one((id.0, repeat))
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn one_charge_covers_four_checks_of_the_same_request() {
-        let repeats = Repeats::default();
+        let repeats = Repeats::new(HashKey([1; 16]));
         assert!(!covers(&repeats, ID, &repeat("a"), NOW));
         charged(&repeats, ID, &repeat("a"), NOW);
         for _ in 1..CHECKS_PER_CHARGE {
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn another_request_target_method_entry_or_time_is_charged() {
-        let repeats = Repeats::default();
+        let repeats = Repeats::new(HashKey([1; 16]));
         charged(&repeats, ID, &repeat("a"), NOW);
         assert!(!covers(&repeats, ID, &repeat("b"), NOW));
         assert!(!covers(&repeats, ID, &Repeat { target: "/x", ..repeat("a") }, NOW));
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_full_bucket_forgets_the_oldest() {
-        let repeats = Repeats::default();
+        let repeats = Repeats::new(HashKey([1; 16]));
         let ids: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
         for id in &ids {
             charged(&repeats, ID, &repeat(id), NOW);

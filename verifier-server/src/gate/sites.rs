@@ -2,7 +2,7 @@
 
 use super::admission::OPEN_SLOTS_MIN;
 use super::last_pages::FINISH_SECONDS;
-use super::networks::Nested;
+use super::networks::{HashKey, Nested};
 use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
 use super::unpaid::Supplies;
 use super::{Gate, Pricing};
@@ -39,10 +39,10 @@ pub struct SiteGate {
 }
 
 impl SiteGate {
-    fn new(mark: u16, buckets: Arc<DemandBuckets>) -> Self {
+    fn new(mark: u16, buckets: Arc<DemandBuckets>, key: HashKey) -> Self {
         Self {
-            load: Arc::new(SiteLoad::new(mark, buckets)),
-            supplies: Supplies::default(),
+            load: Arc::new(SiteLoad::new(mark, buckets, key.part("load"))),
+            supplies: Supplies::new(key.part("supplies")),
             controller: Mutex::default(),
             price: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -72,26 +72,28 @@ pub(super) struct Sites {
     by_site: BySite<SiteGate>,
     buckets: Arc<DemandBuckets>,
     usual: ArcSwap<Box<dyn Usual>>,
-}
-
-impl Default for Sites {
-    fn default() -> Self {
-        Self {
-            by_site: BySite::default(),
-            buckets: Arc::default(),
-            usual: ArcSwap::from_pointee(Box::new(Unknown) as Box<dyn Usual>),
-        }
-    }
+    key: HashKey,
 }
 
 impl Sites {
+    /// None yet.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self {
+            by_site: BySite::default(),
+            buckets: Arc::new(DemandBuckets::new(key.part("demand"))),
+            usual: ArcSwap::from_pointee(Box::new(Unknown) as Box<dyn Usual>),
+            key,
+        }
+    }
+
     pub(super) fn of(&self, site: &Site) -> Arc<SiteGate> {
         self.with(site, Arc::clone)
     }
 
     /// What `act` makes of a site, without taking a share in it: requests ask several times each.
     pub(super) fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
-        self.by_site.with(site, || SiteGate::new(site.mark, Arc::clone(&self.buckets)), act)
+        let make = || SiteGate::new(site.mark, Arc::clone(&self.buckets), self.key.of_site(site.mark));
+        self.by_site.with(site, make, act)
     }
 
     /// Whether any site is closed or overloaded.

@@ -2,7 +2,7 @@
 //! network, and besides what rules keep for themselves (DESIGN: unpaid, not unlimited).
 
 use super::level::{LevelReport, WaterLevel};
-use super::networks::Nested;
+use super::networks::{HashKey, Nested};
 use super::policy::{Action, Reserve, Route};
 use super::{Gate, Pricing, Quote, RequestFacts, cost};
 use crate::config::{Config, Site};
@@ -75,16 +75,6 @@ pub struct Supplies {
     slices: [WaterLevel; Reserve::SLICES_MAX],
 }
 
-impl Default for Supplies {
-    fn default() -> Self {
-        Self {
-            unpaid: WaterLevel::new(SHARE_BUCKETS),
-            cleared: WaterLevel::new(SHARE_BUCKETS),
-            slices: std::array::from_fn(|_| WaterLevel::new(SLICE_BUCKETS)),
-        }
-    }
-}
-
 /// What the supplies of a site do, for status.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SuppliesReport {
@@ -97,6 +87,15 @@ pub struct SuppliesReport {
 }
 
 impl Supplies {
+    /// Nothing known of them yet.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self {
+            unpaid: WaterLevel::new(SHARE_BUCKETS, key.part("unpaid")),
+            cleared: WaterLevel::new(SHARE_BUCKETS, key.part("cleared")),
+            slices: std::array::from_fn(|_| WaterLevel::new(SLICE_BUCKETS, key.part("slices"))),
+        }
+    }
+
     /// Once a second: `capacity` is that of the site in credits a second, where anybody knows.
     pub(super) fn step(&self, config: &Config, capacity: Option<f64>, elapsed_s: f64) {
         self.unpaid.step(capacity.map(|capacity| UNPAID_SHARE * capacity), elapsed_s);

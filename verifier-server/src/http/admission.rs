@@ -3,6 +3,7 @@
 use crate::by_site::BySite;
 use crate::config::{Config, Site};
 use crate::gate::admission::{self, Asked, Request, Token, Turn};
+use crate::gate::networks::HashKey;
 use crate::load::Queued;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,9 +11,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// The queues of all sites.
-#[derive(Default)]
 pub(crate) struct Admissions {
     by_site: BySite<SiteQueue>,
+    hash_key: HashKey,
 }
 
 /// The queue before the origin of a site.
@@ -69,9 +70,14 @@ impl Drop for Slot {
 }
 
 impl Admissions {
+    /// None yet.
+    pub(crate) fn new(hash_key: HashKey) -> Self {
+        Self { by_site: BySite::default(), hash_key }
+    }
+
     /// The queue of a site.
     pub(crate) fn of(&self, site: &Site) -> Arc<SiteQueue> {
-        self.by_site.with(site, SiteQueue::new, Arc::clone)
+        self.by_site.with(site, || SiteQueue::new(self.hash_key.of_site(site.mark)), Arc::clone)
     }
 
     /// Forgets the sites that are configured no more.
@@ -81,8 +87,8 @@ impl Admissions {
 }
 
 impl SiteQueue {
-    fn new() -> Self {
-        let admission = admission::Admission::new(admission::OPEN_SLOTS_MIN);
+    fn new(hash_key: HashKey) -> Self {
+        let admission = admission::Admission::new(admission::OPEN_SLOTS_MIN, hash_key);
         Self { inner: Mutex::new(Inner { admission, closed: false, stands_still: false }), began: Instant::now() }
     }
 
@@ -185,7 +191,7 @@ mod tests {
     }
 
     fn queue_of_one() -> Arc<SiteQueue> {
-        let queue = Arc::new(SiteQueue::new());
+        let queue = Arc::new(SiteQueue::new(HashKey([1; 16])));
         queue.set(1, true);
         queue
     }
@@ -246,7 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn free_requests_ask_again_when_the_gate_goes_down() {
-        let queue = Arc::new(SiteQueue::new());
+        let queue = Arc::new(SiteQueue::new(HashKey([1; 16])));
         queue.set(1, false);
         let _first = slot(&queue).await;
         let waiting = tokio::spawn({

@@ -82,14 +82,13 @@ impl Verifier {
     #[must_use]
     pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
         let verifier = Self {
-            gate,
             metrics,
             told_load: ToldLoad::default(),
             started: Instant::now(),
             connections: Connections::new(),
             origins: OriginClient::new(&config.limits),
-            admissions: Admissions::default(),
-            learned: LearnedAssets::default(),
+            admissions: Admissions::new(gate.hash_key("queues")),
+            learned: LearnedAssets::new(gate.hash_key("learned assets")),
             read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
             transfers: Arc::default(),
             streams: Arc::default(),
@@ -104,11 +103,12 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
-            awaited_lines: AwaitedLines::default(),
+            awaited_lines: AwaitedLines::new(gate.hash_key("awaited lines")),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
             request_ids: RequestIds::default(),
+            gate,
         };
         verifier.set_slots(&verifier.config.load());
         verifier

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::gate::admission::{Class, Request};
-    use crate::gate::networks::Nested;
+    use crate::gate::networks::{HashKey, Nested};
     use crate::gate::table::Table;
     use crate::gate::{Gate, Masters, Receipt};
     use crate::http::activity::Admittance;
@@ -194,7 +194,7 @@ mod tests {
         let config = Config::parse(&text, Path::new("test.toml")).expect("a configuration");
         let masters = Masters { signing: Master([1; 32]), old: None };
         let now = UnixSeconds(1_800_000_000);
-        let gate = Gate::new(masters, Table::new(1), now, config.mode, now);
+        let gate = Gate::new(masters, Table::new(1), now, config.mode, HashKey([1; 16]), now);
         let site = config.sites[0].clone();
         let metrics = Metrics::new().expect("metrics");
         (Arc::new(Verifier::new(gate, Arc::new(config), metrics)), site)

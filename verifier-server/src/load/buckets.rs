@@ -40,17 +40,16 @@ struct Row {
     above: Box<[AtomicU32]>,
 }
 
-impl Default for Buckets {
-    fn default() -> Self {
+impl Buckets {
+    /// All of them empty.
+    pub(super) fn new(key: HashKey) -> Self {
         let row = || Row {
             levels: (0..CELLS).map(|_| AtomicU64::new(0)).collect(),
             above: (0..CELLS).map(|_| AtomicU32::new(0)).collect(),
         };
-        Self { key: HashKey::of_process(), rows: [row(), row()] }
+        Self { key, rows: [row(), row()] }
     }
-}
 
-impl Buckets {
     /// Pours `amount` into the bucket of `network` at a site, and returns how much of it is counted.
     pub(super) fn pour(&self, site: u16, network: Prefix, amount: Amount, cap: Cap, now: UnixSeconds) -> Amount {
         let cells = self.cells(site, network);
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_counted_once_and_then_the_rate() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(HashKey([1; 16]));
         assert!(close(pour(&buckets, 1, 25, 0), 10.0));
         assert!(close(pour(&buckets, 1, 25, 0), 0.0));
         assert!(close(pour(&buckets, 1, 25, 3), 6.0));
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn only_who_is_above_the_cap_is_so_and_not_for_long() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(HashKey([1; 16]));
         let above = |third, seconds| buckets.is_above(0, network(third), NOW.plus(seconds));
         pour(&buckets, 1, 25, 0);
         pour(&buckets, 2, 9, 0);
@@ -142,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_opens_nothing() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(HashKey([1; 16]));
         pour(&buckets, 1, 25, 100);
         assert!(close(pour(&buckets, 1, 25, 0), 0.0));
     }

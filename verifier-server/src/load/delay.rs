@@ -4,8 +4,8 @@
 //! slow URL that is asked often is not overload, nor is one client that asks for nothing else.
 
 use super::amount::{float, whole};
-use crate::gate::networks::Prefix;
-use std::hash::{BuildHasher, RandomState};
+use crate::gate::networks::{HashKey, Prefix};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -35,25 +35,24 @@ struct Path {
 /// The delays of one site.
 #[derive(Debug)]
 pub(super) struct Delays {
-    hasher: RandomState,
+    hasher: HashKey,
     paths: Box<[Path]>,
     voices: Box<[AtomicU64]>,
     /// The number of the second that is being measured; never 0.
     second: AtomicU64,
 }
 
-impl Default for Delays {
-    fn default() -> Self {
+impl Delays {
+    /// Nothing is known yet.
+    pub(super) fn new(key: HashKey) -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: key,
             paths: (0..PATHS).map(|_| Path::default()).collect(),
             voices: (0..VOICES).map(|_| AtomicU64::new(0)).collect(),
             second: AtomicU64::new(1),
         }
     }
-}
 
-impl Delays {
     /// The bucket of a path.
     pub(super) fn path_of(&self, path: &str) -> u8 {
         u8::try_from(self.index(path, PATHS)).unwrap_or(u8::MAX)
@@ -122,7 +121,7 @@ mod tests {
 
     /// Delays after a minute in which every path took 20 ms and `/slow` a second.
     fn settled() -> Delays {
-        let delays = Delays::default();
+        let delays = Delays::new(HashKey([1; 16]));
         for _ in 0..60 {
             for third in 0..20 {
                 delays.answered(network(third), delays.path_of("/"), Duration::from_millis(20));

@@ -5,7 +5,7 @@
 
 use super::amount::{Amount, Tally};
 use super::buckets::{Buckets, Cap};
-use crate::gate::networks::{Nested, Prefix};
+use crate::gate::networks::{HashKey, Nested, Prefix};
 use puzzle::UnixSeconds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,10 +43,18 @@ impl Usual for Unknown {
 }
 
 /// The buckets of both demands, shared by all sites: their memory is the same however many there are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DemandBuckets {
     offered: Buckets,
     paid: Buckets,
+}
+
+impl DemandBuckets {
+    /// No demand yet. By `key` networks are placed.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        Self { offered: Buckets::new(key.part("offered")), paid: Buckets::new(key.part("paid")) }
+    }
 }
 
 /// What was demanded in a second, in credits per second.
@@ -175,7 +183,7 @@ mod tests {
     const CAPACITY: f64 = 160.0;
 
     fn demand() -> Demand {
-        let demand = Demand::new(7, Arc::default());
+        let demand = Demand::new(7, Arc::new(DemandBuckets::new(HashKey([1; 16]))));
         demand.set_capacity(Some(CAPACITY));
         demand
     }
@@ -275,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_was_counted_without_shares_is_not_compared_with_a_capacity() {
-        let demand = Demand::new(7, Arc::default());
+        let demand = Demand::new(7, Arc::new(DemandBuckets::new(HashKey([1; 16]))));
         (0..500).for_each(|_| demand.ask(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW));
         let first = demand.take(1.0, Some(CAPACITY));
         assert_eq!((first.raw, first.offered), (500.0, 0.0));
@@ -283,7 +291,7 @@ mod tests {
 
     #[test]
     fn without_a_capacity_everything_counts_and_nobody_is_above_it() {
-        let demand = Demand::new(7, Arc::default());
+        let demand = Demand::new(7, Arc::new(DemandBuckets::new(HashKey([1; 16]))));
         (0..500).for_each(|_| demand.ask(&v4(51, 100), Amount::of(Credits::ONE), &Unknown, NOW));
         assert!(!demand.is_above_cap(&v4(51, 100), NOW));
         near(demand.take(1.0, None).offered, 500.0);

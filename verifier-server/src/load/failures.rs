@@ -6,8 +6,8 @@
 //! enough, but then sixteen networks have to be told so: hardly a site has a URL that says *that* on demand.
 
 use super::Outcome;
-use crate::gate::networks::Nested;
-use std::hash::{BuildHasher, RandomState};
+use crate::gate::networks::{HashKey, Nested};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Networks that are told apart: 32 KiB a site.
@@ -38,17 +38,16 @@ struct Cell {
 /// The answers to all networks.
 #[derive(Debug)]
 pub(super) struct Failures {
-    hasher: RandomState,
+    hasher: HashKey,
     cells: Box<[AtomicU64]>,
 }
 
-impl Default for Failures {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), cells: (0..CELLS).map(|_| AtomicU64::new(0)).collect() }
-    }
-}
-
 impl Failures {
+    /// Nobody was answered yet.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self { hasher: key, cells: (0..CELLS).map(|_| AtomicU64::new(0)).collect() }
+    }
+
     /// The site answered a request whose path has this first segment.
     pub(super) fn answered(&self, network: &Nested, segment: u8, outcome: Outcome, now_seconds: u64) {
         let known_by = match network {
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_url_that_answers_500_makes_no_network_fail() {
-        let failures = Failures::default();
+        let failures = Failures::new(HashKey([1; 16]));
         for _ in 0..1_000 {
             for third in 0..20 {
                 failures.answered(&network(third), failures.segment_of("/broken"), Outcome::Error, NOW);
@@ -159,7 +158,7 @@ mod tests {
 
     #[test]
     fn one_network_is_one_voice_however_often_it_asks() {
-        let failures = Failures::default();
+        let failures = Failures::new(HashKey([1; 16]));
         for path in ["/a/x", "/b", "/c", "/d"] {
             (0..500).for_each(|_| failures.answered(&network(0), failures.segment_of(path), Outcome::Error, NOW));
         }
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_site_that_is_down_is_seen_and_forgotten_when_it_is_back() {
-        let failures = Failures::default();
+        let failures = Failures::new(HashKey([1; 16]));
         for third in 0..10 {
             for path in ["/", "/news", "/contact"] {
                 failures.answered(&network(third), failures.segment_of(path), Outcome::Error, NOW);
@@ -186,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_swamped_site_is_seen_by_one_url_but_not_by_fifteen_networks() {
-        let failures = Failures::default();
+        let failures = Failures::new(HashKey([1; 16]));
         for third in 0..15 {
             failures.answered(&network(third), failures.segment_of("/"), Outcome::Swamped, NOW);
         }
@@ -200,7 +199,7 @@ mod tests {
 
     #[test]
     fn three_visitors_are_no_sample() {
-        let failures = Failures::default();
+        let failures = Failures::new(HashKey([1; 16]));
         for third in 0..3 {
             for path in ["/", "/news", "/contact"] {
                 failures.answered(&network(third), failures.segment_of(path), Outcome::Error, NOW);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each simulation takes what it needs")]
 
 mod attackers;
+pub(crate) mod people;
 mod requests;
 mod visitors;
 
@@ -100,7 +101,7 @@ pub(crate) struct Attack {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) pages: u32,
     pub(crate) pages_served: u32,
@@ -232,9 +233,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A calm site with so many legitimate credits a second, of visitors with a place and attempts a second each.
+    /// A calm site with so many legitimate credits a second, of visitors with a place and attempts a second each. The same
+    /// seed gives the same figures in every run.
     pub(crate) fn new(seed: u64, credits: f64, visitor: fn(&mut Random) -> (Place, f64)) -> Self {
-        let load = Arc::new(SiteLoad::new(1, Arc::new(DemandBuckets::default())));
+        let key = HashKey(u128::from(seed).to_be_bytes());
+        let load = Arc::new(SiteLoad::new(1, Arc::new(DemandBuckets::new(key.part("demand"))), key.part("load")));
         load.demand.set_capacity(Some(CAPACITY));
         let per_visitor = f64::from(u32::try_from(PAGES * (10 + ASSETS)).unwrap()) / 10.0;
         let mut world = Self {
@@ -244,8 +247,8 @@ impl World {
             order: 0,
             load,
             controller: Controller::default(),
-            purchases: Purchases::new(HashKey::of_process(), BEGIN),
-            admission: Admission::new(OPEN_SLOTS_MIN),
+            purchases: Purchases::new(key.part("purchases"), BEGIN),
+            admission: Admission::new(OPEN_SLOTS_MIN, key.part("queue")),
             idle_workers: WORKERS,
             at_origin: VecDeque::new(),
             requests: Vec::new(),

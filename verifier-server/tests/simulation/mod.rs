@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use verifier_server::config::Mode;
-use verifier_server::gate::networks::Nested;
+use verifier_server::gate::networks::{HashKey, Nested};
 use verifier_server::gate::price::{Controller, State, Terms};
 use verifier_server::load::demand::{DemandBuckets, Unknown};
 use verifier_server::load::{Amount, Answered, Capacity, Measured, Outcome, SiteLoad, Surroundings, Told};
@@ -16,6 +16,8 @@ pub(crate) const TERMS: Terms = Terms { floor: 262_144, highest: 10 * CEILING };
 pub(crate) const CEILING: u64 = 10_194_372;
 /// What the origin can do in a second, in credits, unless a test says otherwise.
 pub(crate) const CAPACITY: f64 = 200.0;
+/// The key of everything that hashes: the same figures in every run.
+const HASH_KEY: HashKey = HashKey([1; 16]);
 const BEGIN: UnixSeconds = UnixSeconds(1_800_000_000);
 const ONE: Duration = Duration::from_secs(1);
 /// What an answer of an idle origin takes, in seconds.
@@ -103,7 +105,7 @@ pub(crate) struct World {
 impl World {
     /// A calm site whose capacity is configured.
     pub(crate) fn new() -> Self {
-        let load = SiteLoad::new(1, Arc::new(DemandBuckets::default()));
+        let load = SiteLoad::new(1, Arc::new(DemandBuckets::new(HASH_KEY)), HASH_KEY);
         load.demand.set_capacity(Some(CAPACITY));
         Self {
             load,

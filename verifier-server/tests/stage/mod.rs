@@ -7,7 +7,7 @@ use puzzle::{
 use std::path::Path;
 use std::time::Duration;
 use verifier_server::config::{Config, Site};
-use verifier_server::gate::networks::Nested;
+use verifier_server::gate::networks::{HashKey, Nested};
 use verifier_server::gate::passes::{KeptPasses, PassRefusal};
 use verifier_server::gate::policy::{Route, Subject};
 use verifier_server::gate::table::Table;
@@ -20,6 +20,8 @@ use verifier_server::load::Surroundings;
 
 /// The moment at which the table begins.
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+/// The key of everything that hashes.
+const HASH_KEY: HashKey = HashKey([1; 16]);
 /// The master that signs.
 pub(crate) const MASTER: [u8; 32] = [1; 32];
 /// The client's network unless a test says otherwise.
@@ -106,7 +108,7 @@ impl Stage {
     pub(crate) fn new(config: &str) -> Self {
         let config = Config::parse(config, Path::new("test.toml")).map_err(|problems| problems.to_string()).unwrap();
         let masters = Masters { signing: Master(MASTER), old: None };
-        let gate = Gate::new(masters, Table::new(config.table_mib), NOW, config.mode, NOW);
+        let gate = Gate::new(masters, Table::new(config.table_mib), NOW, config.mode, HASH_KEY, NOW);
         gate.begin(&config);
         Self { gate, config, randomness: 0.into() }
     }
@@ -125,7 +127,7 @@ impl Stage {
 
     pub(crate) fn revived(self, saved: SavedTable) -> Self {
         let masters = Masters { signing: Master(MASTER), old: None };
-        Self { gate: Gate::new(masters, saved.table, saved.table_begins, self.config.mode, NOW), ..self }
+        Self { gate: Gate::new(masters, saved.table, saved.table_begins, self.config.mode, HASH_KEY, NOW), ..self }
     }
 
     /// Ends the second before `now`, with a load that a program told.
@@ -250,7 +252,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         self.gate.keep_passes(folder.path()).unwrap();
         let masters = Masters { signing: Master(MASTER), old: None };
-        let gate = Gate::new(masters, Table::new(self.config.table_mib), NOW, self.config.mode, NOW);
+        let gate = Gate::new(masters, Table::new(self.config.table_mib), NOW, self.config.mode, HASH_KEY, NOW);
         gate.begin(&self.config);
         gate.take_passes(&KeptPasses::read(folder.path()).unwrap().unwrap()).unwrap();
         Self { gate, ..self }

@@ -1,8 +1,9 @@
 //! The requests of one client network that wait: by clearance, oldest first in each, and bounded.
 
+use crate::gate::networks::HashKey;
 use puzzle::ClearanceId;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 /// Requests of a network that wait at the most, with one share,
@@ -63,7 +64,7 @@ impl<T: Token> Lane<T> {
     /// of pages before their parts: one bad neighbour must not starve the office.
     pub(super) fn push(
         &mut self,
-        hasher: &RandomState,
+        hasher: &HashKey,
         clearance: ClearanceId,
         waiter: Waiter<T>,
         most: usize,
@@ -158,7 +159,7 @@ mod tests {
     }
 
     /// Two clearances in different buckets.
-    fn two(hasher: &RandomState) -> [ClearanceId; 2] {
+    fn two(hasher: &HashKey) -> [ClearanceId; 2] {
         let bucket = |id: &ClearanceId| hasher.hash_one(id.0) % 8;
         let one = ClearanceId([0; 16]);
         let other = (1..=255).map(|byte| ClearanceId([byte; 16])).find(|id| bucket(id) != bucket(&one));
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn clearances_take_turns_and_each_is_served_in_order() {
-        let hasher = RandomState::new();
+        let hasher = HashKey([1; 16]);
         let [many, few] = two(&hasher);
         let mut lane = Lane::default();
         (0..5).for_each(|number| assert_eq!(lane.push(&hasher, many, waiter(number, NOW), 10), None));
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn in_a_full_lane_the_longest_bucket_makes_room() {
-        let hasher = RandomState::new();
+        let hasher = HashKey([1; 16]);
         let [neighbour, colleague] = two(&hasher);
         let mut lane = Lane::default();
         (0..10).for_each(|number| assert_eq!(lane.push(&hasher, neighbour, waiter(number, NOW), 10), None));
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_page_go_before_other_pages_and_are_dropped_after_them() {
-        let hasher = RandomState::new();
+        let hasher = HashKey([1; 16]);
         let [one, other] = two(&hasher);
         let mut lane = Lane::default();
         lane.push(&hasher, one, waiter(1, NOW), 3);
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn who_waited_too_long_is_dropped_and_who_has_gone_is_forgotten() {
-        let hasher = RandomState::new();
+        let hasher = HashKey([1; 16]);
         let [one, _] = two(&hasher);
         let mut lane = Lane::default();
         for (token, age) in [(1, 9), (u32::MAX, 8), (2, 7), (3, 1)] {

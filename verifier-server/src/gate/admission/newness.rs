@@ -45,14 +45,14 @@ pub struct Newness {
     rows: [Box<[Cell]>; 2],
 }
 
-impl Default for Newness {
-    fn default() -> Self {
-        let row = || vec![Cell::default(); CELLS].into_boxed_slice();
-        Self { key: HashKey::of_process(), rows: [row(), row()] }
-    }
-}
-
 impl Newness {
+    /// Nobody was served.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        let row = || vec![Cell::default(); CELLS].into_boxed_slice();
+        Self { key, rows: [row(), row()] }
+    }
+
     /// How far a network of so many shares has come.
     #[must_use]
     pub fn standing(&self, network: &Nested, shares: [u32; 3], now: Duration) -> Standing {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_network_is_new_for_three_credits_and_again_as_they_are_forgotten() {
-        let mut newness = Newness::default();
+        let mut newness = Newness::new(HashKey([1; 16]));
         let home = nested("203.0.113.9");
         let mut standings = Vec::new();
         for _ in 0..3 {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn who_asks_for_more_all_the_time_is_not_new() {
-        let mut newness = Newness::default();
+        let mut newness = Newness::new(HashKey([1; 16]));
         let home = nested("203.0.113.9");
         (0..100).for_each(|at| newness.served(&home, [1; 3], Amount::of(Credits::ONE), second(at)));
         assert_eq!(newness.standing(&home, [1; 3], second(100)), Standing::Served);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_office_within_its_shares_is_always_new() {
-        let mut newness = Newness::default();
+        let mut newness = Newness::new(HashKey([1; 16]));
         let office = nested("203.0.113.9");
         for at in 0..100 {
             assert_ne!(newness.standing(&office, [50, 1, 1], second(at)), Standing::Served);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn it_is_asked_of_the_slash_48() {
-        let mut newness = Newness::default();
+        let mut newness = Newness::new(HashKey([1; 16]));
         for home in 0..4 {
             newness.served(&nested(&format!("2001:db8:5:{home:x}00::1")), [1; 3], Amount::of(Credits::ONE), second(1));
         }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_served_networks_leave_a_newcomer_new() {
-        let mut newness = Newness::default();
+        let mut newness = Newness::new(HashKey([1; 16]));
         for number in 0..10_000_u32 {
             let [_, _, high, low] = number.to_be_bytes();
             newness.served(&nested(&format!("10.{high}.{low}.1")), [1; 3], Amount::of(Credits::whole(5)), second(1));

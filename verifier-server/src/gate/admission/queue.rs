@@ -5,8 +5,8 @@ use super::newness::{Newness, Standing};
 use super::tree::Tree;
 use super::waits::{Waits, speaker};
 use super::{Class, Request, Turn};
+use crate::gate::networks::HashKey;
 use crate::load::Amount;
-use std::hash::RandomState;
 use std::time::Duration;
 
 /// Requests that wait at the most.
@@ -49,16 +49,18 @@ pub struct Queue<T> {
     trees: [Tree<T>; 5],
     newness: Newness,
     waits: Waits,
-    hasher: RandomState,
+    hasher: HashKey,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
+impl<T> Queue<T> {
+    /// Nobody waits.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
         Self {
             trees: std::array::from_fn(|_| Tree::default()),
-            newness: Newness::default(),
-            waits: Waits::default(),
-            hasher: RandomState::new(),
+            newness: Newness::new(key.part("newness")),
+            waits: Waits::new(key.part("waits")),
+            hasher: key.part("clearances"),
         }
     }
 }

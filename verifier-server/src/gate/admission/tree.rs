@@ -10,9 +10,8 @@
 use super::Request;
 use super::lane::{Lane, Token, Waiter};
 use super::waits::speaker;
-use crate::gate::networks::{Nested, Prefix};
+use crate::gate::networks::{HashKey, Nested, Prefix};
 use std::collections::{BTreeSet, HashMap};
-use std::hash::RandomState;
 use std::time::Duration;
 
 /// The most that a request counts for here, in millionths of a credit: a hundred credits.
@@ -124,7 +123,7 @@ impl<T: Token> Tree<T> {
     pub(super) fn push(
         &mut self,
         request: &Request,
-        hasher: &RandomState,
+        hasher: &HashKey,
         mut waiter: Waiter<T>,
         now: Duration,
     ) -> Option<T> {
@@ -448,7 +447,7 @@ mod tests {
 
     #[test]
     fn who_was_served_is_forgotten_although_somebody_always_waits() {
-        let hasher = RandomState::new();
+        let hasher = HashKey([1; 16]);
         let mut tree = Tree::default();
         let mut most = 0;
         for number in 0..100_000 {

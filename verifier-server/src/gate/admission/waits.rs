@@ -17,13 +17,12 @@ pub(super) struct Waits {
     voices: Box<[Option<Duration>]>,
 }
 
-impl Default for Waits {
-    fn default() -> Self {
-        Self { key: HashKey::of_process(), voices: vec![None; VOICES].into_boxed_slice() }
-    }
-}
-
 impl Waits {
+    /// Nobody has waited.
+    pub(super) fn new(key: HashKey) -> Self {
+        Self { key, voices: vec![None; VOICES].into_boxed_slice() }
+    }
+
     /// A request of a network waited so long for others.
     pub(super) fn note(&mut self, around: Prefix, wait: Duration) {
         let voice = usize::try_from(self.key.hash(around)).unwrap_or_default() % VOICES;

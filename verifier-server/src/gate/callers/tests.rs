@@ -17,7 +17,7 @@ fn call(network: ClientNetwork, path: &str) -> Call<'_> {
 }
 
 fn at_peace() -> Callers {
-    let callers = Callers::default();
+    let callers = Callers::new(HashKey([1; 16]));
     callers.tick(BORN, true);
     callers
 }
@@ -114,8 +114,16 @@ fn who_stays_away_for_a_month_is_told_of_no_more() {
 
 #[test]
 fn they_survive_their_file_and_a_damaged_one_is_not_used() {
-    let gate =
-        || Gate::new(Masters { signing: puzzle::Master([1; 32]), old: None }, Table::new(1), BORN, Mode::Auto, BORN);
+    let gate = || {
+        Gate::new(
+            Masters { signing: puzzle::Master([1; 32]), old: None },
+            Table::new(1),
+            BORN,
+            Mode::Auto,
+            HashKey([1; 16]),
+            BORN,
+        )
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let before = gate();
     before.callers.tick(BORN, true);

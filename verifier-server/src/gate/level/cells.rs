@@ -1,8 +1,8 @@
 //! What is known of the networks that ask: a fixed number of cells, found by a keyed hash.
 
-use crate::gate::networks::Prefix;
+use crate::gate::networks::{HashKey, Prefix};
 use puzzle::UnixSeconds;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cells that share a lock, of which any may be a network's.
@@ -93,13 +93,13 @@ impl Cell {
 /// The cells of all networks.
 #[derive(Debug)]
 pub(super) struct Cells {
-    hasher: RandomState,
+    hasher: HashKey,
     buckets: Box<[Mutex<[Cell; BUCKET_CELLS]>]>,
 }
 
 impl Cells {
-    pub(super) fn new(buckets: usize) -> Self {
-        Self { hasher: RandomState::new(), buckets: (0..buckets).map(|_| Mutex::default()).collect() }
+    pub(super) fn new(buckets: usize, key: HashKey) -> Self {
+        Self { hasher: key, buckets: (0..buckets).map(|_| Mutex::default()).collect() }
     }
 
     /// By what a network is known here; never 0.

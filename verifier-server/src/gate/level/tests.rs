@@ -39,7 +39,7 @@ fn served(level: &WaterLevel, supply: f64, seconds: u32, asking: &[(Nested, u32,
 
 #[test]
 fn who_asks_for_little_gets_it_whatever_the_others_ask_for() {
-    let level = WaterLevel::new(1_024);
+    let level = WaterLevel::new(1_024, HashKey([1; 16]));
     level.step(Some(20.0), 1.0);
     let mut asking: Vec<_> = (0..10).map(|number| (apart(number), 100, 1)).collect();
     asking.extend((100..105).map(|number| (apart(number), 1, 1)));
@@ -53,7 +53,7 @@ fn who_asks_for_little_gets_it_whatever_the_others_ask_for() {
 
 #[test]
 fn a_network_of_many_visitors_has_their_shares() {
-    let level = WaterLevel::new(1_024);
+    let level = WaterLevel::new(1_024, HashKey([1; 16]));
     level.step(Some(10.0), 1.0);
     let got = served(&level, 10.0, 60, &[(apart(1), 50, 1), (apart(2), 50, 4)]);
     assert!((50..=70).contains(&got[0]) && (230..=250).contains(&got[1]), "{got:?}: 2 and 8 a second");
@@ -61,7 +61,7 @@ fn a_network_of_many_visitors_has_their_shares() {
 
 #[test]
 fn a_rented_slash_16_takes_no_more_than_its_shares() {
-    let level = WaterLevel::new(1_024);
+    let level = WaterLevel::new(1_024, HashKey([1; 16]));
     level.step(Some(40.0), 1.0);
     let mut asking: Vec<_> = (0..=255).map(|third| (nested(Ipv4Addr::new(198, 51, third, 1)), 2, 1)).collect();
     asking.extend((0..4).map(|number| (apart(number), 10, 1)));
@@ -73,7 +73,7 @@ fn a_rented_slash_16_takes_no_more_than_its_shares() {
 
 #[test]
 fn a_rented_slash_32_takes_no_more_than_its_shares() {
-    let level = WaterLevel::new(1_024);
+    let level = WaterLevel::new(1_024, HashKey([1; 16]));
     level.step(Some(66.0), 1.0);
     let home = |number: u16| nested(Ipv6Addr::new(0x2001, 0xdb8, number, number << 8, 0, 0, 0, 1));
     let mut asking: Vec<_> = (0..256).map(|number| (home(number), 2, 1)).collect();
@@ -86,7 +86,7 @@ fn a_rented_slash_32_takes_no_more_than_its_shares() {
 
 #[test]
 fn a_hundred_thousand_networks_take_no_memory_and_no_more_than_there_is() {
-    let level = WaterLevel::new(256);
+    let level = WaterLevel::new(256, HashKey([1; 16]));
     level.step(Some(20.0), 1.0);
     let mut admitted = 0;
     for number in 0..100_000_u32 {
@@ -106,7 +106,7 @@ fn a_hundred_thousand_networks_take_no_memory_and_no_more_than_there_is() {
 
 #[test]
 fn while_nobody_knows_the_supply_everything_is_admitted() {
-    let level = WaterLevel::new(16);
+    let level = WaterLevel::new(16, HashKey([1; 16]));
     level.step(None, 1.0);
     assert!((0..10_000).all(|_| level.admits(&apart(1), Amount::of(Credits::ONE), |_| 1, NOW)));
     assert_eq!(level.report(), LevelReport { admitted: 10_000, ..LevelReport::default() });
@@ -115,7 +115,7 @@ fn while_nobody_knows_the_supply_everything_is_admitted() {
 
 #[test]
 fn looking_for_room_takes_none() {
-    let level = WaterLevel::new(16);
+    let level = WaterLevel::new(16, HashKey([1; 16]));
     level.step(Some(1.0), 1.0);
     let one = Amount::of(Credits::ONE);
     assert!((0..100).all(|_| level.has_room(&apart(1), one, NOW)));
@@ -128,7 +128,7 @@ fn looking_for_room_takes_none() {
 
 #[test]
 fn whoever_is_told_that_there_is_room_finds_it() {
-    let level = WaterLevel::new(1_024);
+    let level = WaterLevel::new(1_024, HashKey([1; 16]));
     level.step(Some(20.0), 1.0);
     let one = Amount::of(Credits::ONE);
     let mut told = 0;
@@ -149,7 +149,7 @@ fn whoever_is_told_that_there_is_room_finds_it() {
 
 #[test]
 fn a_request_dearer_than_the_supply_of_a_second_passes_and_is_made_up_for() {
-    let level = WaterLevel::new(16);
+    let level = WaterLevel::new(16, HashKey([1; 16]));
     level.step(Some(2.0), 1.0);
     let dear = Amount::of(Credits::whole(20));
     let admitted: Vec<u32> = (0..40).filter(|second| level.admits(&apart(1), dear, |_| 1, NOW.plus(*second))).collect();
@@ -163,7 +163,7 @@ proptest! {
         supply in 0.2..40.0_f64,
         asking in proptest::collection::vec((0_u16..40, 1_u32..20, 1_u32..5, 0_u32..12), 1..40),
     ) {
-        let level = WaterLevel::new(64);
+        let level = WaterLevel::new(64, HashKey([1; 16]));
         level.step(Some(supply), 1.0);
         let mut admitted = 0_u32;
         for second in 0..12_u32 {
@@ -190,7 +190,7 @@ proptest! {
     ) {
         // What is left to the heavy ones is at least twice what each light one asks for.
         let supply = f64::from(u32::try_from(2 * heavy.len() + light).unwrap_or(u32::MAX));
-        let level = WaterLevel::new(1_024);
+        let level = WaterLevel::new(1_024, HashKey([1; 16]));
         level.step(Some(supply), 1.0);
         let mut asking: Vec<_> = (0..).zip(&heavy).map(|(number, each)| (apart(number), *each, 1)).collect();
         // They come last: what is left then is theirs.

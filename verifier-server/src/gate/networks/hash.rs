@@ -1,9 +1,15 @@
-//! The keyed hash by which sketches place a network: who does not know the key cannot choose whom to collide with.
+//! The keyed hash by which tables of fixed size place a network, a path or a clearance: who does not know the key cannot
+//! choose whom to collide with.
+//!
+//! A key is an argument of everything that hashes. A process makes one of randomness when it starts, and each table gets
+//! its own from it; a simulation names one, and gives the same figures in every run.
 
 use super::Prefix;
+use siphasher::sip::{SipHasher13, SipHasher24};
 use std::hash::{BuildHasher, RandomState};
 
-/// The key of a sketch, 128 bits, known to nobody outside.
+/// The key of a hash, 128 bits, known to nobody outside. As [`BuildHasher`] it is SipHash-1-3, which the standard library
+/// uses too, under a key of one's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HashKey(pub [u8; 16]);
 
@@ -15,8 +21,19 @@ impl HashKey {
         Self((u128::from(halves[0]) << 64 | u128::from(halves[1])).to_le_bytes())
     }
 
-    /// SipHash-2-4 of a network. Written out, because a saved profile needs the same hash from every later build, which
-    /// the standard library does not promise.
+    /// The key of a part that is called so: whoever learns what collides in one part knows nothing of the others.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        Self(siphasher::sip128::SipHasher24::new_with_key(&self.0).hash(name.as_bytes()).as_bytes())
+    }
+
+    /// The same of the site with this mark.
+    #[must_use]
+    pub fn of_site(&self, mark: u16) -> Self {
+        Self(siphasher::sip128::SipHasher24::new_with_key(&self.0).hash(&mark.to_le_bytes()).as_bytes())
+    }
+
+    /// SipHash-2-4 of a network: a saved profile needs the same hash from every later build.
     #[must_use]
     pub fn hash(&self, prefix: Prefix) -> u64 {
         self.hash_at(0, prefix)
@@ -29,24 +46,17 @@ impl HashKey {
         self.hash_words([prefix.bits, site << 16 | length << 1 | v6])
     }
 
-    fn hash_words(&self, message: [u64; 2]) -> u64 {
-        let (low, high) = self.0.split_at(8);
-        let [k0, k1] = [low, high].map(|half| half.try_into().map_or(0, u64::from_le_bytes));
-        let mut state = [
-            k0 ^ 0x736f_6d65_7073_6575,
-            k1 ^ 0x646f_7261_6e64_6f6d,
-            k0 ^ 0x6c79_6765_6e65_7261,
-            k1 ^ 0x7465_6462_7974_6573,
-        ];
-        // The last block holds the length of the message, 16 bytes.
-        for word in [message[0], message[1], 16 << 56] {
-            state[3] ^= word;
-            rounds(&mut state, 2);
-            state[0] ^= word;
-        }
-        state[2] ^= 0xff;
-        rounds(&mut state, 4);
-        state.into_iter().fold(0, |hash, word| hash ^ word)
+    fn hash_words(&self, [first, second]: [u64; 2]) -> u64 {
+        let message = (u128::from(second) << 64 | u128::from(first)).to_le_bytes();
+        SipHasher24::new_with_key(&self.0).hash(&message)
+    }
+}
+
+impl BuildHasher for HashKey {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_key(&self.0)
     }
 }
 
@@ -54,22 +64,6 @@ impl std::fmt::Debug for HashKey {
     /// The key stays out of logs.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("HashKey")
-    }
-}
-
-fn rounds(state: &mut [u64; 4], count: usize) {
-    let [v0, v1, v2, v3] = state;
-    for _ in 0..count {
-        *v0 = v0.wrapping_add(*v1);
-        *v1 = v1.rotate_left(13) ^ *v0;
-        *v0 = v0.rotate_left(32);
-        *v2 = v2.wrapping_add(*v3);
-        *v3 = v3.rotate_left(16) ^ *v2;
-        *v0 = v0.wrapping_add(*v3);
-        *v3 = v3.rotate_left(21) ^ *v0;
-        *v2 = v2.wrapping_add(*v1);
-        *v1 = v1.rotate_left(17) ^ *v2;
-        *v2 = v2.rotate_left(32);
     }
 }
 
@@ -88,5 +82,18 @@ mod tests {
     fn two_processes_place_a_network_differently() {
         let prefix = Prefix { bits: 7 << 32, length: 24, v6: false };
         assert_ne!(HashKey::of_process().hash(prefix), HashKey::of_process().hash(prefix));
+    }
+
+    #[test]
+    fn parts_and_sites_have_keys_of_their_own_and_the_same_from_the_same_key() {
+        let key = HashKey([1; 16]);
+        let keys = [key, key.part("queue"), key.part("demand"), key.of_site(1), key.of_site(2)];
+        for (index, one) in keys.iter().enumerate() {
+            assert!(keys[index + 1..].iter().all(|other| one != other), "{index}");
+        }
+        assert_eq!(key.part("queue"), HashKey([1; 16]).part("queue"));
+        assert_ne!(key.part("queue"), HashKey([2; 16]).part("queue"));
+        assert_eq!(key.hash_one("/a"), key.hash_one("/a"));
+        assert_ne!(key.hash_one("/a"), HashKey([2; 16]).hash_one("/a"));
     }
 }

@@ -1,6 +1,7 @@
 use super::super::Gate;
 use super::super::entry::tests::{BORN, entry, v4};
 use super::super::entry::{Kind, Payment};
+use super::super::networks::HashKey;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
@@ -121,7 +122,7 @@ fn a_file_has_everything_but_a_secret_and_is_only_ours_to_read() {
     let gate = |passes| {
         let masters = crate::gate::Masters { signing: puzzle::Master([1; 32]), old: None };
         let table = crate::gate::table::Table::new(1);
-        Gate { passes, ..Gate::new(masters, table, BORN, crate::config::Mode::Auto, BORN) }
+        Gate { passes, ..Gate::new(masters, table, BORN, crate::config::Mode::Auto, HashKey([1; 16]), BORN) }
     };
     assert!(KeptPasses::read(folder.path()).expect("nothing there").is_none());
     let before = gate(with_pass());

@@ -6,8 +6,8 @@
 //! minutes must not silence the log.
 
 use super::{LINE_WITHIN, MISSING_SHARE_MAX};
-use crate::gate::networks::Prefix;
-use std::hash::{BuildHasher, RandomState};
+use crate::gate::networks::{HashKey, Prefix};
+use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,9 +45,9 @@ impl LogState {
 }
 
 /// What came and what is missing at one site. Fixed in size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Arrivals {
-    hasher: RandomState,
+    hasher: HashKey,
     second: Mutex<OfSecond>,
 }
 
@@ -72,6 +72,12 @@ struct OfSecond {
 }
 
 impl Arrivals {
+    /// Nothing came yet.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        Self { hasher: key, second: Mutex::default() }
+    }
+
     /// The line of a check of `network` came in time; `head` is how long the head took, where one came from the origin.
     pub fn came(&self, network: Prefix, head: Option<Duration>) {
         let mut second = self.second();
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_site_that_nobody_asked_for_says_nothing_and_a_quiet_one_little() {
-        let arrivals = Arrivals::default();
+        let arrivals = Arrivals::new(HashKey([1; 16]));
         assert_eq!(arrivals.state(), None);
         arrivals.is_missing(network(1));
         let state = arrivals.state().expect("a check");
@@ -182,7 +188,7 @@ mod tests {
 
     #[test]
     fn one_network_that_holds_its_downloads_open_does_not_silence_the_log() {
-        let arrivals = Arrivals::default();
+        let arrivals = Arrivals::new(HashKey([1; 16]));
         for _ in 0..20 {
             (0..40).for_each(|third| arrivals.came(network(third), None));
         }
@@ -192,7 +198,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_lost_everywhere_silence_it() {
-        let arrivals = Arrivals::default();
+        let arrivals = Arrivals::new(HashKey([1; 16]));
         for third in 0..40 {
             (0..9).for_each(|_| arrivals.came(network(third), None));
             arrivals.is_missing(network(third));
@@ -205,7 +211,7 @@ mod tests {
 
     #[test]
     fn many_networks_that_wait_are_a_backlog_and_one_is_not() {
-        let arrivals = Arrivals::default();
+        let arrivals = Arrivals::new(HashKey([1; 16]));
         let backlog = |networks: u8, each: u32| {
             arrivals.next_second();
             for third in 0..networks {
@@ -221,7 +227,7 @@ mod tests {
 
     #[test]
     fn downloads_do_not_wait_and_an_origin_that_hangs_makes_everybody_wait() {
-        let arrivals = Arrivals::default();
+        let arrivals = Arrivals::new(HashKey([1; 16]));
         let second = |ages: &[u64]| {
             arrivals.next_second();
             for age in ages {

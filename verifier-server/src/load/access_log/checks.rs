@@ -1,10 +1,10 @@
 //! The checks that admitted a request whose line has not come, in a table of fixed size.
 
 use super::{LINE_WITHIN, Line};
-use crate::gate::networks::{Nested, Prefix};
+use crate::gate::networks::{HashKey, Nested, Prefix};
 use crate::load::{Amount, Answer, Outcome, PathPlace, SiteLoad};
 use puzzle::{ClientNetwork, UnixSeconds};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -53,14 +53,20 @@ struct Cell {
 type Bucket = Mutex<[Option<Cell>; BUCKET_CHECKS]>;
 
 /// The checks of all sites. A full bucket forgets the oldest: its line is missing then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checks {
-    hasher: RandomState,
+    hasher: HashKey,
     /// Made with the first check: most verifiers are told no log.
     buckets: OnceLock<Box<[Bucket]>>,
 }
 
 impl Checks {
+    /// Nobody was admitted yet.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        Self { hasher: key, buckets: OnceLock::new() }
+    }
+
     /// A check admitted the request of this id at `now`, since the start of the verifier. A second check of the same
     /// request changes nothing: web servers ask again on internal redirects, and write one line.
     pub fn admitted(&self, request_id: &str, check: Check, now: Duration) {
@@ -150,11 +156,13 @@ fn lock(bucket: &Bucket) -> MutexGuard<'_, [Option<Cell>; BUCKET_CHECKS]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::demand::DemandBuckets;
     use crate::load::{Measured, Surroundings, Told};
     use puzzle::Credits;
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
     const ONE: Duration = Duration::from_secs(1);
+    const KEY: HashKey = HashKey([1; 16]);
 
     struct Scene {
         checks: Checks,
@@ -164,7 +172,8 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { checks: Checks::default(), load: Arc::new(SiteLoad::new(1, Arc::default())), now: ONE }
+            let load = SiteLoad::new(1, Arc::new(DemandBuckets::new(KEY)), KEY);
+            Self { checks: Checks::new(KEY), load: Arc::new(load), now: ONE }
         }
 
         fn admit(&self, id: &str, third: u8) {
