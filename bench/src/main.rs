@@ -61,7 +61,7 @@ fn measure() -> anyhow::Result<()> {
         tables.push(part("Server CPU per check", on_a_thread_of_its_own(check_cpu::measure))?);
     }
     if wanted("policy") {
-        tables.push(part("Decisions of many rules", policy::measure)?);
+        tables.extend(part("Decisions of many rules", policy::measure)?);
     }
     if wanted("views") {
         tables.push(part("Page views through nginx", on_a_thread_of_its_own(page_views::measure))?);

@@ -1,10 +1,13 @@
-//! How long the rules take to decide: the index beside a look at one rule after the other, in turns.
+//! How long the rules take to decide: the index beside a look at one rule after the other, and the worst requests beside a
+//! plain one, in turns.
 
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::ensure;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
 use verifier_server::config::Config;
 use verifier_server::gate::policy::{Policy, Route, Subject};
 use verifier_server::gate::target::Target;
@@ -15,6 +18,8 @@ use crate::table::{Aim, Row, Table};
 
 const RULES: u32 = 10_000;
 const NETWORKS: u32 = 50_000;
+/// Rules whose patterns begin alike: as many as there may be.
+const ALIKE: u32 = 500;
 /// Decisions a round by the index, and by looking at every rule.
 const DECISIONS: u32 = 200_000;
 const SCANS: u32 = 2_000;
@@ -26,57 +31,64 @@ struct Asked {
     name: &'static str,
     targets: Vec<String>,
     address: IpAddr,
+    headers: HeaderMap,
     rule: Option<u32>,
 }
 
 /// Measures every kind of request.
-pub(crate) fn measure() -> anyhow::Result<Table> {
+pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
     let config = Config::parse(&configuration(), Path::new("policy.toml"))?;
     let policy = &config.policy;
     let elsewhere = IpAddr::from([192, 0, 2, 7]);
     let spread = |name: fn(u32) -> String| (0..1_000).map(|number| name(number * 7 % 3_000)).collect();
+    let plain = |name, targets| Asked { name, targets, address: elsewhere, headers: HeaderMap::new(), rule: None };
     let kinds = [
+        plain("under no rule", spread(|n| format!("/articles/{n}/a-page"))),
         Asked {
-            name: "under no rule",
-            targets: spread(|n| format!("/articles/{n}/a-page")),
-            address: elsewhere,
-            rule: None,
-        },
-        Asked {
-            name: "from the last of the networks of one rule",
-            targets: spread(|n| format!("/articles/{n}/a-page")),
             address: network(NETWORKS - 1),
             rule: Some(0),
+            ..plain("from the last of the networks of one rule", spread(|n| format!("/articles/{n}/a-page")))
         },
+        Asked { rule: Some(RULES - 1), ..plain("under the last rule", vec![format!("/last/{}/x", RULES - 1)]) },
         Asked {
-            name: "under the last rule",
-            targets: vec![format!("/last/{}/x", RULES - 1)],
-            address: elsewhere,
-            rule: Some(RULES - 1),
-        },
-        Asked {
-            name: "under one of a thousand patterns that begin alike",
-            targets: vec!["/shop/999-shoes/sale".to_owned()],
-            address: elsewhere,
-            rule: Some(3 * RULES / 10 + 999),
+            rule: Some(3 * RULES / 10 + ALIKE - 1),
+            ..plain(
+                "under one of five hundred patterns that begin alike",
+                vec![format!("/shop/{}-shoes/sale", ALIKE - 1)],
+            )
         },
     ];
-    let odd = Asked {
-        name: "a path of 1 KiB that has to be read in every way",
-        targets: vec![format!("/articles/{}%41", "%61/../b;x//".repeat(84))],
-        address: elsewhere,
-        rule: None,
-    };
-    let mut odd_sample = Sample::default();
+    let odd_target = || vec![format!("/articles/{}%41", "%61/../b;x//".repeat(84))];
+    let odd = [
+        plain("a path of 1 KiB that has to be read in every way", odd_target()),
+        Asked {
+            headers: worst_headers(),
+            ..plain("the same with three headers that name other methods, and a line for an expression", odd_target())
+        },
+        Asked {
+            headers: worst_headers(),
+            rule: Some(2),
+            ..plain("a longer path, which is read in no way, with the same headers", vec!["/a//".repeat(7_000)])
+        },
+    ];
+    let mut odd_samples = odd.each_ref().map(|_| Sample::default());
     let mut samples: Vec<(Sample, Sample)> = kinds.iter().map(|_| Default::default()).collect();
     for round in 0..ROUNDS {
         for (asked, (index, scan)) in kinds.iter().zip(&mut samples) {
             index.add(microseconds(policy, asked, DECISIONS, Policy::route)?);
             scan.add(microseconds(policy, asked, SCANS, Policy::route_by_scan)?);
         }
-        odd_sample.add(microseconds(policy, &odd, SCANS, Policy::route)?);
+        for (asked, sample) in odd.iter().zip(&mut odd_samples) {
+            sample.add(microseconds(policy, asked, SCANS, Policy::route)?);
+        }
         eprintln!("    round {} of {ROUNDS}", round + 1);
     }
+    let plain = samples[0].0.clone();
+    let odd_rows = odd.iter().zip(odd_samples).map(|(asked, value)| {
+        let ratio = Some(value.over(&plain));
+        Row { name: asked.name.to_owned(), value, ratio, aim: None }
+    });
+    let odd_rows = odd_rows.collect();
     let rows = kinds.iter().zip(samples).flat_map(|(asked, (index, scan))| {
         let ratio = Some(scan.over(&index));
         let scanned =
@@ -84,8 +96,7 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         let aim = Some(Aim::AtMost(AIM_MICROSECONDS));
         [Row { name: asked.name.to_owned(), value: index, ratio, aim }, with_ratio_of_one(scanned)]
     });
-    let odd = with_ratio_of_one(Row { name: odd.name.to_owned(), value: odd_sample, ratio: None, aim: None });
-    Ok(Table {
+    let decided = Table {
         title: format!("Decisions of {RULES} rules and {NETWORKS} networks, one core"),
         method: format!(
             "`Target::parse` and `Policy::route` in one thread, by that thread's CPU time: {DECISIONS} decisions a round, and {SCANS} by holding the \
@@ -95,8 +106,28 @@ pub(crate) fn measure() -> anyhow::Result<Table> {
         ),
         unit: "µs a decision",
         ratio: Some("scan ÷ index"),
-        rows: rows.chain([odd]).collect(),
-    })
+        rows: rows.collect(),
+    };
+    let odd = Table {
+        title: "The requests that are dearest to decide about, under the same rules".to_owned(),
+        method: format!(
+            "As above, {SCANS} decisions a round. The headers: three that name another method, each a list of all methods that \
+             rules name, and 16 KiB for a rule whose expression is looked for in them. The ratio is how many times longer \
+             than a request under no rule it takes."
+        ),
+        unit: "µs a decision",
+        ratio: Some("÷ plain"),
+        rows: odd_rows,
+    };
+    Ok(vec![decided, odd])
+}
+
+/// Headers by which a request is held against the rules as often as it can be, and against an expression for long.
+fn worst_headers() -> HeaderMap {
+    let methods = HeaderValue::from_static("PUT, PATCH, DELETE, POST, HEAD, OTHER");
+    let line = HeaderValue::from_str(&"a spide b crawle ".repeat(1_000)).unwrap_or_else(|_| methods.clone());
+    let overrides = ["x-http-method-override", "x-http-method", "x-method-override"].map(HeaderName::from_static);
+    overrides.into_iter().map(|name| (name, methods.clone())).chain([(hyper::header::USER_AGENT, line)]).collect()
 }
 
 fn with_ratio_of_one(row: Row) -> Row {
@@ -114,9 +145,14 @@ fn microseconds(
     let begun = thread_cpu();
     for (target, _) in asked.targets.iter().cycle().zip(0..times) {
         let target = Target::parse(black_box(target));
-        let (address, method) = (asked.address, Some("GET"));
-        let target = &target;
-        let subject = Subject { target, has_query: false, host: "www.example.org", address, method, headers: None };
+        let subject = Subject {
+            target: &target,
+            has_query: false,
+            host: "www.example.org",
+            address: asked.address,
+            method: Some("GET"),
+            headers: Some(&asked.headers),
+        };
         otherwise += u32::from(black_box(decide(policy, black_box(&subject))).rule != asked.rule);
     }
     let elapsed = thread_cpu().saturating_sub(begun);
@@ -129,7 +165,7 @@ fn network(number: u32) -> IpAddr {
     IpAddr::from(((11 << 24) + (number << 8) + 9).to_be_bytes())
 }
 
-/// One rule with all the networks, then seven kinds of rules, as many of each as fit.
+/// One rule with all the networks, then one for some methods with an expression, then six kinds of rules.
 fn configuration() -> String {
     use std::fmt::Write as _;
     let mut text =
@@ -140,8 +176,11 @@ fn configuration() -> String {
     text.push_str("]\naction = \"deny\"\n");
     for number in 1..RULES {
         let rule = match (number * 10 / RULES, number % (RULES / 10)) {
+            (0, 1) => "path = \"/**\"\nmethod = [\"PUT\", \"PATCH\", \"DELETE\"]\ncost = 3\n\
+                       header = { name = \"User-Agent\", matches = \"(?i)bot|crawler|spider\" }"
+                .to_owned(),
             (0..=2, _) => format!("path = \"/folder-{number}/**\"\ncost = 2"),
-            (3, number) => format!("path = \"/shop/{number}-*/sale\"\ncost = 2"),
+            (3, number) if number < ALIKE => format!("path = \"/shop/{number}-*/sale\"\ncost = 2"),
             (4, _) => format!("host = \"shop-{number}.example.org\"\npath = \"/**\"\nmin_price = 5000"),
             (5, _) => format!("path = \"/page-{number}\"\nmethod = \"POST\"\naction = \"challenge\""),
             (6, _) => format!("network = \"2001:db8:{number:x}::/48\"\npath = \"/**\"\naction = \"deny\""),

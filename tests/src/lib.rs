@@ -18,6 +18,7 @@ pub mod client;
 pub mod engine;
 pub mod etiquette;
 pub mod h2;
+pub mod live;
 pub mod nginx;
 pub mod origin;
 pub mod pages;

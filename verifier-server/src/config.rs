@@ -9,6 +9,7 @@ mod colours;
 mod conditions;
 mod default_rules;
 mod document;
+mod envoy;
 mod family;
 mod hashwx;
 mod limits;

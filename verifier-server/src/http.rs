@@ -47,6 +47,7 @@ mod streams;
 mod tickets;
 mod transfers;
 mod tunnel;
+mod turned_away;
 mod verify;
 
 pub use access_log::{LogBindError, LogReceiver, receive};

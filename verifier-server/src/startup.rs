@@ -115,7 +115,7 @@ impl Running {
         let verifier = Arc::clone(&self.server.verifier);
         self.server.drain().await;
         if let Some(state_dir) = &self.state_dir {
-            if let Err(error) = verifier.gate.saved_prices(&verifier.config.load(), clock::now()).write(state_dir) {
+            if let Err(error) = verifier.gate.keep_prices(&verifier.config.load(), state_dir, clock::now()) {
                 tracing::error!("the price could not be saved in {}: {error}", state_dir.display());
             }
             match verifier.gate.save_table(state_dir, clock::now()) {

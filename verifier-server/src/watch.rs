@@ -1,4 +1,6 @@
-//! Once a second: what the system and the probes tell goes to the gate, and what must survive is written down.
+//! Once a second: what the system and the probes tell goes to the gate, and what must survive is handed over to be written.
+
+mod saving;
 
 use crate::client;
 use crate::clock;
@@ -6,31 +8,26 @@ use crate::config::{Config, Mode, Probe};
 use crate::gate::price::State;
 use crate::http::Verifier;
 use crate::load::{PROBE_EVERY, PROBE_TIMEOUT, Pressure, SiteLoad, Surroundings};
-use crate::pass_keeper;
-use crate::telemetry::Sampled;
+use saving::Saving;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How often mode, price, hold and capacity are written to `state_dir`, besides whenever mode or state change.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
-
 /// What drives the controllers of a verifier.
 pub(crate) struct Watch {
     verifier: Arc<Verifier>,
     stepped: Instant,
-    saved: Instant,
-    /// The mode that was saved.
+    /// The mode at the last step.
     mode: Mode,
-    save_log: Sampled,
+    saving: Saving,
 }
 
 impl Watch {
     pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
-        let now = Instant::now();
-        Self { mode: verifier.gate.mode(), verifier, stepped: now, saved: now, save_log: Sampled::default() }
+        let (mode, saving) = (verifier.gate.mode(), Saving::new(Arc::clone(&verifier)));
+        Self { verifier, stepped: Instant::now(), mode, saving }
     }
 
     /// A second has passed, or a little more.
@@ -56,20 +53,9 @@ impl Watch {
         if mode == Mode::On && mode != self.mode {
             config.sites.iter().for_each(|site| self.verifier.tell_turned_away(&config, site));
         }
-        if !changed.is_empty() || mode != self.mode || self.saved.elapsed() >= SAVE_EVERY {
-            (self.saved, self.mode) = (Instant::now(), mode);
-            self.save(&config).await;
-        }
-        self.keep_passes(&config).await;
-    }
-
-    async fn keep_passes(&self, config: &Config) {
-        let Some(state_dir) = config.state_dir.clone().filter(|_| self.verifier.gate.passes_changed()) else { return };
-        if let Err(error) = pass_keeper::keep(&self.verifier, state_dir).await
-            && let Some(left_out) = self.save_log.turn()
-        {
-            tracing::error!(left_out, "the passes cannot be kept in state_dir: {error}");
-        }
+        let differs = !changed.is_empty() || mode != self.mode;
+        self.mode = mode;
+        self.saving.second(&config, differs);
     }
 
     fn tell(&self, config: &Config, name: &str, now: Duration) {
@@ -83,17 +69,6 @@ impl Watch {
         let hold_seconds = report.hold.as_secs();
         tracing::warn!(site = name, why, hold_seconds, "the site is overloaded: the gate goes down");
         self.verifier.tell_turned_away(config, site);
-    }
-
-    async fn save(&self, config: &Config) {
-        let Some(state_dir) = config.state_dir.clone() else { return };
-        let prices = self.verifier.gate.saved_prices(config, clock::now());
-        let written = tokio::task::spawn_blocking(move || prices.write(&state_dir)).await;
-        if let Ok(Err(error)) = written
-            && let Some(left_out) = self.save_log.turn()
-        {
-            tracing::error!(left_out, "the price cannot be saved in state_dir: {error}");
-        }
     }
 }
 

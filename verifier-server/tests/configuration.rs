@@ -559,3 +559,24 @@ fn trusted_networks_come_from_files_too_and_a_file_that_is_wrong_is_told_with_it
     let told = read("trusted_proxies_file = \"none.txt\"").unwrap_err().to_string();
     assert!(told.contains(":2: the file `none.txt` cannot be used: it cannot be read"), "{told}");
 }
+
+#[test]
+fn beside_envoy_a_header_that_it_does_not_pass_on_is_warned_of() {
+    let keys = "[[rule]]\nname = \"old app\"\nheader = [{ name = \"X-App\", is = \"1\" }, { name = \"User-Agent\" }]\ncost = 5\n\
+                [[rule]]\nheader = { name = \"Sec-Fetch-Mode\", is = \"cors\" }\ncost = 5\n\
+                [[api_key]]\nname = \"payments\"\nheader = \"X-API-Key\"\nreserve_per_second = 1\nsha256 = \
+                \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\n\
+                [[api_key]]\nname = \"monitor\"\nreserve_per_second = 1\nsha256 = \
+                \"f3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"";
+    let warned = |beside: &str| {
+        let text = format!("beside = \"{beside}\"\n[[site]]\ncapacity_per_second = 50\n{keys}");
+        let config = parse(&text).unwrap();
+        let of_envoy = config.warnings.iter().filter(|warning| warning.contains("Envoy does not pass on"));
+        of_envoy.map(|warning| warning.split(", which").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warned("envoy"),
+        ["the rule `old app` looks at the header x-app", "the API key `payments` looks at the header x-api-key"]
+    );
+    assert_eq!(warned("caddy"), [""; 0]);
+}

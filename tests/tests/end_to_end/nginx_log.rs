@@ -64,8 +64,7 @@ fn the_lines_of_admitted_requests_come_and_no_others() {
     visitor.get("/files/a.txt").expect_status(200);
     until_true(SOON, "the line of a file", || lines(&stage.verifier, "ignored") == 1);
     // A WebSocket and an event stream last as long as somebody looks: their lines come then, and tell nothing.
-    let upgrade = visitor.request("GET", "/socket").header("Connection", "Upgrade").header("Upgrade", "websocket");
-    let upgrade = upgrade.header("Sec-WebSocket-Version", "13").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let upgrade = tests::live::websocket_request(&visitor, "");
     for (request, answer) in [(upgrade, "101"), (visitor.request("GET", "/events"), "200")] {
         let mut connection = visitor.connect().unwrap();
         connection.get_mut().write_all(&request.bytes()).unwrap();

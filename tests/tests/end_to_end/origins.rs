@@ -1,12 +1,13 @@
 //! Several servers of one site, and TLS to them.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tests::client::Client;
+use tests::live;
 use tests::origin::Origin;
 use tests::ports;
 use tests::raw_origin::RawOrigin;
@@ -137,7 +138,7 @@ fn an_origin_over_tls_has_to_prove_its_name_and_its_authority() {
     assert!(seen.header("x-tls").starts_with("TLSv1."), "{seen:?}");
     let reply = client.request("POST", "/upload").body("application/octet-stream", vec![1; 1 << 20]).send();
     assert_eq!(reply.text(), (1 << 20).to_string());
-    websocket(&client);
+    live::echoes(&mut live::websocket(&client, "").unwrap().0);
     until_true(SOON, "check and probe", || origin.count("/health") > 0 && origin.count("/probe") > 0);
     drop(verifier);
 
@@ -150,27 +151,4 @@ fn an_origin_over_tls_has_to_prove_its_name_and_its_authority() {
         assert!(verifier.log().contains(why), "{}", verifier.log());
     }
     assert_eq!(origin.seen().len(), before_refused, "nothing was said to a server that is not the right one");
-}
-
-/// The handshake of RFC 6455, and bytes that come back.
-fn websocket(client: &Client) {
-    let mut connection = client.connect().unwrap();
-    let request = client
-        .request("GET", "/socket")
-        .header("Connection", "Upgrade")
-        .header("Upgrade", "websocket")
-        .header("Sec-WebSocket-Version", "13")
-        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-    connection.get_mut().write_all(&request.bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        connection.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-    connection.get_mut().write_all(b"echo").unwrap();
-    let mut echo = [0; 4];
-    connection.read_exact(&mut echo).unwrap();
-    assert_eq!(&echo, b"echo");
 }

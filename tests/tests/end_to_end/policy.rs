@@ -70,6 +70,7 @@ through_both!(
     a_spelling_is_refused_like_the_plain_path,
     a_spelling_costs_what_the_plain_path_costs,
     a_crawler_passes_from_its_ranges_and_not_by_its_name,
+    no_wildcard_lets_a_slash_or_a_program_slip_past,
 );
 
 fn cheap_rules(settings: Settings) -> Settings {
@@ -116,6 +117,37 @@ fn a_spelling_costs_what_the_plain_path_costs(front: Front) {
             assert_eq!(left, Some(80.0), "{spelling}: {status}");
         }
     }
+}
+
+fn no_wildcard_lets_a_slash_or_a_program_slip_past(front: Front) {
+    let settings = Settings::new()
+        .set("mode", "auto")
+        .rule("path = [\"/login*\", \"/**/xmlrpc.php\"]\naction = \"deny\"")
+        .rule("path = \"/hook*\"\naction = \"allow\"\ncost = 2")
+        .rule("path = \"/**\"\naction = \"challenge\"");
+    let stage = Stage::new(front, settings);
+    let client = stage.client();
+    for path in ["/login", "/login/", "/login.php/x", "/xmlrpc.php", "/xmlrpc.php/x", "/blog/xmlrpc.php/"] {
+        client.get(path).expect_status(403);
+    }
+    client.get("/hook").expect_status(200);
+    client.get("/hook/").expect_status(429);
+    let long = format!("/{}", "a/..//".repeat(300));
+    client.get(&long).expect_status(403);
+}
+
+#[test]
+fn a_long_odd_path_pays_for_no_rule_of_another_host() {
+    let settings = Settings::new()
+        .set("mode", "auto")
+        .rule("path = \"/secret\"\nhost = \"*.portcullis.test\"\naction = \"deny\"")
+        .rule("path = \"/dear\"\naction = \"challenge\"");
+    let origin = tests::origin::Origin::start("main");
+    let verifier = tests::verifier::Verifier::start(settings.site("main", &[], Some(&origin.url())));
+    let client = verifier.client(HOST);
+    let long = format!("/{}", "a/..//".repeat(300));
+    client.get(&long).expect(429, "challenge_required");
+    client.for_host("a.portcullis.test").get(&long).expect(403, "denied");
 }
 
 #[test]

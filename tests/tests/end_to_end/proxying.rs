@@ -1,9 +1,9 @@
 //! The reverse proxy: what passes, what stays with one connection, and what a visitor sees when the origin fails.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 
-use tests::client::Client;
+use tests::live;
 use tests::raw_origin::RawOrigin;
 use tests::settings::Settings;
 use tests::stage::{Front, HOST, Stage};
@@ -119,51 +119,22 @@ fn headers_of_one_connection_stay_with_it() {
     }
 }
 
-fn websocket(client: &Client, cookie: &str) -> String {
-    format!(
-        "GET /socket HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        client.host()
-    )
-}
-
 #[test]
 fn a_websocket_passes_once_admitted() {
     let stage = stage();
     let client = stage.client();
-    let refused = client.send_raw(websocket(&client, "").as_bytes()).unwrap();
-    refused.expect(429, "challenge_required");
-    let cookie = buy(&client);
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(websocket(&client, &cookie).as_bytes()).unwrap();
-    let reply = tests::reply::Reply::read(&mut connection, true).unwrap();
-    assert_eq!(reply.status, 101, "{reply:?}");
-    assert_eq!(reply.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-    assert!(reply.header("upgrade").unwrap().eq_ignore_ascii_case("websocket"));
-    for message in [&b"\x81\x05hello"[..], &[0x82; 900]] {
-        connection.get_mut().write_all(message).unwrap();
-        let mut echo = vec![0; message.len()];
-        connection.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, message);
-    }
+    live::websocket_request(&client, "").send().expect(429, "challenge_required");
+    let (mut connection, head) = live::websocket(&client, &buy(&client)).unwrap();
+    assert_eq!(head.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert!(head.header("upgrade").unwrap().eq_ignore_ascii_case("websocket"));
+    live::echoes(&mut connection);
 }
 
 #[test]
 fn an_event_stream_passes_event_by_event() {
     let stage = stage();
     let client = stage.client();
-    let cookie = buy(&client);
-    let request = client.request("GET", "/events").cookie(&cookie).header("Accept", "text/event-stream").bytes();
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(&request).unwrap();
-    let mut text = String::new();
-    let mut buffer = [0; 1024];
-    while !text.contains("data: first") {
-        let read = connection.read(&mut buffer).unwrap();
-        assert!(read > 0, "the stream ended: {text}");
-        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-    }
-    assert!(text.contains("text/event-stream"), "{text}");
+    live::events(&client, &buy(&client)).unwrap();
 }
 
 #[test]

@@ -71,6 +71,21 @@ on_every_server!(
 );
 
 #[test]
+fn behind_nginx_nobody_passes_at_the_limit_of_connections() {
+    failures::at_its_limit_of_connections_nobody_passes(tests::recipes::Server::NginxChained);
+}
+
+#[test]
+fn behind_apache_nobody_passes_at_the_limit_of_connections() {
+    failures::at_its_limit_of_connections_nobody_passes(tests::recipes::Server::Apache);
+}
+
+#[test]
+fn behind_haproxy_nobody_passes_at_the_limit_of_connections() {
+    failures::at_its_limit_of_connections_nobody_passes(tests::recipes::Server::Haproxy);
+}
+
+#[test]
 fn what_caddy_is_given_for_an_admitted_visitor_reaches_him() {
     visits::what_an_admitting_check_gives_reaches_the_visitor(tests::recipes::Server::Caddy, "204 No Content");
 }

@@ -1,10 +1,11 @@
 //! WebSockets and event streams: how many may be open while others pay.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::BufReader;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use tests::client::Client;
+use tests::live::{self, events};
 use tests::reply::Reply;
 use tests::settings::Settings;
 use tests::stage::{HOST, Stage};
@@ -26,34 +27,8 @@ fn streams(stage: &Stage) -> Value {
     stage.verifier.admin().request("GET", "/status").try_send().unwrap().json()["sites"][0]["streams"].clone()
 }
 
-/// An event stream whose first event has come, or the answer in its place.
-fn events(client: &Client, cookie: &str) -> Result<BufReader<TcpStream>, Reply> {
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(&client.request("GET", "/events").cookie(cookie).bytes()).unwrap();
-    let head = Reply::read(&mut connection, true).unwrap();
-    if head.status != 200 {
-        return Err(head);
-    }
-    let mut line = String::new();
-    while !line.starts_with("data: first") {
-        line.clear();
-        connection.read_line(&mut line).unwrap();
-    }
-    Ok(connection)
-}
-
 fn websocket(client: &Client, cookie: &str) -> Result<BufReader<TcpStream>, Reply> {
-    let request = client
-        .request("GET", "/socket")
-        .cookie(cookie)
-        .header("Connection", "Upgrade")
-        .header("Upgrade", "websocket")
-        .header("Sec-WebSocket-Version", "13")
-        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(&request.bytes()).unwrap();
-    let head = Reply::read(&mut connection, true).unwrap();
-    if head.status == 101 { Ok(connection) } else { Err(head) }
+    live::websocket(client, cookie).map(|(connection, _)| connection)
 }
 
 #[test]
@@ -104,8 +79,6 @@ fn an_idle_gate_counts_no_streams_and_those_it_let_in_go_on_when_it_goes_down() 
     let cookie = buy(&client);
     open.push(events(&client, &cookie).unwrap());
     assert_eq!(streams(&stage), json!({"open": 42, "with_place": 1, "places": 25}));
-    socket.get_mut().write_all(b"\x81\x05hello").unwrap();
-    let mut echo = [0; 7];
-    std::io::Read::read_exact(&mut socket, &mut echo).unwrap();
-    assert_eq!(&echo, b"\x81\x05hello", "an open one goes on");
+    // An open one goes on.
+    live::echoes(&mut socket);
 }

@@ -109,6 +109,35 @@ fn a_verifier_that_hangs_says_nothing_and_goes_on_when_it_goes_on() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_does_not_have_it_taken_for_dead() {
+    let supervisor = Supervisor::of_the_shipped_unit();
+    let verifier = verifier(&supervisor);
+    let state = verifier.directory().join("state");
+    // A pipe that nobody reads takes whoever opens it for writing, as a disk that hangs takes whoever syncs.
+    let pipe = state.join("price.unfinished");
+    tests::wait::until_true(SOON, "the pipe to be there", || {
+        Command::new("mkfifo").arg(&pipe).status().unwrap().success()
+    });
+    let told = verifier.command(&["mode", "off"]);
+    assert!(told.status.success(), "{told:?}");
+    let begin = Instant::now();
+    while begin.elapsed() < supervisor.patience + Duration::from_secs(4) {
+        let heard = supervisor.next(supervisor.patience);
+        assert!(heard.is_some(), "nothing heard: {}", verifier.log());
+    }
+    tests::wait::until_true(SOON, "the log to say so", || verifier.log().contains("state_dir takes nothing"));
+    // What changed meanwhile is in force, and saved as soon as it takes something again.
+    assert!(verifier.command(&["mode", "on"]).status.success());
+    verifier.client(HOST).navigate("/").expect_status(429);
+    let reader = std::fs::File::open(&pipe).unwrap();
+    std::fs::remove_file(&pipe).unwrap();
+    drop(reader);
+    tests::wait::until_true(SOON, "the mode to be saved", || {
+        std::fs::read_to_string(state.join("price")).is_ok_and(|saved| saved.contains("\"mode\":\"on\""))
+    });
+}
+
+#[test]
 fn who_fills_all_connections_does_not_have_it_taken_for_dead() {
     let supervisor = Supervisor::new(Duration::from_secs(2));
     let unit = Unit { environment: supervisor.environment(), ..Unit::default() };

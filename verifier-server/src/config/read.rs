@@ -4,8 +4,8 @@ use super::conditions::Shared;
 use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
-    Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site, TicketTerms,
-    access_log, api_keys, believed, bots, networks, rules,
+    Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site,
+    TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules,
 };
 use puzzle::Credits;
 use std::collections::BTreeMap;
@@ -85,6 +85,9 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let api_keys = api_keys::read_all(root, folder, &mut kept);
     let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
     let policy = rules::read_all(root, &mut around, &mut warnings);
+    if beside == Some(Beside::Envoy) {
+        warnings.extend(envoy::warnings(&policy, &api_keys));
+    }
     let known_networks = networks::read_all(root);
     warnings.extend(of_sites(mode, access_log.is_empty(), &sites));
     Config {

@@ -1,8 +1,8 @@
 //! Programs that come regularly while nothing is asked: payment callbacks, webhooks, monitors. When the gate goes down they
 //! are turned away, and the operator is told which, with a rule for those that came on many days.
 //!
-//! Fixed in size, and hard to push anybody out of: a client network has a few places, which others only get by chance, and
-//! who came on two days makes room for nobody.
+//! Fixed in size, and hard to push anybody out of: a client network has a few places, an allocation a sixteenth of all, which
+//! others only get by chance, and who came on two days makes room for nobody.
 
 mod kept;
 #[cfg(test)]
@@ -34,6 +34,8 @@ const METHOD_BYTES_MAX: usize = 16;
 const BUCKETS: usize = 128;
 /// Of one client network (of a /48 of IPv6), and of those that share its bucket by chance.
 const BUCKET_CALLERS: usize = 8;
+/// Buckets that the networks of an allocation are in, a /16 of IPv4 or a /32 of IPv6: 64 places, however many networks it has.
+const ALLOCATION_BUCKETS: usize = 8;
 /// A caller that stayed away for so many days makes room.
 const FORGOTTEN_AFTER_DAYS: u16 = 31;
 
@@ -225,17 +227,21 @@ impl Callers {
     }
 
     fn in_bucket<R>(&self, network: ClientNetwork, act: impl FnOnce(&mut Vec<Caller>) -> R) -> R {
-        let hash = self.hasher.hash_one(counted_together(network));
-        let bucket = &self.buckets[usize::try_from(hash % BUCKETS as u64).unwrap_or_default()];
-        act(&mut bucket.lock().unwrap_or_else(PoisonError::into_inner))
+        let (together, allocation) = counted_together(network);
+        let hashed = |prefix: Option<Prefix>, modulus: usize| {
+            usize::try_from(self.hasher.hash_one(prefix) % modulus as u64).unwrap_or_default()
+        };
+        let bucket = (hashed(allocation, BUCKETS) + hashed(together, ALLOCATION_BUCKETS)) % BUCKETS;
+        act(&mut self.buckets[bucket].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The network whose callers share a bucket: whoever has a /48 of IPv6 has 256 client networks.
-fn counted_together(network: ClientNetwork) -> Option<Prefix> {
+/// The network whose callers share a bucket, and the allocation around it: whoever has a /48 of IPv6 has 256 client networks,
+/// and whoever has a /32 has 65,536 of those.
+fn counted_together(network: ClientNetwork) -> (Option<Prefix>, Option<Prefix>) {
     let nested = Nested::of(network);
     let place = usize::from(matches!(network, ClientNetwork::V6(_)));
-    nested.levels().get(place).copied()
+    (nested.levels().get(place).copied(), nested.levels().get(place + 1).copied())
 }
 
 impl super::Gate {

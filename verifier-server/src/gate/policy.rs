@@ -8,6 +8,7 @@ mod paths;
 mod request;
 mod route;
 mod subject;
+mod unread;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use conditions::Compiled;
 use index::Index;
 use paths::{Key, PathMap};
 use request::{Reading, Request};
+use unread::Unread;
 
 /// A rule.
 #[derive(Clone, Debug)]
@@ -63,7 +65,7 @@ impl Rule {
 }
 
 /// All rules, compiled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
     /// Those that decide.
@@ -73,21 +75,8 @@ pub struct Policy {
     raises: bool,
     /// The methods that rules name, each once.
     methods: Vec<String>,
-    /// The dearest of what any rule asks: for paths that are too long to be read in every way.
-    dearest: Route,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            rules: Vec::new(),
-            deciding: Index::default(),
-            raising: Index::default(),
-            raises: false,
-            methods: Vec::new(),
-            dearest: Route::DEFAULT,
-        }
-    }
+    /// What paths are asked for that are too long to be read in every way.
+    unread: Unread,
 }
 
 impl Policy {
@@ -104,7 +93,7 @@ impl Policy {
                 behind.map_or(route, |behind| route.dearest(behind))
             }
             Target::Odd(readings) => readings.iter().map(|path| by_path(path)).fold(Route::DEFAULT, Route::dearest),
-            Target::TooLong => self.dearest,
+            Target::TooLong => request.dearest_method(Reading::new(&request, ""), |reading| self.unread.route(reading)),
         }
     }
 
@@ -131,7 +120,7 @@ impl Policy {
     pub fn route_by_scan(&self, subject: &Subject<'_>) -> Route {
         let Target::Plain(path) = subject.target else { return self.route(subject) };
         let request = Request::new(subject, &[]);
-        let reading = Reading { request: &request, path, method: subject.method };
+        let reading = Reading::new(&request, path);
         let mut raised: Vec<Route> = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.matches(&reading)) {
             if !rule.conditions.are_strangers_words() {
@@ -143,9 +132,7 @@ impl Policy {
     }
 
     fn of_path(&self, request: &Request<'_>, path: &str) -> Route {
-        let as_method = |method| self.of_reading(&Reading { request, path, method });
-        let methods = request.overriding_methods.iter().map(|method| as_method(Some(*method)));
-        methods.fold(as_method(request.subject.method), Route::dearest)
+        request.dearest_method(Reading::new(request, path), |reading| self.of_reading(reading))
     }
 
     fn of_reading(&self, reading: &Reading<'_>) -> Route {
@@ -208,7 +195,7 @@ impl PolicyBuilder {
         let route = Route { rule: u32::try_from(self.rules.len()).ok(), ..route };
         let mut keys = Vec::new();
         for pattern in &conditions.paths {
-            keys.extend(Key::of(pattern, route.is_strict())?);
+            keys.extend(Key::of(pattern, route.holds_in_doubt())?);
         }
         let paths = if keys.is_empty() { None } else { Some(PathMap::new(keys.iter().map(|key| (key, ())))?) };
         let compiled = Compiled::new(&conditions, paths);
@@ -236,11 +223,11 @@ impl PolicyBuilder {
         let Self { rules, keys, .. } = self;
         let raises = |rule: &Rule| rule.conditions.are_strangers_words();
         Ok(Policy {
-            deciding: Index::new(&rules, &keys, |rule| !raises(rule))?,
-            raising: Index::new(&rules, &keys, raises)?,
+            deciding: Index::new(&rules, &keys, |rule| !raises(rule), RULES_ALIKE_MAX)?,
+            raising: Index::new(&rules, &keys, raises, RULES_ALIKE_MAX)?,
             raises: rules.iter().any(raises),
             methods: named_methods(&rules),
-            dearest: rules.iter().map(|rule| rule.route).fold(Route::DEFAULT, Route::dearest),
+            unread: Unread::new(&rules)?,
             rules,
         })
     }

@@ -12,6 +12,8 @@ use crate::load::demand::{DemandBuckets, Unknown, Usual};
 use crate::load::{Capacity, Measured, SiteLoad, Surroundings, Told};
 use arc_swap::ArcSwap;
 use puzzle::{ClientNetwork, UnixSeconds};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,6 +75,8 @@ pub(super) struct Sites {
     buckets: Arc<DemandBuckets>,
     usual: ArcSwap<Box<dyn Usual>>,
     key: HashKey,
+    /// Held while they are written to a file.
+    writing: Mutex<()>,
 }
 
 impl Sites {
@@ -83,6 +87,7 @@ impl Sites {
             buckets: Arc::new(DemandBuckets::new(key.part("demand"))),
             usual: ArcSwap::from_pointee(Box::new(Unknown) as Box<dyn Usual>),
             key,
+            writing: Mutex::default(),
         }
     }
 
@@ -225,6 +230,16 @@ impl Gate {
             crowded: controller.crowded(now),
             measured: state.load.last(),
         }
+    }
+
+    /// Writes mode, prices, holds and capacities to `state_dir`, as they are now: whole, or not at all, and one after the
+    /// other, so that what was written last is the latest.
+    ///
+    /// # Errors
+    /// Whatever writing, syncing or renaming reports; the file before it then stays.
+    pub fn keep_prices(&self, config: &Config, state_dir: &Path, now: UnixSeconds) -> io::Result<()> {
+        let _writing = self.sites.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.saved_prices(config, now).write(state_dir)
     }
 
     /// What is to be kept over a stop.

@@ -5,6 +5,7 @@ mod readings;
 use percent_encoding::percent_decode_str;
 use readings::readings;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Bytes of a path that are read in every way that servers are known to: reading a long one so takes long.
 const ODD_PATH_BYTES_MAX: usize = 1_024;
@@ -55,10 +56,21 @@ pub(crate) fn is_script(segment: &str) -> bool {
 
 /// The path that a program in a path is asked for: `/admin` of `/index.php/admin`. Front controllers answer both alike.
 pub(super) fn path_behind_script(path: &str) -> Option<String> {
+    let name = script_in(path)?;
+    Some(format!("{}{}", &path[..name.start.saturating_sub(1)], &path[name.end..]))
+}
+
+/// The program in a path that goes on behind it: `/index.php` of `/index.php/admin`.
+pub(super) fn path_up_to_script(path: &str) -> Option<&str> {
+    Some(&path[..script_in(path)?.end])
+}
+
+/// Where the name of the first program stands that a slash follows.
+fn script_in(path: &str) -> Option<Range<usize>> {
     let mut begin = 0;
     for (slash, _) in path.match_indices('/') {
         if slash > begin && is_script(&path[begin..slash]) {
-            return Some(format!("{}{}", &path[..begin.saturating_sub(1)], &path[slash..]));
+            return Some(begin..slash);
         }
         begin = slash + 1;
     }

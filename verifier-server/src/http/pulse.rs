@@ -85,7 +85,7 @@ impl Verifier {
         let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await.ok()?;
         tokio::select! {
             answered = sender.send_request(question(&config)?) => Some(answered.is_ok()),
-            // There was no room for one more: every connection is in a request that is being answered.
+            // There was no room for one more, nor to say so: every connection is in a request that is being answered.
             _ = connection => Some(true),
         }
     }

@@ -132,12 +132,13 @@ pub(super) fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, annou
         Peer::UnixSocket => None,
     };
     let limits = verifier.config.load().limits;
-    match verifier.connections.enter(network, limits.max_connections, |network| verifier.shares_of(network)) {
-        Some(place) => {
-            let client = Client { stream, peer, announced };
-            tokio::spawn(connection(Arc::clone(verifier), client, place, limits, stopped.clone()));
-        }
-        None => verifier.metrics.connections_refused.inc(),
+    let shares = |network| verifier.shares_of(network);
+    if let Some(place) = verifier.connections.enter(network, limits.max_connections, shares) {
+        let client = Client { stream, peer, announced };
+        tokio::spawn(connection(Arc::clone(verifier), client, place, limits, stopped.clone()));
+    } else {
+        verifier.metrics.connections_refused.inc();
+        verifier.turned_away.tell(stream);
     }
 }
 

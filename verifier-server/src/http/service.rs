@@ -18,6 +18,7 @@ use super::read_ahead::{READ_AHEAD_TOTAL_BYTES_MAX, ReadAheads};
 use super::shortage::Origins;
 use super::streams::Streams;
 use super::transfers::{Party, Transfers};
+use super::turned_away::TurnedAway;
 use super::{beside, canonical, clearances, cors, endpoints, learning, proxy, tickets};
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
@@ -53,6 +54,7 @@ pub struct Verifier {
     /// When it started: the clock of the controllers.
     pub started: Instant,
     pub(super) connections: Arc<Connections>,
+    pub(super) turned_away: TurnedAway,
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
     pub(super) learned: LearnedAssets,
@@ -86,6 +88,7 @@ impl Verifier {
             told_load: ToldLoad::default(),
             started: Instant::now(),
             connections: Connections::new(),
+            turned_away: TurnedAway::default(),
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::new(gate.hash_key("queues")),
             learned: LearnedAssets::new(gate.hash_key("learned assets")),

@@ -3,7 +3,7 @@
 //! Nothing in a log proves who a caller is: whoever wants a rule sends a request a minute for weeks, under any name. So
 //! nothing here is by User-Agent or by path alone, nothing that browsers ask for too is a program's, and what anybody
 //! could have sent is only a question to the operator. A rule without a question comes from addresses that no stranger
-//! can have: the machine's own, and private ones.
+//! can have: those of the machine itself. A private one is anybody's who shares a network with the site.
 
 use super::entry::Entry;
 use puzzle::{ClientNetwork, UnixSeconds};
@@ -25,7 +25,7 @@ const PATHS: usize = 65_536;
 const BROWSER_NETWORKS: u32 = 3;
 /// Of a caller's requests one in so many may fail.
 const FAILURES_ONE_IN: u32 = 10;
-/// Where one in so many requests of browsers comes from such addresses, they are those of a proxy before the site.
+/// Where one in so many requests of browsers comes from the machine's own addresses, they are those of a proxy before the site.
 const BROWSERS_ONE_IN: u64 = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ pub(super) struct Callers {
     seen: HashMap<Key, Calls>,
     /// Networks whose browsers asked for a path, one bit each.
     browsers: Vec<u64>,
-    /// Requests of browsers, and those of them from addresses that are the operator's own.
+    /// Requests of browsers, and those of them from the machine's own addresses.
     of_browsers: (u64, u64),
 }
 
@@ -90,7 +90,7 @@ impl Callers {
         let network = ClientNetwork::of(entry.address);
         if entry.browser {
             self.of_browsers.0 += 1;
-            self.of_browsers.1 += u64::from(is_own(entry.address));
+            self.of_browsers.1 += u64::from(entry.address.is_loopback());
             if entry.succeeded() {
                 let place = self.place_of(method, path);
                 self.browsers[place] |= 1 << (self.hasher.hash_one(network) % 64);
@@ -141,7 +141,7 @@ impl Callers {
                     days: calls.days.count_ones(),
                     requests: calls.answered,
                     last: calls.last,
-                    own: own_are_own && is_own(calls.address),
+                    own: own_are_own && calls.address.is_loopback(),
                 })
             })
             .collect();
@@ -189,14 +189,6 @@ impl Calls {
             _ => 0,
         };
         self.bits = self.bits.min(u8::try_from(common).unwrap_or(0));
-    }
-}
-
-/// Whether no stranger can have an address: the machine's own, and private ones.
-fn is_own(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
     }
 }
 
@@ -285,6 +277,19 @@ mod tests {
             (0..40).for_each(|minute| log.ask(day * DAY + minute, "127.0.0.1", "GET /", 200, "Mozilla/5.0"));
         }
         assert_eq!(log.0.found().iter().map(|caller| caller.own).collect::<Vec<_>>(), [false], "a proxy's address");
+    }
+
+    #[test]
+    fn what_comes_from_a_private_address_is_a_question_to_the_operator() {
+        let mut log = Log::new();
+        let private = ["10.1.2.3", "172.16.0.9", "192.168.1.7", "fd00::7", "100.64.0.1"];
+        for day in 0..8 {
+            for address in private {
+                log.ask(day * DAY + 7, address, "POST /hook", 200, "Hook/1");
+            }
+            (0..40).for_each(|n| log.ask(day * DAY + n, &format!("203.0.{n}.9"), "GET /", 200, "Mozilla/5.0"));
+        }
+        assert_eq!(log.0.found().iter().map(|caller| caller.own).collect::<Vec<_>>(), [false; 5]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn callers(learned: &Learned, say: &mut impl FnMut(&str)) {
             counted(caller.requests.into()),
             caller.days,
             calendar::date(caller.last),
-            if caller.own { "; from an address that no stranger has" } else { "" }
+            if caller.own { "; from this machine itself" } else { "" }
         ));
         for line in rule(caller) {
             say(&format!("{}{line}", if caller.own { "" } else { "#" }));

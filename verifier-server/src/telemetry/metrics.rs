@@ -160,7 +160,7 @@ impl Metrics {
             previews: counter("previews_total", "Stubs answered to fetchers of link previews")?,
             connections_refused: counter(
                 "connections_refused_total",
-                "Connections turned away with every one in a request",
+                "Connections turned away with 503, or closed, with every one in a request",
             )?,
             unanswered_cut: counter(
                 "unanswered_requests_cut_total",

@@ -1,11 +1,11 @@
 //! Programs: uploads, ranges, git, feeds, WebSockets, event streams and HTTP/2, through each web server.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 
 use tests::client::Client;
+use tests::live;
 use tests::recipes::{Failure, Recipe, Server};
 use tests::stage::HOST;
 use tests::verifier::Unit;
@@ -27,7 +27,7 @@ pub(super) fn programs_get_their_bytes_untouched(server: Server) {
     assert!(curl(&recipe, &["--user-agent", "Feedly/1.0"], "/feed.xml").contains("<rss"));
     http_2(&recipe, &cookie);
     websocket(&recipe.client(), &cookie);
-    events(&recipe.client(), &cookie);
+    live::events(&recipe.client(), &cookie).unwrap();
 }
 
 fn uploads(recipe: &Recipe, folder: &Path, cookie: &str) {
@@ -84,39 +84,9 @@ fn http_2(recipe: &Recipe, cookie: &str) {
 }
 
 fn websocket(client: &Client, cookie: &str) {
-    let handshake = |cookie: &str| {
-        format!(
-            "GET /socket HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            client.host()
-        )
-    };
-    let refused = client.send_raw(handshake("a=1").as_bytes()).unwrap();
-    assert_eq!(refused.status, 429, "{refused:?}");
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(handshake(cookie).as_bytes()).unwrap();
-    let reply = tests::reply::Reply::read(&mut connection, true).unwrap();
-    assert_eq!(reply.status, 101, "{reply:?}");
-    for message in [&b"\x81\x05hello"[..], &[0x82; 900]] {
-        connection.get_mut().write_all(message).unwrap();
-        let mut echo = vec![0; message.len()];
-        connection.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, message);
-    }
-}
-
-fn events(client: &Client, cookie: &str) {
-    let request = client.request("GET", "/events").cookie(cookie).header("Accept", "text/event-stream").bytes();
-    let mut connection = client.connect().unwrap();
-    connection.get_mut().write_all(&request).unwrap();
-    let mut text = String::new();
-    let mut buffer = [0; 1024];
-    while !text.contains("data: first") {
-        let read = connection.read(&mut buffer).unwrap();
-        assert!(read > 0, "the stream ended: {text}");
-        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-    }
-    assert!(text.contains("text/event-stream"), "{text}");
+    assert_eq!(live::websocket(client, "a=1").unwrap_err().status, 429);
+    let (mut connection, _) = live::websocket(client, cookie).unwrap();
+    live::echoes(&mut connection);
 }
 
 fn curl(recipe: &Recipe, more: &[&str], target: &str) -> String {

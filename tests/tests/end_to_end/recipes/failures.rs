@@ -1,9 +1,11 @@
 //! A verifier that is dead, or hangs: what the operator chose happens, soon, and it is over when the verifier is back.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use tests::recipes::{Failure, Recipe, Server};
 use tests::reply::Reply;
+use tests::settings::Settings;
 use tests::verifier::Unit;
 use tests::visitor::buy;
 use tests::wait::{SOON, until_true};
@@ -43,6 +45,35 @@ pub(super) fn a_dead_verifier_fails_open(server: Server) {
     let post = recipe.client().request("POST", "/submit").body("text/plain", "typed").try_send().unwrap();
     assert!(post.status == 200 && post.text().contains("typed"), "{post:?}");
     comes_back(&mut recipe);
+}
+
+/// Requests that nobody can close hold every connection: whoever comes now is told so, also where a dead verifier lets pass.
+pub(super) fn at_its_limit_of_connections_nobody_passes(server: Server) {
+    let few = |settings: Settings| settings.set("limits.max_connections", 4);
+    let recipe = Recipe::start_with(server, Failure::Open, Unit::default(), few);
+    let client = recipe.client();
+    let cookie = buy(&client);
+    let mut hanging = Vec::new();
+    until_true(SOON, "all connections to be taken", || {
+        let mut connection = client.connect().unwrap();
+        connection.get_mut().write_all(&client.request("GET", "/hang").cookie(&cookie).bytes()).unwrap();
+        hanging.push(connection);
+        recipe.origin.count("/hang") >= 4
+    });
+    let begin = Instant::now();
+    until_true(SOON, "health checks to have had time to take it for dead", || {
+        let reply = recipe.client().request("GET", "/").try_send().unwrap();
+        assert!(reply.status == 503 && !reply.is_from_origin(), "{reply:?}");
+        assert_eq!(reply.header("retry-after"), Some("5"), "{reply:?}");
+        begin.elapsed() > CHECKED_WITHIN
+    });
+    drop(hanging);
+    // Only nginx notices at once that a visitor has gone; the others wait for the site.
+    if server == Server::NginxChained {
+        until_true(SOON, "the gate to stand again", || {
+            recipe.client().request("GET", "/").try_send().is_ok_and(|reply| reply.status == 429)
+        });
+    }
 }
 
 pub(super) fn a_verifier_that_hangs_is_noticed(server: Server) {

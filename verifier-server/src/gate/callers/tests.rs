@@ -3,6 +3,7 @@ use super::*;
 use crate::config::Mode;
 use crate::gate::Masters;
 use crate::gate::table::Table;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 
 const BORN: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -88,6 +89,28 @@ fn one_allocation_has_eight_places_and_no_more() {
     }
     callers.tick(BORN.plus(2 * DAY), true);
     assert_eq!(callers.of_site(1).len(), BUCKET_CALLERS);
+}
+
+#[test]
+fn a_whole_allocation_has_a_sixteenth_of_the_places_and_others_are_noticed() {
+    let slash48 = |number: u16| std::net::Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 1).into();
+    let slash24 = |number: u16| [203, 0, number.to_be_bytes()[1], 9].into();
+    for address in [&slash48 as &dyn Fn(u16) -> IpAddr, &slash24] {
+        let callers = at_peace();
+        for number in 0..20_000 {
+            come_daily(&callers, &call(ClientNetwork::of(address(number)), "/x"), 2, BORN);
+        }
+        callers.tick(BORN.plus(3 * DAY), true);
+        let held = callers.of_site(1).len();
+        assert!(held <= ALLOCATION_BUCKETS * BUCKET_CALLERS, "{held}");
+        // A newcomer finds a place unless its bucket is by chance one of those eight: one in sixteen.
+        for first in 1..=200 {
+            callers.came(&call(ClientNetwork::of([first, 9, 9, 9].into()), "/hook"), BORN.plus(3 * DAY));
+        }
+        callers.tick(BORN.plus(4 * DAY), true);
+        let newcomers = callers.of_site(1).iter().filter(|caller| caller.path == "/hook").count();
+        assert!(newcomers > 120, "{newcomers} of 200");
+    }
 }
 
 #[test]

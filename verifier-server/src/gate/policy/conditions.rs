@@ -154,16 +154,18 @@ impl Compiled {
     /// more work, and for no other.
     pub(super) fn hold(&self, conditions: &Conditions, route: &Route, reading: &Reading<'_>) -> bool {
         let subject = reading.request.subject;
-        let unknown = route.is_strict() && route.action != Action::Deny;
+        let in_doubt = route.holds_in_doubt();
+        let unknown = in_doubt && route.action != Action::Deny;
         let any_host = conditions.hosts.is_empty();
-        self.paths.as_ref().is_none_or(|paths| paths.contains(reading.path))
+        let is_for = |paths: &PathMap<()>| {
+            paths.contains(reading.path) || (in_doubt && reading.program.is_some_and(|program| paths.contains(program)))
+        };
+        self.paths.as_ref().is_none_or(is_for)
             && (any_host
                 || self.exact_hosts.contains(&*reading.request.host)
                 || self.hosts_below.iter().any(|host| host.match_len(&reading.request.host).is_some()))
             && (conditions.methods.is_empty()
-                || reading
-                    .method
-                    .map_or(unknown, |method| names_method(&conditions.methods, method, route.is_strict())))
+                || reading.method.map_or(unknown, |method| names_method(&conditions.methods, method, in_doubt)))
             && (conditions.networks.is_empty()
                 || conditions.networks.iter().any(|networks| networks.contains(subject.address)))
             && (!conditions.without_query || !subject.has_query)

@@ -6,7 +6,7 @@ use super::paths::{Key, PathMap, PatternError};
 use super::request::Reading;
 use crate::config::Host;
 use ipnet::IpNet;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// Rules that nothing tells apart before each is looked at, at the most: so many a request may have to go through.
@@ -47,15 +47,21 @@ enum By {
 }
 
 impl Index {
-    /// An index of those rules that `include` wants; `keys` are the ways to look for the paths of each.
-    pub(super) fn new(rules: &[Rule], keys: &[Vec<Key>], include: impl Fn(&Rule) -> bool) -> Result<Self, PolicyError> {
+    /// An index of those rules that `include` wants, of which `alike_max` may be alike; `keys` are the ways to look for the
+    /// paths of each.
+    pub(super) fn new(
+        rules: &[Rule],
+        keys: &[Vec<Key>],
+        include: impl Fn(&Rule) -> bool,
+        alike_max: usize,
+    ) -> Result<Self, PolicyError> {
         let numbered = || (0_u32..).zip(rules.iter().zip(keys)).filter(|(_, (rule, _))| include(rule));
         let all_nets = |rule: &Rule| -> Vec<IpNet> {
             rule.conditions.networks.iter().flat_map(|networks| networks.nets.iter().copied()).collect()
         };
         let (mut by_path, mut by_net, mut by_host) = (Crowds::default(), Crowds::default(), Crowds::default());
         for (_, (rule, keys)) in numbered() {
-            by_path.add(keys.iter().map(Key::place));
+            by_path.add(places(keys));
             by_net.add(all_nets(rule));
             by_host.add(&rule.conditions.hosts);
         }
@@ -64,7 +70,7 @@ impl Index {
         for (number, (rule, keys)) in numbered() {
             let nets = all_nets(rule);
             let choices = [
-                (by_path.most(keys.iter().map(Key::place)), By::Path),
+                (by_path.most(places(keys).into_iter()), By::Path),
                 (by_net.most(nets.iter().copied()), By::Network),
                 (by_host.most(rule.conditions.hosts.iter()), By::Host),
             ];
@@ -79,7 +85,7 @@ impl Index {
             }
         }
         most_alike = most_alike.max(index.others.len());
-        if most_alike > RULES_ALIKE_MAX {
+        if most_alike > alike_max {
             return Err(PolicyError::Alike(most_alike));
         }
         index.paths = PathMap::new(paths)?;
@@ -100,6 +106,9 @@ impl Index {
     /// Calls `see` with the numbers of the rules that may match, list by list, each in order.
     pub(super) fn candidates(&self, reading: &Reading<'_>, mut see: impl FnMut(&[u32])) {
         self.paths.matching(reading.path, &mut see);
+        if let Some(program) = reading.program {
+            self.paths.matching(program, &mut see);
+        }
         self.networks.around(reading.request.subject.address).for_each(&mut see);
         if let Some(numbers) = self.exact_hosts.get(&*reading.request.host) {
             see(numbers);
@@ -111,6 +120,11 @@ impl Index {
         }
         see(&self.others);
     }
+}
+
+/// The places of a rule, each once, however many of its keys are there.
+fn places(keys: &[Key]) -> HashSet<(u8, &str)> {
+    keys.iter().map(Key::place).collect()
 }
 
 /// How many rules stand in each place.

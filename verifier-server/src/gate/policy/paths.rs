@@ -5,7 +5,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::collections::HashMap;
 
 /// Patterns with wildcards that begin in the same folder, at the most: they are tried together.
-const GLOBS_PER_FOLDER_MAX: usize = 1_000;
+const PATTERNS_PER_FOLDER_MAX: usize = 1_000;
+/// Ways to look for one of them, at the most.
+const GLOBS_PER_PATTERN_MAX: usize = 3;
 /// Folders down to which patterns are sorted: what lies deeper is sorted by its first folders.
 const DEPTH_MAX: usize = 32;
 
@@ -16,7 +18,7 @@ pub enum PatternError {
     #[error("{0}")]
     Glob(#[from] globset::Error),
     /// Too many begin alike.
-    #[error("more than {GLOBS_PER_FOLDER_MAX} patterns with wildcards begin with `{0}/`")]
+    #[error("more than {PATTERNS_PER_FOLDER_MAX} patterns with wildcards begin with `{0}/`")]
     Crowded(String),
 }
 
@@ -37,17 +39,17 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// The ways to look for a pattern. With `strict` a pattern without trailing slash matches with one as well, as many
+    /// The ways to look for a pattern. With `in_doubt` a pattern without trailing slash matches with one as well, as many
     /// applications do, and one that names a program with whatever follows in the path: a rule that asks for more must
     /// not be escaped by it, one that asks for less must not grow.
-    pub(super) fn of(pattern: &str, strict: bool) -> Result<Vec<Self>, PatternError> {
+    pub(super) fn of(pattern: &str, in_doubt: bool) -> Result<Vec<Self>, PatternError> {
         let first_wildcard = pattern.find(['*', '?', '[', ']', '{', '}', '\\']);
         let Some(first) = first_wildcard else {
             let exact = Self::Exact(pattern.to_owned());
-            if !strict || pattern.ends_with('/') {
+            if !in_doubt || pattern.ends_with('/') {
                 return Ok(vec![exact]);
             }
-            if is_script(pattern.rsplit('/').next().unwrap_or_default()) {
+            if names_script(pattern) {
                 return Ok(vec![exact, Self::Below(pattern.to_owned())]);
             }
             return Ok(vec![exact, Self::Exact(format!("{pattern}/"))]);
@@ -62,8 +64,11 @@ impl Key {
             Ok(Self::Glob { folder: shortened(&pattern[..folder]).to_owned(), pattern })
         };
         let mut keys = vec![glob(pattern.to_owned())?];
-        if strict && !pattern.ends_with(['/', '*']) {
+        if in_doubt && !pattern.ends_with('/') && !pattern.ends_with("/**") {
             keys.push(glob(format!("{pattern}/"))?);
+            if names_script(pattern) {
+                keys.push(glob(format!("{pattern}/**"))?);
+            }
         }
         if let Some(outer) = pattern.strip_suffix("/**") {
             keys.push(glob(outer.to_owned())?);
@@ -80,6 +85,11 @@ impl Key {
             Self::Glob { folder, .. } => (2, folder),
         }
     }
+}
+
+/// Whether the last segment of a pattern is the name of a program, perhaps with wildcards before its ending.
+fn names_script(pattern: &str) -> bool {
+    is_script(pattern.rsplit('/').next().unwrap_or_default())
 }
 
 fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
@@ -131,7 +141,7 @@ impl<T: Copy> PathMap<T> {
                     let (set, values) = globs.entry(folder).or_insert_with(|| (GlobSetBuilder::new(), Vec::new()));
                     set.add(glob(pattern)?);
                     values.push(value);
-                    if values.len() > GLOBS_PER_FOLDER_MAX {
+                    if values.len() > PATTERNS_PER_FOLDER_MAX * GLOBS_PER_PATTERN_MAX {
                         return Err(PatternError::Crowded(folder.clone()));
                     }
                 }
@@ -219,10 +229,16 @@ mod tests {
 
     #[test]
     fn only_what_asks_for_more_grows_a_slash() {
-        for pattern in ["/a", "/[a]"] {
+        for pattern in ["/a", "/[a]", "/a*", "/*", "/?"] {
             assert!(matches(pattern, true, "/a/") && !matches(pattern, false, "/a/"), "{pattern}");
         }
-        assert!(matches("/login.php", true, "/login.php/x/y") && !matches("/login.php", false, "/login.php/x/y"));
+        for pattern in ["/login.php", "/**/login.php", "/*.php", "/[l]ogin.PHP", "/{login,enter}.php"] {
+            for path in ["/login.php/x/y", "/login.php/"].map(|path| path.replace("php", &pattern[pattern.len() - 3..]))
+            {
+                assert!(matches(pattern, true, &path) && !matches(pattern, false, &path), "{pattern} {path}");
+            }
+        }
+        assert!(!matches("/a/*", true, "/a/b/c"), "no more than the slash");
     }
 
     #[test]

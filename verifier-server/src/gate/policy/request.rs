@@ -1,6 +1,7 @@
 //! What is found out about a request once, however many ways there are to read it.
 
-use super::Subject;
+use super::{Route, Subject};
+use crate::gate::target::path_up_to_script;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,8 +22,17 @@ pub(super) struct Request<'a> {
 pub(super) struct Reading<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) path: &'a str,
+    /// The program in the path, where the path goes on behind it: to the server both may be the same.
+    pub(super) program: Option<&'a str>,
     /// `None` where it is not known.
     pub(super) method: Option<&'a str>,
+}
+
+impl<'a> Reading<'a> {
+    /// A request, read as one for `path`, with its own method.
+    pub(super) fn new(request: &'a Request<'a>, path: &'a str) -> Self {
+        Self { request, path, program: path_up_to_script(path), method: request.subject.method }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -31,6 +41,13 @@ impl<'a> Request<'a> {
         let overriding_methods =
             if named_methods.is_empty() { Vec::new() } else { subject.overriding_methods(named_methods) };
         Self { subject, host: subject.plain_host(), overriding_methods, header_verdicts: RefCell::default() }
+    }
+
+    /// The dearest of what `decide` says of a reading with each method that the request may have.
+    pub(super) fn dearest_method(&self, reading: Reading<'_>, decide: impl Fn(&Reading<'_>) -> Route) -> Route {
+        let methods =
+            self.overriding_methods.iter().map(|method| decide(&Reading { method: Some(*method), ..reading }));
+        methods.fold(decide(&reading), Route::dearest)
     }
 
     /// What `find_out` says of the headers that a rule asks about, asked once.

@@ -61,6 +61,15 @@ impl Route {
         matches!(self.action, Action::Challenge | Action::Deny) || self.cost > Credits::ONE || self.min_price > 0
     }
 
+    /// Whether it holds in doubt too, such as for another spelling of its path: it asks for more, and opens nothing.
+    pub(super) fn holds_in_doubt(&self) -> bool {
+        match self.action {
+            Action::Allow => false,
+            Action::Price => self.is_strict() && !self.is_lax(),
+            Action::Challenge | Action::Deny => true,
+        }
+    }
+
     /// Whether it asks for less than a request under no rule.
     #[must_use]
     pub fn is_lax(&self) -> bool {

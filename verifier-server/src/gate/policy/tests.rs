@@ -209,10 +209,37 @@ fn a_program_in_the_path_slips_past_no_rule() {
 }
 
 #[test]
-fn a_long_odd_path_pays_the_dearest_of_all_rules() {
-    let policy = policy(&[("/free/**", acting(Action::Allow)), ("/dear", acting(Action::Challenge))]);
-    let long = format!("/free/{}", "a/../".repeat(1_000));
-    assert_eq!(route(&policy, &to(&long)).action, Action::Challenge);
+fn no_wildcard_lets_a_program_or_a_slash_slip_past_a_rule() {
+    for (pattern, paths) in [
+        ("/**/xmlrpc.php", &["/xmlrpc.php", "/xmlrpc.php/x", "/blog/xmlrpc.php/x/y", "/xmlrpc.php/"][..]),
+        ("/login*", &["/login", "/login/", "/login.php/x", "/login-form/", "/login.cgi/"]),
+        ("/wp-*", &["/wp-login.php/x", "/wp-cron.php/"]),
+        ("/admin/?", &["/admin/a/"]),
+        ("/[Ll]ogin.ph[p7]", &["/Login.php/x", "/login.ph7/"]),
+    ] {
+        for action in [Action::Challenge, Action::Deny] {
+            let policy = policy(&[(pattern, acting(action)), ("/**", acting(Action::Allow))]);
+            for path in paths {
+                assert_eq!(route(&policy, &to(path)).action, action, "{pattern} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_opens_or_cheapens_grows_by_no_slash_and_behind_no_program() {
+    let asset = Route { asset: true, min_price: 7, ..Route::DEFAULT };
+    let dear_but_allowed = Route { cost: Credits::whole(5), ..acting(Action::Allow) };
+    for opening in [asset, dear_but_allowed, acting(Action::Allow)] {
+        let policy = policy(&[("/pay*", opening), ("/hook.php", opening)]);
+        for path in ["/pay/", "/pay.php/x", "/hook.php/x", "/hook.php/"] {
+            assert_eq!(route(&policy, &to(path)), Route::DEFAULT, "{path}");
+        }
+        let callback = Conditions { methods: methods(&["POST"]).methods, ..paths(&["/callback"]) };
+        let policy = with_conditions(vec![(callback, opening)]);
+        let small_letters = Sent { method: Some("post"), ..to("/callback") };
+        assert_eq!(route(&policy, &small_letters), Route::DEFAULT);
+    }
 }
 
 /// Ways to write `/admin` below a rule that is dear, beside rules that are cheap.
@@ -301,6 +328,12 @@ fn rules_that_nothing_tells_apart_are_refused_beyond_a_limit() {
         builder.add(None, conditions, acting(Action::Deny), false).expect("a rule");
     }
     assert!(builder.build().is_ok(), "rules for every path are told apart by their networks");
+    let mut builder = PolicyBuilder::default();
+    for number in 0..RULES_ALIKE_MAX {
+        builder.add_for_paths(&[&format!("/shop/{number}-*.php")], acting(Action::Deny)).expect("a rule");
+    }
+    assert!(builder.build().is_ok(), "a rule counts once, however many ways there are to look for its path");
 }
 
+mod long_paths;
 mod properties;
