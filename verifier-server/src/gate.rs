@@ -26,6 +26,7 @@ pub mod table;
 mod tags;
 pub mod target;
 mod ticket;
+pub mod top;
 mod unpaid;
 
 pub use choice::{Abilities, NoChoice};

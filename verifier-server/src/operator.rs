@@ -2,6 +2,7 @@
 
 mod callers;
 pub mod passes;
+mod top;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};
@@ -111,6 +112,7 @@ fn lines(status: &Value, dry_run: bool) -> String {
         lines.push(site_line(site));
         lines.extend(callers::lines(site, dry_run));
     }
+    lines.extend(top::lines(&status["top"]));
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));
     lines.join("\n")

@@ -37,6 +37,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let abilities = abilities(challenge.as_ref());
     let refuse = |refusal| {
         call.verifier.metrics.refused(refusal);
+        call.verifier.top.refused(call.site.mark, refusal, clock::now());
         call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities)
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
