@@ -45,6 +45,7 @@ mod invisible;
 mod learn;
 mod learned_assets;
 mod memory;
+mod metrics;
 mod multiplier;
 mod networks;
 mod nginx_log;

@@ -18,7 +18,7 @@ pub(super) struct RuleLog {
 impl Verifier {
     /// Counts what became of a request and says in the log which rule refused it or asked work of it.
     pub(super) fn note_decided(&self, config: &Config, facts: &RequestFacts<'_>, met: &Met, request_id: &str) {
-        self.metrics.met(met);
+        self.metrics.met(&facts.site.name, met);
         let Some(rule) = config.policy.rule_of(&facts.route) else { return };
         self.metrics.by_rule(rule.label(), met.decision);
         let (log, what) = match met.decision {
