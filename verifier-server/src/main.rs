@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use verifier_server::cli::{Arguments, BotsTask, Command};
+use verifier_server::cli::{self, Arguments, BotsTask, Command};
 use verifier_server::config::Config;
 use verifier_server::solve::Solved;
 use verifier_server::watchdog::Starter;
@@ -40,7 +40,17 @@ async fn main() -> ExitCode {
                 Err(error) => fail(1, error),
             }
         }
-        Command::Status { dry_run, config } => {
+        Command::Status { dry_run, watch: true, config } => {
+            operator::watch::watch(&config, dry_run).await.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
+        }
+        Command::Explain(arguments) => {
+            let cli::ExplainArguments { url, from, method, header: headers, config } = arguments;
+            let asked = explain::Asked { url, from, method, headers };
+            operator::explain::explain(&config, &asked).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Completions { shell } => say(cli::completions(shell).trim_end()),
+        Command::Man => cli::man().map_or_else(|error| fail(1, error), |page| say(page.trim_end())),
+        Command::Status { dry_run, watch: false, config } => {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Mode { mode, config } => {

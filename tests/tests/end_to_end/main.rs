@@ -32,6 +32,7 @@ mod browser_visit;
 mod browser_workers;
 mod callers;
 mod canonical;
+mod command_line;
 mod connections;
 mod demo;
 mod flow;

@@ -152,7 +152,7 @@ mod tests {
         table.count(0, &Label::of(b"a"), false, NOW);
         table.count(0, &Label::of(b"a"), true, after(GENERATION_SECONDS));
         let heavy = Heavy { site: 0, name: "a".to_owned(), requests: 2, turned_away: 1 };
-        assert_eq!(table.heaviest(5, after(GENERATION_SECONDS)), [heavy.clone()]);
+        assert_eq!(table.heaviest(5, after(GENERATION_SECONDS)), vec![heavy.clone()]);
         let one = Heavy { requests: 1, ..heavy };
         assert_eq!(table.heaviest(5, after(2 * GENERATION_SECONDS)), [one]);
         assert_eq!(table.heaviest(5, after(3 * GENERATION_SECONDS)), []);
