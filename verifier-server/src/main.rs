@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_server::cli::{self, Arguments, BotsTask, Command};
-use verifier_server::config::Config;
+use verifier_server::config::{Config, LogFormat};
 use verifier_server::solve::Solved;
 use verifier_server::watchdog::Starter;
 use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
         Command::Serve { config } => serve(&config).await,
         Command::Demo { port, attack, attack_seconds } => {
             let level = if attack { tracing::Level::ERROR } else { tracing::Level::WARN };
-            telemetry::start_logging(level);
+            telemetry::start_logging(level, LogFormat::Text);
             let ended = demo::run(port, attack.then_some(attack_seconds)).await;
             ended.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
         }
@@ -81,7 +81,7 @@ async fn serve(file: &Path) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return fail(EXIT_CONFIG, problems),
     };
-    telemetry::start_logging(config.log);
+    telemetry::start_logging(config.log, config.log_format);
     let explained = explain::explain(&config);
     let running = match startup::start(config, file).await {
         Ok(running) => running,

@@ -45,6 +45,7 @@ mod https;
 mod invisible;
 mod learn;
 mod learned_assets;
+mod logs;
 mod memory;
 mod metrics;
 mod multiplier;

@@ -2,11 +2,12 @@
 
 use super::service::Verifier;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Site};
 use crate::gate::top::Asked;
 use crate::gate::{Decision, Met, RequestFacts};
 use crate::telemetry::Sampled;
 use hyper::header::{HeaderMap, USER_AGENT};
+use puzzle::{ClientNetwork, Refusal};
 
 /// Lines about rules: strangers cause them, so there is one a second of each kind.
 #[derive(Default)]
@@ -15,7 +16,23 @@ pub(super) struct RuleLog {
     challenged: Sampled,
 }
 
+/// Lines about solutions that were refused: one a second of each code.
+#[derive(Default)]
+pub(super) struct RefusalLog([Sampled; Refusal::ALL.len()]);
+
 impl Verifier {
+    /// Counts a solution that was refused and says why in the log, by the id that the client is told.
+    pub(super) fn note_refused(&self, site: &Site, network: ClientNetwork, refusal: Refusal, request_id: &str) {
+        self.metrics.refused(&site.name, refusal);
+        self.top.refused(site.mark, refusal, clock::now());
+        let logs = Refusal::ALL.iter().zip(&self.refusal_log.0);
+        let log = logs.filter(|(code, _)| **code == refusal).map(|(_, log)| log).next();
+        if let Some(left_out) = log.and_then(Sampled::turn) {
+            let (site, code) = (site.name.as_str(), refusal.code());
+            tracing::info!(site, code, %network, request_id, left_out, "a solution was refused: {refusal}");
+        }
+    }
+
     /// Counts what became of a request and says in the log which rule refused it or asked work of it.
     pub(super) fn note_decided(&self, config: &Config, facts: &RequestFacts<'_>, met: &Met, request_id: &str) {
         self.metrics.met(&facts.site.name, met);

@@ -6,7 +6,7 @@ use super::body::AnswerBody;
 use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
-use super::decided::RuleLog;
+use super::decided::{RefusalLog, RuleLog};
 use super::doubts::Doubts;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
@@ -70,6 +70,7 @@ pub struct Verifier {
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
+    pub(super) refusal_log: RefusalLog,
     pub(super) top: Top,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
     pub(super) awaited_lines: AwaitedLines,
@@ -106,6 +107,7 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
+            refusal_log: RefusalLog::default(),
             top: Top::default(),
             awaited_lines: AwaitedLines::default(),
             log_unreliable: AtomicBool::new(false),

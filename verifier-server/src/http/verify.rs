@@ -36,8 +36,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
     let abilities = abilities(challenge.as_ref());
     let refuse = |refusal| {
-        call.verifier.metrics.refused(&call.site.name, refusal);
-        call.verifier.top.refused(call.site.mark, refusal, clock::now());
+        call.verifier.note_refused(call.site, call.visitor.network(), refusal, call.request_id);
         call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities)
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
