@@ -2,7 +2,8 @@
 
 use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 use crate::gate::passes::PASS_HOURS_MAX;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// A gate that drops while a website is under attack.
@@ -63,10 +64,15 @@ pub enum Command {
         /// Say as well which programs would be turned away if the gate went down now, with the rules that let them pass
         #[arg(long)]
         dry_run: bool,
+        /// Show it again every two seconds, until Ctrl+C
+        #[arg(long)]
+        watch: bool,
         /// Its configuration file, which says where it listens for the operator
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,
     },
+    /// Say what would become of a request now, and why
+    Explain(ExplainArguments),
     /// Set the mode of a running verifier
     Mode {
         /// off, auto or on
@@ -84,6 +90,13 @@ pub enum Command {
         #[command(subcommand)]
         task: BotsTask,
     },
+    /// Print what a shell completes, from these definitions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, from these definitions
+    Man,
     /// Get a clearance as an API client would, and print the cookie
     Solve {
         /// The page that is wanted
@@ -92,6 +105,69 @@ pub enum Command {
         #[arg(long, default_value = "/.portcullis/")]
         base_path: String,
     },
+}
+
+/// `portcullis explain`: a request as it would come.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// The address that is asked for, such as <https://example.org/login>
+    pub url: String,
+    /// The client's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub from: std::net::IpAddr,
+    /// The method
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+    /// A header, as 'Name: value'; may be given more than once
+    #[arg(long, value_name = "HEADER")]
+    pub header: Vec<String>,
+    /// The configuration file, which says where the verifier listens for the operator
+    #[arg(long, default_value = "portcullis.toml")]
+    pub config: PathBuf,
+}
+
+/// Shells that complete what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// The completions of a shell, from the definitions in this file.
+#[must_use]
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page, from the definitions in this file: the program, then each of its commands.
+///
+/// # Errors
+/// If memory cannot be written to.
+pub fn man() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    let mut program = Arguments::command();
+    program.build();
+    let manual = clap_mangen::Man::new(program.clone()).section("8").manual("Portcullis");
+    manual.render(&mut page)?;
+    for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+        let of_command = clap_mangen::Man::new(command.clone());
+        writeln!(page, ".SH \"portcullis {}\"", command.get_name())?;
+        of_command.render_synopsis_section(&mut page)?;
+        of_command.render_description_section(&mut page)?;
+        of_command.render_options_section(&mut page)?;
+    }
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// `portcullis pass`: makes a pass, or lists or revokes those there are.

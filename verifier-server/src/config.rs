@@ -94,6 +94,33 @@ impl Mode {
     }
 }
 
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The format of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Text, Self::Json].into_iter().find(|format| format.name() == name)
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// What happens to requests when a part of the verifier cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
@@ -222,6 +249,8 @@ pub struct Config {
     pub base_path: String,
     /// How much is logged.
     pub log: tracing::Level,
+    /// How its lines are written.
+    pub log_format: LogFormat,
     /// Where the system tells about pressure.
     pub pressure_dir: PathBuf,
     /// What is protected.

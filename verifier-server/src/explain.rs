@@ -1,6 +1,9 @@
 //! What a configuration would do, in plain words: for `check-config` and for the log at the start.
 
+mod asked;
 mod believed;
+
+pub use asked::{ASKED_HEADERS_MAX, Asked, AskedError, asked};
 
 use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
 use crate::gate::UNPAID_SHARE;

@@ -26,6 +26,7 @@ pub mod table;
 mod tags;
 pub mod target;
 mod ticket;
+pub mod top;
 mod unpaid;
 
 pub use choice::{Abilities, NoChoice};
@@ -428,7 +429,7 @@ fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: Ne
 }
 
 /// What a request to a route counts for, in demand and in the profile.
-fn cost(route: &Route) -> Credits {
+pub(crate) fn cost(route: &Route) -> Credits {
     if route.asset { Credits::TENTH } else { route.cost }
 }
 

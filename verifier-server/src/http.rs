@@ -3,6 +3,7 @@
 mod access_log;
 mod activity;
 pub mod admin;
+mod admin_explain;
 mod admin_passes;
 mod admission;
 mod answer;

@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use verifier_server::cli::{Arguments, BotsTask, Command};
-use verifier_server::config::Config;
+use verifier_server::cli::{self, Arguments, BotsTask, Command};
+use verifier_server::config::{Config, LogFormat};
 use verifier_server::solve::Solved;
 use verifier_server::watchdog::Starter;
 use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
         Command::Serve { config } => serve(&config).await,
         Command::Demo { port, attack, attack_seconds } => {
             let level = if attack { tracing::Level::ERROR } else { tracing::Level::WARN };
-            telemetry::start_logging(level);
+            telemetry::start_logging(level, LogFormat::Text);
             let ended = demo::run(port, attack.then_some(attack_seconds)).await;
             ended.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
         }
@@ -40,7 +40,17 @@ async fn main() -> ExitCode {
                 Err(error) => fail(1, error),
             }
         }
-        Command::Status { dry_run, config } => {
+        Command::Status { dry_run, watch: true, config } => {
+            operator::watch::watch(&config, dry_run).await.map_or_else(|error| fail(1, error), |()| ExitCode::SUCCESS)
+        }
+        Command::Explain(arguments) => {
+            let cli::ExplainArguments { url, from, method, header: headers, config } = arguments;
+            let asked = explain::Asked { url, from, method, headers };
+            operator::explain::explain(&config, &asked).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Completions { shell } => say(cli::completions(shell).trim_end()),
+        Command::Man => cli::man().map_or_else(|error| fail(1, error), |page| say(page.trim_end())),
+        Command::Status { dry_run, watch: false, config } => {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Mode { mode, config } => {
@@ -71,7 +81,7 @@ async fn serve(file: &Path) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return fail(EXIT_CONFIG, problems),
     };
-    telemetry::start_logging(config.log);
+    telemetry::start_logging(config.log, config.log_format);
     let explained = explain::explain(&config);
     let running = match startup::start(config, file).await {
         Ok(running) => running,

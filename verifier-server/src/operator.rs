@@ -1,10 +1,14 @@
-//! `portcullis status`, `mode` and `pass`: questions to the admin listener of a running verifier.
+//! `portcullis status`, `mode`, `explain` and `pass`: questions to the admin listener of a running verifier.
 
 mod callers;
+pub mod explain;
 pub mod passes;
+mod top;
+pub mod watch;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};
+use crate::explain::AskedError;
 use crate::secret::{SecretError, admin_token};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -24,6 +28,9 @@ pub enum OperatorError {
     /// The verifier is not there.
     #[error("{0}\n    is the verifier running with this configuration?")]
     Client(#[from] ClientError),
+    /// The question is none.
+    #[error("{0}")]
+    Asked(#[from] AskedError),
     /// It refused.
     #[error("the verifier answered {0}: {1}")]
     Refused(u16, String),
@@ -111,6 +118,7 @@ fn lines(status: &Value, dry_run: bool) -> String {
         lines.push(site_line(site));
         lines.extend(callers::lines(site, dry_run));
     }
+    lines.extend(top::lines(&status["top"]));
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));
     lines.join("\n")

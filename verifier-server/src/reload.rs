@@ -184,6 +184,7 @@ fn fixed_at_start<'k>(old: &Config, new: &Config) -> Vec<(&'k str, Option<usize>
     compare("state_dir", old.state_dir != new.state_dir, state_dir);
     compare("table_mib", old.table_mib != new.table_mib, old.table_mib.to_string());
     compare("log", old.log != new.log, old.log.to_string().to_ascii_lowercase());
+    compare("log_format", old.log_format != new.log_format, old.log_format.name().to_owned());
     let connect_timeout = old.limits.origin_connect_timeout;
     compare(
         "limits.origin_connect_timeout_seconds",

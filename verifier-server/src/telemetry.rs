@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod process_metrics;
+mod request_metrics;
 mod site_metrics;
 
 pub use logs::{Sampled, start_logging};

@@ -25,13 +25,15 @@ const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
 /// starts its service as well is up to the system.
-const TESTS: [Program; 12] = [
+const TESTS: [Program; 14] = [
     ("nginx", "nginx"),
     ("apache2", "apache2-bin"),
     ("caddy", "caddy"),
     ("haproxy", "haproxy"),
     ("php-fpm*", "php-fpm"),
     ("systemd-analyze", "systemd"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("curl", "curl"),
     ("git", "git"),
     ("node", "nodejs"),

@@ -1,5 +1,6 @@
 //! From the file's keys to the checked configuration.
 
+use super::LogFormat;
 use super::conditions::Shared;
 use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
@@ -72,6 +73,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let reload_on_change = root.boolean("reload_on_change").unwrap_or(true);
     let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
+    let log_format = root.choice("log_format", &["text", "json"], LogFormat::parse);
     let limits = Limits::read(root.section("limits"));
     let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
@@ -109,6 +111,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         base_path,
         reload_on_change,
         log: log.unwrap_or(tracing::Level::INFO),
+        log_format: log_format.unwrap_or_default(),
         pressure_dir,
         sites,
         challenge,

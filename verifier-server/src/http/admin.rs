@@ -4,7 +4,7 @@ use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
 use super::shortage::Lasting;
-use super::{admin_passes, status};
+use super::{admin_explain, admin_passes, status};
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
@@ -91,6 +91,11 @@ impl Admin {
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
             (&Method::GET, "/status") => json_answer(StatusCode::OK, &status::status(&self.reload.verifier)),
             (&Method::GET, "/metrics") => self.metrics(),
+            (&Method::GET, "/explain") => {
+                let query = parts.uri.query().unwrap_or_default();
+                let (status, body) = admin_explain::answer(&self.reload.verifier, query);
+                json_answer(status, &body)
+            }
             (&Method::POST, "/reload") => self.reload().await,
             (&Method::POST, "/mode") => {
                 let Some(mode) = read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) else {

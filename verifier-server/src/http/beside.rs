@@ -99,12 +99,19 @@ pub(super) fn answer<B>(
 }
 
 /// Decides about the original request, and charges it.
-fn decide(verifier: &Verifier, config: &Config, facts: &RequestFacts<'_>, request_id: &str) -> Met {
+fn decide(
+    verifier: &Verifier,
+    config: &Config,
+    (facts, headers): (&RequestFacts<'_>, &HeaderMap),
+    target: &str,
+    request_id: &str,
+) -> Met {
     let met = verifier.gate.meet(config, facts, clock::now());
     if let Some(receipt) = &met.receipt {
         verifier.gate.goes_on(facts.site, receipt, clock::now());
     }
-    verifier.note_decided(config, &facts.route, &met, request_id);
+    verifier.note_decided(config, facts, &met, request_id);
+    verifier.note_top(facts, headers, target, met.decision);
     met
 }
 
@@ -135,7 +142,7 @@ fn page<B>(
     let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
     let answer = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        match decide(verifier, config, facts, &request_id).decision {
+        match decide(verifier, config, (facts, headers), asked.target, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
@@ -174,7 +181,7 @@ fn check<B>(
     }
     let decision = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        let met = decide(verifier, config, facts, shown_id(asked));
+        let met = decide(verifier, config, (facts, request.headers()), asked.target, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
     });
     let (decision, waits_for_line) = decision.unzip();

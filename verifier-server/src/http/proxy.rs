@@ -115,6 +115,7 @@ pub(super) async fn forward(
         let (path, delay) = (sending.target.path(), upload.moved_at().elapsed());
         let report = Answered { network: &network, path, cost: destination.cost, delay, outcome };
         waiting.answered(&report, clock::now());
+        verifier.metrics.origin_answered(&destination.site.name, delay, failed);
     }
 
     let mut response = match answered {

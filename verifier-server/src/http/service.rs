@@ -6,7 +6,7 @@ use super::body::AnswerBody;
 use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
-use super::decided::RuleLog;
+use super::decided::{RefusalLog, RuleLog};
 use super::doubts::Doubts;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
@@ -27,6 +27,7 @@ use crate::gate::learned::LearnedAssets;
 use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
+use crate::gate::top::Top;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
@@ -71,6 +72,8 @@ pub struct Verifier {
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
+    pub(super) refusal_log: RefusalLog,
+    pub(super) top: Top,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
     pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
@@ -106,6 +109,8 @@ impl Verifier {
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
+            refusal_log: RefusalLog::default(),
+            top: Top::new(gate.hash_key("top")),
             awaited_lines: AwaitedLines::new(gate.hash_key("awaited lines")),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
@@ -213,7 +218,7 @@ impl Verifier {
             repeat: None,
         };
         self.note_caller(&subject, &facts);
-        let asked = (&facts, request.headers());
+        let asked = (&facts, request.headers(), raw_target);
         match self.admitted(config, &context, asked, &mut body, &mut in_progress).await {
             Ok(Admitted { slot, cost, receipt }) => {
                 let (load, heads) = (self.gate.load_of(site), self.origin_heads.of(site));
@@ -241,14 +246,15 @@ impl Verifier {
         &self,
         config: &Config,
         context: &Context<'_>,
-        (facts, headers): (&RequestFacts<'_>, &HeaderMap),
+        (facts, headers, target): (&RequestFacts<'_>, &HeaderMap, &str),
         body: &mut ClientBody,
         in_progress: &mut InProgress,
     ) -> Result<Admitted, Response<AnswerBody>> {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
-            self.note_decided(config, &facts.route, &met, context.request_id());
+            self.note_decided(config, facts, &met, context.request_id());
+            self.note_top(facts, headers, target, met.decision);
             let Met { decision, receipt, .. } = met;
             let class = match decision {
                 Decision::Denied => return Err(context.denied()),

@@ -5,11 +5,15 @@ use crate::clock;
 use crate::config::Config;
 use crate::gate::level::LevelReport;
 use crate::gate::networks::NetworksHealth;
+use crate::gate::top::{GENERATION_SECONDS, Heavy};
 use crate::gate::{SiteReport, SuppliesReport};
 use crate::load::limit::Learning;
 use crate::load::{Capacity, Measured};
 use crate::telemetry::LogLine;
 use serde_json::{Value, json};
+
+/// How many of each kind `top` lists.
+const TOP_LISTED_MAX: usize = 10;
 
 /// The whole status. A signal that is missing is `null`.
 pub(super) fn status(verifier: &Verifier) -> Value {
@@ -71,7 +75,28 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "log_lines": log_lines(verifier, &config),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
+        "top": top(verifier, &config),
         "warnings": config.warnings,
+    })
+}
+
+/// Who asked most in the last minutes, for what, as whom, and why things were refused.
+fn top(verifier: &Verifier, config: &Config) -> Value {
+    let now = clock::now();
+    let top = verifier.top.report(TOP_LISTED_MAX, now);
+    let of_all =
+        |heavy: &Heavy| json!({ "name": heavy.name, "requests": heavy.requests, "turned_away": heavy.turned_away });
+    let of_site = |heavy: &Heavy| {
+        let mut one = of_all(heavy);
+        one["site"] = json!(config.sites.iter().find(|site| site.mark == heavy.site).map(|site| &site.name));
+        one
+    };
+    json!({
+        "seconds": u64::from(now.0 % GENERATION_SECONDS + GENERATION_SECONDS).min(verifier.started.elapsed().as_secs()),
+        "networks": top.networks.iter().map(of_all).collect::<Vec<_>>(),
+        "paths": top.paths.iter().map(of_site).collect::<Vec<_>>(),
+        "user_agents": top.user_agents.iter().map(of_all).collect::<Vec<_>>(),
+        "reasons": top.reasons.iter().map(of_site).collect::<Vec<_>>(),
     })
 }
 

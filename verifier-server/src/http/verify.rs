@@ -36,7 +36,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
     let abilities = abilities(challenge.as_ref());
     let refuse = |refusal| {
-        call.verifier.metrics.refused(refusal);
+        call.verifier.note_refused(call.site, call.visitor.network(), refusal, call.request_id);
         call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities)
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
@@ -52,8 +52,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
         Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, &json!({ "ok": true, "needed": false })),
         Ok(Redeemed::Clearance { id, credits, expires_in, solved_in }) => {
             if let Some(seconds) = solved_in {
-                call.verifier.metrics.clearances_sold.inc();
-                call.verifier.metrics.solve_seconds.observe(f64::from(seconds));
+                call.verifier.metrics.sold(&call.site.name, seconds);
             }
             let mut response =
                 json_answer(StatusCode::OK, &json!({ "ok": true, "expires_in": expires_in, "credits": credits }));

@@ -1,19 +1,24 @@
-//! Logs: text on standard error, sampled where strangers can cause them.
+//! Logs: text or JSON on standard error, sampled where strangers can cause them.
 
+use crate::config::LogFormat;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::Level;
 
 /// Sends log lines of `level` and above to standard error.
-pub fn start_logging(level: Level) {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .finish();
+pub fn start_logging(level: Level, format: LogFormat) {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
     // A second call, as in tests, keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = match format {
+        LogFormat::Text => {
+            let lines = lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+            tracing::subscriber::set_global_default(lines.finish())
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            tracing::subscriber::set_global_default(lines.finish())
+        }
+    };
 }
 
 /// Lets one line of a kind pass a second, and counts the others.

@@ -1,10 +1,13 @@
 //! Every metric, declared in one place. Labels come from fixed lists and from the configuration, never from requests.
 
+use super::process_metrics::ProcessMetrics;
+use super::request_metrics::{RequestMetrics, word_of};
 use super::site_metrics::SiteMetrics;
 use crate::gate::networks::NetworksHealth;
 use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
+use std::time::Duration;
 
 /// The counters and gauges of one verifier.
 pub struct Metrics {
@@ -23,8 +26,6 @@ pub struct Metrics {
     pub challenges_issued: IntCounter,
     /// Clearances sold.
     pub clearances_sold: IntCounter,
-    /// Seconds from a challenge's issue to its redemption.
-    pub solve_seconds: Histogram,
     /// Requests that could pay, or of which nothing was asked, and for which there was no room.
     pub dropped: IntCounter,
     /// Requests whose origin could not be reached or did not answer in time.
@@ -56,6 +57,8 @@ pub struct Metrics {
     profile_observed_seconds: IntGauge,
     log_lines: IntCounterVec,
     sites: SiteMetrics,
+    by_site: RequestMetrics,
+    process: ProcessMetrics,
 }
 
 /// What became of a line of the web server's log.
@@ -126,11 +129,6 @@ impl Metrics {
         for line in LogLine::ALL {
             log_lines.with_label_values(&[line.name()]);
         }
-        let solve_seconds = Histogram::with_opts(
-            HistogramOpts::new("solve_seconds", "Seconds from a challenge's issue to its redemption")
-                .buckets(vec![1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
-        )?;
-        registry.register(Box::new(solve_seconds.clone()))?;
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
             let counter = IntCounter::new(name, help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -153,7 +151,6 @@ impl Metrics {
             log_lines,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
-            solve_seconds,
             dropped: counter("requests_dropped_total", "Requests let through by the gate and dropped by admission")?,
             origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
             unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
@@ -187,6 +184,8 @@ impl Metrics {
                 "Idle seconds that the peacetime profile was learned from, halved every two weeks",
             )?,
             sites: SiteMetrics::new(&registry)?,
+            by_site: RequestMetrics::new(&registry)?,
+            process: ProcessMetrics::new(&registry)?,
             registry,
         })
     }
@@ -203,9 +202,10 @@ impl Metrics {
         self.profile_observed_seconds.set(i64::try_from(health.profile_observed_seconds).unwrap_or(i64::MAX));
     }
 
-    /// Counts a request that met the gate.
-    pub fn met(&self, met: &Met) {
+    /// Counts a request of a site that met the gate.
+    pub fn met(&self, site: &str, met: &Met) {
         self.decided(met.decision);
+        self.by_site.decided(site, met.decision);
         if let Some(Unpaid { right, admitted }) = met.unpaid {
             let [had_room, had_none] = &self.unpaid_rights;
             (if admitted { had_room } else { had_none }).with_label_values(&[right.name()]).inc();
@@ -214,14 +214,7 @@ impl Metrics {
 
     /// Counts a request under a rule with this label.
     pub fn by_rule(&self, label: &str, decision: Decision) {
-        let decision = match decision {
-            Decision::Free | Decision::Unpaid | Decision::Reserved => "unpaid",
-            Decision::Paid => "paid",
-            Decision::Busy => "busy",
-            Decision::Challenged => "challenged",
-            Decision::Denied => "denied",
-        };
-        self.rules.with_label_values(&[label, decision]).inc();
+        self.rules.with_label_values(&[label, word_of(decision)]).inc();
     }
 
     /// Forgets what was counted by rule: others have come into force.
@@ -240,9 +233,21 @@ impl Metrics {
         .inc();
     }
 
-    /// Counts a refusal.
-    pub fn refused(&self, refusal: Refusal) {
+    /// Counts a refusal at a site.
+    pub fn refused(&self, site: &str, refusal: Refusal) {
         self.refusals.with_label_values(&[refusal.code()]).inc();
+        self.by_site.refused(site, refusal);
+    }
+
+    /// Counts a clearance sold at a site, and the seconds since its challenge was issued.
+    pub fn sold(&self, site: &str, seconds: u32) {
+        self.clearances_sold.inc();
+        self.by_site.solved(site, f64::from(seconds));
+    }
+
+    /// Counts an answer of a site's origin, or that none came.
+    pub fn origin_answered(&self, site: &str, delay: Duration, failed: bool) {
+        self.by_site.origin_answered(site, delay, failed);
     }
 
     /// Counts a line of the web server's log.
@@ -266,6 +271,7 @@ impl Metrics {
     pub fn sites<'a>(&self, sites: impl Iterator<Item = (&'a str, u64, SiteReport)>) {
         self.sites.reset();
         for (name, price, report) in sites {
+            self.by_site.begin(name);
             self.sites.set(name, price, &report);
         }
     }
@@ -295,6 +301,7 @@ impl Metrics {
         set(&self.read_ahead_bytes, read_ahead_bytes);
         set(&self.table_used, table.0);
         set(&self.table_slots, table.1);
+        self.process.read();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -311,14 +318,16 @@ mod tests {
         let metrics = Metrics::new().expect("metrics");
         metrics.decided(Decision::Paid);
         let unpaid = Some(Unpaid { right: Right::Ticket, admitted: false });
-        metrics.met(&Met { decision: Decision::Busy, cost: Credits::ONE, part: false, receipt: None, unpaid });
-        metrics.refused(Refusal::Used);
+        metrics.met("main", &Met { decision: Decision::Busy, cost: Credits::ONE, part: false, receipt: None, unpaid });
+        metrics.refused("main", Refusal::Used);
         let text = String::from_utf8(metrics.text(3, 0, (1, 100)).expect("text")).expect("UTF-8");
         assert!(text.contains("portcullis_requests_total{decision=\"paid\"} 1"), "{text}");
         assert!(text.contains("portcullis_refusals_total{code=\"used\"} 1"));
         assert!(text.contains("portcullis_requests_total{decision=\"busy\"} 1"));
         assert!(text.contains("portcullis_unpaid_over_share_total{right=\"ticket\"} 1"));
         assert!(text.contains("portcullis_unpaid_admitted_total{right=\"ticket\"} 0"));
+        assert!(text.contains("portcullis_site_requests_total{decision=\"busy\",site=\"main\"} 1"), "{text}");
+        assert!(text.contains("portcullis_site_refusals_total{code=\"used\",site=\"main\"} 1"), "{text}");
         assert!(text.contains("portcullis_connections 3"));
         for refusal in Refusal::ALL {
             assert!(text.contains(&format!("code=\"{}\"", refusal.code())));
