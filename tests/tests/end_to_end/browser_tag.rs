@@ -3,6 +3,8 @@
 use serde_json::json;
 use tests::browser::{Browser, Traits};
 use tests::engine::Engine;
+use tests::nginx::Site;
+use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::stage::{Front, HOST, Stage};
 use tests::wait::{SOON, until_true};
@@ -16,6 +18,7 @@ through_both!(
     a_note_says_what_takes_longer_than_a_second_unless_the_site_says_no,
 );
 
+const TAG: &str = "<script src=\"/.portcullis/portcullis.js\" defer=\"\"></script>";
 /// Solved in a moment, and one that takes some seconds on any machine.
 const EASY: u32 = 2_000;
 const HARD: u32 = 8_000_000;
@@ -163,6 +166,28 @@ fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
     assert_eq!(ask("include"), json!(200));
     assert_eq!(ask("include"), json!(200));
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
+
+#[test]
+fn nginx_writes_the_tag_into_every_page_and_not_into_the_gates() {
+    let origin = Origin::start("main");
+    let lines = format!(
+        "location / {{ proxy_pass {}; proxy_set_header Host $http_host; proxy_set_header Accept-Encoding \"\"; }}",
+        origin.url()
+    );
+    let site = Site { lines, tag: true, ..Site::default() };
+    let stage = Stage::beside_nginx(Settings::new().set("challenge.difficulty", EASY), origin, &site);
+    let gate = stage.client().navigate("/page/0");
+    gate.expect_status(429);
+    assert!(gate.text().contains("<head>") && !gate.text().contains("portcullis.js"), "{}", gate.text());
+    let browser = Browser::start();
+    browser.open(&stage.url("/page/0"));
+    browser.wait_for_origin(SOON);
+    assert_eq!(browser.script("return document.head.firstElementChild.outerHTML"), json!(TAG));
+    browser.forget_cookies();
+    let answer = browser.script("return fetch('/page/1').then(({status}) => status)");
+    assert_eq!(answer, json!(200));
+    assert_eq!(stage.relay.count("GET /page/1"), 2);
 }
 
 #[test]
