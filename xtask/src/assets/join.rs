@@ -27,7 +27,7 @@ pub(crate) fn join(entry: &str, glue: &str, read: Read<'_>) -> anyhow::Result<St
     let exports = joined.modules.get(entry).map(|module| &module.exports).filter(|exports| !exports.is_empty());
     if let Some(exports) = exports {
         let names: Vec<&str> = exports.iter().map(String::as_str).collect();
-        joined.script.push_str(&format!("export {{ {} }};\n", names.join(", ")));
+        joined.script.extend(["export { ", &names.join(", "), " };\n"]);
     }
     Ok(joined.script)
 }
