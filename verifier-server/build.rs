@@ -14,10 +14,12 @@ fn main() {
     for line in manifest.lines() {
         let mut fields = line.split('\t').skip(1);
         let (name, kind) = fields.next().zip(fields.next()).expect("a line of the manifest has three fields");
+        let tag = Some(fields.next().unwrap_or_default()).filter(|tag| !tag.is_empty());
+        let tag = tag.map(|tag| format!("\"{tag}\""));
         let file = |suffix: &str| format!("include_bytes!({})", literal(&www.join(format!("{name}{suffix}"))));
         writeln!(
             code,
-            "    Asset {{ name: {name:?}, content_type: {kind:?}, identity: {}, gzip: {}, brotli: {} }},",
+            "    Asset {{ name: {name:?}, content_type: {kind:?}, tag: {tag:?}, identity: {}, gzip: {}, brotli: {} }},",
             file(""),
             file(".gz"),
             file(".br"),

@@ -1,7 +1,7 @@
 //! A real nginx under the very recipe of `deploy/nginx/`.
 //!
 //! `portcullis.conf` has one line to change, the verifier's address; the harness changes exactly that one.
-//! `portcullis-server.conf` is included as it is, or with its fail-open line uncommented.
+//! `portcullis-server.conf` is included as it is, or with its fail-open line or its script tag uncommented.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::wait::{SOON, until_true};
 
 const ADDRESS_LINE: &str = "server unix:/run/portcullis/portcullis.sock;";
 const LOG_SOCKET: &str = "server=127.0.0.1:8081,";
+const TAG_LINE: &str = "# sub_filter \"<head>\"";
 const FAIL_OPEN_LINE: &str = "# error_page 502 503 504 = @portcullis_dead;";
 
 /// What the operator's own `server { … }` says besides the include of the recipe.
@@ -25,6 +26,8 @@ pub struct Site {
     pub lines: String,
     /// Whether the recipe's fail-open line is in force.
     pub fail_open: bool,
+    /// Whether the recipe's line for the script tag is in force.
+    pub tag: bool,
     /// Where the log goes, `127.0.0.1:PORT` or `unix:PATH`; nowhere when empty, without `portcullis-log.conf`.
     pub log: String,
     /// Names of the server (`portcullis.test` when empty).
@@ -60,6 +63,10 @@ impl Nginx {
         if site.fail_open {
             assert_eq!(server.matches(FAIL_OPEN_LINE).count(), 1, "the recipe has one fail-open line");
             server = server.replace(FAIL_OPEN_LINE, FAIL_OPEN_LINE.trim_start_matches("# "));
+        }
+        if site.tag {
+            assert_eq!(server.matches(TAG_LINE).count(), 1, "the recipe has one line for the script tag");
+            server = server.replace(TAG_LINE, TAG_LINE.trim_start_matches("# "));
         }
         fs::write(root.join("portcullis-server.conf"), server).unwrap();
         if !site.log.is_empty() {

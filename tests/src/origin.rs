@@ -153,6 +153,13 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
     match path {
         "/page60" => html(pages::with_assets(site)),
         "/form" => html(pages::form(site)),
+        "/app" => {
+            let mut response = html(pages::app(site, target));
+            let policy = HeaderValue::from_static(pages::APP_POLICY);
+            response.headers_mut().insert("content-security-policy", policy);
+            response
+        }
+        "/shared" => shared_with(request.headers()),
         "/frame" => html(pages::framing(site, target)),
         "/submit" => {
             let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -191,6 +198,16 @@ fn typed(content_type: &'static str, text: &'static str) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     // Each page view asks for its pictures again.
     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What any page may read, with cookies.
+fn shared_with(headers: &HeaderMap) -> Response<Body> {
+    let mut response = typed("text/plain", "shared");
+    if let Some(origin) = headers.get("origin") {
+        response.headers_mut().insert("access-control-allow-origin", origin.clone());
+        response.headers_mut().insert("access-control-allow-credentials", HeaderValue::from_static("true"));
+    }
     response
 }
 

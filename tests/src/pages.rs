@@ -39,6 +39,16 @@ pub fn form(site: &str) -> String {
     )
 }
 
+/// The policy of `/app`: nothing but what the operator's documentation asks for.
+pub const APP_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src data:; \
+     require-trusted-types-for 'script'; trusted-types portcullis";
+
+/// A page with the script tag, which a test makes ask for things; at `/app?quiet` it shows no note.
+pub fn app(site: &str, target: &str) -> String {
+    let attributes = if target.ends_with("?quiet") { " data-note=off" } else { "" };
+    page(site, target, &format!("<script src=\"/.portcullis/portcullis.js\" defer{attributes}></script>"))
+}
+
 /// A page that shows the address after `?` in a frame.
 pub fn framing(site: &str, target: &str) -> String {
     let address = target.split_once('?').map_or("about:blank", |(_, address)| address);

@@ -14,6 +14,12 @@ import { decodeBase64url } from './base64url.js';
  *   challenge?: string, expires_in?: number}} Answer
  */
 
+/**
+ * Beside which URL the endpoints of the site are, and the path with its query that is wanted.
+ *
+ * @typedef {{base: string, target: string}} Place
+ */
+
 /** A request that hangs longer than this counts as not heard. */
 const REQUEST_MS_MAX = 15000;
 
@@ -46,19 +52,21 @@ export async function askClearance() {
 
 /**
  * @param {string} algorithms what this browser can do
+ * @param {Place} [place]
  * @returns {Promise<Answer>}
  */
-export function requestChallenge(algorithms) {
-  return ask('challenge', {}, algorithms);
+export function requestChallenge(algorithms, place) {
+  return ask('challenge', place, {}, algorithms);
 }
 
 /**
  * @param {string} challenge
  * @param {string} solution
+ * @param {Place} [place]
  * @returns {Promise<Answer>}
  */
-export function sendSolution(challenge, solution) {
-  return ask('verify', {
+export function sendSolution(challenge, solution, place) {
+  return ask('verify', place, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ challenge, solution }),
@@ -67,18 +75,25 @@ export function sendSolution(challenge, solution) {
 
 /**
  * @param {string} endpoint
+ * @param {Place} [place] by default this page's own
  * @param {RequestInit} [init]
  * @param {string} [algorithms]
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, init, algorithms) {
-  const url = new URL(endpoint, import.meta.url);
-  url.searchParams.set('for', location.pathname + location.search);
+async function ask(endpoint, place, init, algorithms) {
+  const url = new URL(endpoint, place?.base ?? import.meta.url);
+  url.searchParams.set('for', place?.target ?? location.pathname + location.search);
   if (algorithms) {
     url.searchParams.set('algorithms', algorithms);
   }
   try {
-    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(REQUEST_MS_MAX), ...init });
+    const response = await fetch(url, {
+      cache: 'no-store',
+      // The clearance of another host of this site is that host's cookie.
+      credentials: 'include',
+      signal: AbortSignal.timeout?.(REQUEST_MS_MAX),
+      ...init,
+    });
     const body = await response.json().catch(() => ({}));
     return { ...body, status: response.status, retryAfter: Number(response.headers.get('Retry-After')) || 0 };
   } catch {

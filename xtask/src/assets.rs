@@ -63,8 +63,15 @@ fn publication(
     publication.asset("gate.js", "text/javascript; charset=utf-8", page.as_bytes())?;
 
     // A script of its own: visitors never load it.
-    let script = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
-    publication.asset("pass.js", "text/javascript; charset=utf-8", shrink::script(&script)?.as_bytes())?;
+    let pass = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
+    publication.asset("pass.js", "text/javascript; charset=utf-8", shrink::script(&pass)?.as_bytes())?;
+
+    // What is loaded once there is something to solve, and its worker; then the tag, which names it.
+    let buying = script(&publication, "buying.js", "buying.js", &solver.glue)?;
+    publication.asset("buying.js", "text/javascript; charset=utf-8", buying.as_bytes())?;
+    let tag = join::join("portcullis.js", "", &|module| read(&format!("src/{module}")))?;
+    let tag = publication.resolve("portcullis.js", &shrink::script(&join::classic(&tag))?)?;
+    publication.named("portcullis.js", "text/javascript; charset=utf-8", tag.as_bytes())?;
 
     for name in TEMPLATES {
         let page = shrink::page(&publication.resolve(name, &read(name)?)?).with_context(|| name.to_owned())?;

@@ -27,6 +27,7 @@ mod browser_forms;
 mod browser_hashwx;
 mod browser_page;
 mod browser_returns;
+mod browser_tag;
 mod browser_unscripted;
 mod browser_visit;
 mod browser_workers;

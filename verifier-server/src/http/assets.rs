@@ -2,7 +2,9 @@
 
 use super::body::AnswerBody;
 use crate::config::Stylesheet;
-use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
+};
 use hyper::{Response, StatusCode};
 
 /// One file in three encodings.
@@ -10,6 +12,8 @@ use hyper::{Response, StatusCode};
 struct Asset {
     name: &'static str,
     content_type: &'static str,
+    /// The `ETag` of what keeps its name whatever it holds; the others have a hash in their names.
+    tag: Option<&'static str>,
     identity: &'static [u8],
     gzip: &'static [u8],
     brotli: &'static [u8],
@@ -40,10 +44,20 @@ pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerB
     } else {
         (None, asset.identity)
     };
-    let mut response = kept_for_ever(asset.content_type, AnswerBody::bytes(bytes));
+    let known = asset.tag.is_some_and(|tag| is_known(headers, tag));
+    let mut response =
+        kept_for_ever(asset.content_type, if known { AnswerBody::empty() } else { AnswerBody::bytes(bytes) });
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
     let headers = response.headers_mut();
+    if let Some(tag) = asset.tag {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(ETAG, HeaderValue::from_static(tag));
+    }
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if let Some(encoding) = encoding {
+    if let Some(encoding) = encoding.filter(|_| !known) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     Some(response)
@@ -65,6 +79,15 @@ fn kept_for_ever(content_type: &'static str, body: AnswerBody) -> Response<Answe
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
+}
+
+/// Whether `If-None-Match` names `tag`, by the weak comparison (RFC 9110 §13.1.2).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lists = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|named| named == "*" || named.trim_start_matches("W/") == tag)
 }
 
 /// Whether `Accept-Encoding` names `coding` without forbidding it (RFC 9110 §12.5.3).
@@ -96,11 +119,24 @@ mod tests {
     }
 
     #[test]
-    fn every_asset_has_its_hash_in_its_name_and_three_encodings() {
+    fn the_script_tag_is_asked_for_again_and_sent_when_it_has_changed() {
+        let first = answer("portcullis.js", &accepting("gzip")).expect("an asset");
+        assert_eq!(first.headers()[CACHE_CONTROL], "no-cache");
+        let tag = first.headers()[ETAG].clone();
+        let again = |named: HeaderValue| {
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, named)]);
+            answer("portcullis.js", &headers).expect("an asset").status()
+        };
+        assert_eq!(again(tag), StatusCode::NOT_MODIFIED);
+        assert_eq!(again(HeaderValue::from_static("\"0\"")), StatusCode::OK);
+    }
+
+    #[test]
+    fn every_asset_has_its_hash_in_its_name_or_tag_and_three_encodings() {
         assert!(ASSETS.len() >= 4);
         for asset in ASSETS {
-            let hash = asset.name.split('.').nth(1).unwrap_or_default();
-            assert_eq!(hash.len(), 16, "{}", asset.name);
+            let hash = asset.tag.map_or_else(|| asset.name.split('.').nth(1), |tag| tag.get(1..17));
+            assert_eq!(hash.map(str::len), Some(16), "{}", asset.name);
             assert!(
                 asset.gzip.len() < asset.identity.len() && asset.brotli.len() <= asset.gzip.len(),
                 "{}",

@@ -15,7 +15,7 @@ pub(crate) type Read<'a> = &'a dyn Fn(&str) -> anyhow::Result<String>;
 /// The modules that are built, not written: wasm-bindgen's glue. A script has at most one of them.
 const GLUES: [&str; 2] = ["solver.js", "hashwx-solver.js"];
 
-/// Joins the module `entry` and all it imports.
+/// Joins the module `entry` and all it imports. What the entry exports, the script exports too.
 pub(crate) fn join(entry: &str, glue: &str, read: Read<'_>) -> anyhow::Result<String> {
     let mut joined = Joined { read, glue, modules: BTreeMap::new(), owners: BTreeMap::new(), script: String::new() };
     joined.add(entry, &BTreeSet::new())?;
@@ -24,7 +24,17 @@ pub(crate) fn join(entry: &str, glue: &str, read: Read<'_>) -> anyhow::Result<St
     if !wanted.is_empty() {
         joined.add_glue(&wanted)?;
     }
+    let exports = joined.modules.get(entry).map(|module| &module.exports).filter(|exports| !exports.is_empty());
+    if let Some(exports) = exports {
+        let names: Vec<&str> = exports.iter().map(String::as_str).collect();
+        joined.script.extend(["export { ", &names.join(", "), " };\n"]);
+    }
     Ok(joined.script)
+}
+
+/// A joined script without exports for a tag that is not `type="module"`: strict as a module, and no global name is its own.
+pub(crate) fn classic(script: &str) -> String {
+    format!("(() => {{\n'use strict';\n{script}}})();\n")
 }
 
 /// What is known of a module after it was read.
@@ -215,6 +225,16 @@ mod tests {
             "",
         );
         assert_eq!(script.as_deref(), Ok("const b = 1;\nfunction a() {\n  return b;\n}\na(b);\n"));
+    }
+
+    #[test]
+    fn the_script_exports_what_its_entry_exports_and_nothing_else() {
+        let modules = [
+            ("main.js", "import { a } from './a.js';\nexport function b() {\n  return a;\n}\n"),
+            ("a.js", "export const a = 1;\n"),
+        ];
+        let script = joined(&modules, "");
+        assert_eq!(script.as_deref(), Ok("const a = 1;\nfunction b() {\n  return a;\n}\nexport { b };\n"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::publish::Sizes;
 
 /// What one file, by its logical name, may weigh in gzip.
 const SOLVER_GZIP_BYTES_MAX: (&str, usize) = ("solver-simd.wasm", 5 * 1024);
+/// What a site's own pages load before there is anything to solve.
+const TAG_GZIP_BYTES_MAX: (&str, usize) = ("portcullis.js", 6 * 1024);
 /// Page, script and worker, style, and the solver that the browser picks: what a server may send before it hears from a
 /// new visitor again, so that a first visit takes one round trip less (RFC 6928: ten segments of 1,460 bytes, less heads).
 const FIRST_VISIT_GZIP_BYTES_MAX: usize = 14_336;
@@ -73,15 +75,15 @@ fn sum(name: &str, names: &[&str], sizes: &[Sizes]) -> Sizes {
 
 /// Fails at the first limit that is passed.
 pub(crate) fn check(sizes: &[Sizes]) -> anyhow::Result<()> {
-    let (solver, solver_bytes_max) = SOLVER_GZIP_BYTES_MAX;
     for size in sizes {
         for (page, bytes_max) in PAGE_BYTES_MAX {
             let raw = size.raw;
             ensure!(size.name != page || raw <= bytes_max, "{page} has {raw} bytes filled in; at most {bytes_max}");
         }
-        let gzip = size.gzip;
-        let too_much = size.name == solver && gzip > solver_bytes_max;
-        ensure!(!too_much, "{solver} has {gzip} bytes in gzip; at most {solver_bytes_max}");
+        for (file, bytes_max) in [SOLVER_GZIP_BYTES_MAX, TAG_GZIP_BYTES_MAX] {
+            let gzip = size.gzip;
+            ensure!(size.name != file || gzip <= bytes_max, "{file} has {gzip} bytes in gzip; at most {bytes_max}");
+        }
     }
     let total = first_visit(sizes).gzip;
     let names = FIRST_VISIT.join(", ");
@@ -111,6 +113,7 @@ mod tests {
             ("gate.css", 3_000, 880),
             ("solver-simd.wasm", 17_000, 5_120),
             ("solver-scalar.wasm", 9_000, 9_000),
+            ("portcullis.js", 20_000, 6_144),
             ("hashwx.js", 5_000, 2_576),
             ("hashwx.wasm", 40_000, 22_000),
         ];
@@ -129,6 +132,7 @@ mod tests {
             ("gate-small.html", 641, 1, "gate-small.html has 641 bytes filled in; at most 640"),
             ("pass.html", 4097, 1, "pass.html has 4097 bytes filled in; at most 4096"),
             ("solver-simd.wasm", 17_000, 5_121, "solver-simd.wasm has 5121 bytes in gzip; at most 5120"),
+            ("portcullis.js", 20_000, 6_145, "portcullis.js has 6145 bytes in gzip; at most 6144"),
             ("gate.js", 20_000, 7_537, "a first visit loads 14337 bytes in gzip"),
             ("hashwx.js", 5_000, 2_577, "hashwx adds 24577 bytes in gzip"),
         ] {

@@ -34,12 +34,27 @@ pub(crate) struct Sizes {
 impl Publication {
     /// Adds a file that is served under a name with a hash of its content, as it is and compressed.
     pub(crate) fn asset(&mut self, name: &str, content_type: &str, content: &[u8]) -> anyhow::Result<()> {
-        let hash = Sha256::digest(content).iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        let hash = hash(content);
         let (stem, extension) = name.rsplit_once('.').context("an asset has an extension")?;
-        let served = format!("{stem}.{hash}.{extension}");
+        self.serve(name, format!("{stem}.{hash}.{extension}"), "", content_type, content)
+    }
+
+    /// Adds a file that sites name in their own pages: it keeps its name, and browsers ask by `ETag` whether it has changed.
+    pub(crate) fn named(&mut self, name: &str, content_type: &str, content: &[u8]) -> anyhow::Result<()> {
+        self.serve(name, name.to_owned(), &hash(content), content_type, content)
+    }
+
+    fn serve(
+        &mut self,
+        name: &str,
+        served: String,
+        tag: &str,
+        content_type: &str,
+        content: &[u8],
+    ) -> anyhow::Result<()> {
         let (gzip, brotli) = (gzip_once(content)?, brotli(content)?);
         self.measure(name, content, &gzip, &brotli);
-        self.manifest.extend([name, "\t", &served, "\t", content_type, "\n"]);
+        self.manifest.extend([name, "\t", &served, "\t", content_type, "\t", tag, "\n"]);
         self.files.insert(format!("{served}.gz"), gzip);
         self.files.insert(format!("{served}.br"), brotli);
         self.files.insert(served.clone(), content.to_vec());
@@ -114,6 +129,11 @@ impl Publication {
     }
 }
 
+/// 64 bits of it, in hexadecimal.
+fn hash(content: &[u8]) -> String {
+    Sha256::digest(content).iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
+}
+
 /// What is compressed once and sent for as long as the server lives is worth a second of searching for the shortest form.
 fn gzip_once(content: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut compressed = Vec::new();
@@ -165,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_keeps_its_name_has_a_tag_of_its_content() {
+        let mut publication = Publication::default();
+        publication.named("portcullis.js", "text/javascript", b"a").expect("compresses");
+        assert_eq!(publication.manifest, "portcullis.js\tportcullis.js\ttext/javascript\tca978112ca1bbdca\n");
+    }
+
+    #[test]
     fn the_folder_holds_what_was_published_last_and_unchanged_files_keep_their_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
@@ -179,7 +206,7 @@ mod tests {
         assert_eq!(first.iter().filter(|name| second.contains(name)).count(), 2);
         assert_eq!(time(&page), before);
         let manifest = fs::read_to_string(folder.join("manifest.txt")).expect("a manifest");
-        let fields: Vec<_> = manifest.trim_end().split('\t').collect();
+        let fields: Vec<_> = manifest.trim_end_matches('\n').split('\t').collect();
         assert_eq!((fields[0], fields[2]), ("gate.css", "text/css; charset=utf-8"));
         assert_eq!(fs::read_to_string(folder.join(fields[1])).expect("an asset"), "b{}");
     }

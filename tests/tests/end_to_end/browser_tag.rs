@@ -1,0 +1,223 @@
+//! A page that stays: with the script tag, its own requests pass the gate without the page noticing.
+
+use serde_json::json;
+use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
+use tests::nginx::Site;
+use tests::origin::Origin;
+use tests::settings::Settings;
+use tests::stage::{Front, HOST, Stage};
+use tests::wait::{SOON, until_true};
+
+through_both!(
+    a_fetch_is_paid_for_and_sent_again_with_body_and_headers,
+    a_request_object_is_sent_again_with_its_body,
+    an_xml_http_request_is_paid_for_and_its_page_never_sees_the_gate,
+    twenty_requests_at_once_are_paid_for_by_one_purchase,
+    an_aborted_request_ends_at_once_and_is_not_sent_again,
+    a_note_says_what_takes_longer_than_a_second_unless_the_site_says_no,
+);
+
+const TAG: &str = "<script src=\"/.portcullis/portcullis.js\" defer=\"\"></script>";
+/// Solved in a moment, and one that takes some seconds on any machine.
+const EASY: u32 = 2_000;
+const HARD: u32 = 8_000_000;
+
+fn stage(front: Front, difficulty: u32) -> Stage {
+    let settings = Settings::new()
+        .set("challenge.count", 8)
+        .set("challenge.difficulty", difficulty)
+        .set("challenge.max_solve_seconds", 60)
+        .rule("path = \"/app\"\naction = \"allow\"");
+    Stage::new(front, settings)
+}
+
+/// A page with the tag in a browser that has no clearance.
+fn page(stage: &Stage, target: &str) -> Browser {
+    let browser = Browser::with(Traits::default());
+    browser.open(&stage.url(target));
+    browser.wait_for_origin(SOON);
+    browser
+}
+
+fn a_fetch_is_paid_for_and_sent_again_with_body_and_headers(front: Front) {
+    let stage = stage(front, EASY);
+    let browser = page(&stage, "/app");
+    let text = browser.script(
+        "const body = new URLSearchParams({text: 'three words typed'}); const headers = new Headers({'x-app': 'yes'}); \
+         const answer = fetch('/submit', {method: 'POST', body, headers}); body.set('text', 'changed later'); headers.set('x-app', 'no'); \
+         return answer.then(async (response) => response.status + ' ' + await response.text())",
+    );
+    let text = text.as_str().unwrap();
+    assert!(text.starts_with("200 ") && text.contains("text=three+words+typed"), "{text}");
+    assert_eq!(stage.relay.count("POST /submit"), 2, "the gate's answer, and then the site's");
+    assert_eq!(stage.origin.count("/submit"), 1);
+    let seen = stage.origin.seen().into_iter().find(|seen| seen.target == "/submit").unwrap();
+    assert_eq!(seen.header("x-app"), "yes");
+    assert_eq!(seen.header("content-type"), "application/x-www-form-urlencoded;charset=UTF-8");
+    let next = browser.script("return fetch('/page/1').then((response) => response.status)");
+    assert_eq!(next, json!(200));
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+    assert_eq!(browser.notes("violation"), Vec::<String>::new(), "a strict policy and Trusted Types are kept");
+}
+
+fn a_request_object_is_sent_again_with_its_body(front: Front) {
+    let stage = stage(front, EASY);
+    let browser = page(&stage, "/app");
+    let text = browser.script(
+        "return fetch(new Request('/upload', {method: 'PUT', body: new Uint8Array(100000)})).then((response) => response.text())",
+    );
+    assert_eq!(text, json!("100000"));
+    assert_eq!((stage.relay.count("PUT /upload"), stage.origin.count("/upload")), (2, 1));
+}
+
+fn an_xml_http_request_is_paid_for_and_its_page_never_sees_the_gate(front: Front) {
+    let stage = stage(front, EASY);
+    let browser = page(&stage, "/app");
+    let told = browser.script(
+        "return new Promise((resolve) => { \
+           const request = new XMLHttpRequest(); const told = []; let sent = 0; \
+           request.onreadystatechange = () => told.push(request.readyState + ' ' + request.status); \
+           for (const type of ['loadstart', 'load', 'error', 'abort']) request.addEventListener(type, () => told.push(type)); \
+           request.upload.onprogress = ({loaded}) => { sent = loaded; }; \
+           request.onloadend = () => resolve({told, sent, text: request.responseText}); \
+           request.open('POST', '/upload'); request.setRequestHeader('x-app', 'yes'); \
+           request.send(new Blob([new Uint8Array(50000)])); \
+         })",
+    );
+    assert_eq!(told["told"], json!(["1 0", "loadstart", "2 200", "3 200", "4 200", "load"]), "{told}");
+    assert_eq!((&told["text"], &told["sent"]), (&json!("50000"), &json!(50_000)));
+    assert_eq!((stage.relay.count("POST /upload"), stage.origin.count("/upload")), (2, 1));
+    assert_eq!(stage.origin.last().header("x-app"), "yes");
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
+}
+
+fn twenty_requests_at_once_are_paid_for_by_one_purchase(front: Front) {
+    let stage = stage(front, EASY);
+    let browser = page(&stage, "/app");
+    let answers = browser.script(
+        "const ask = (number) => number % 2 ? fetch('/page/' + number).then(({status}) => status) : new Promise((resolve) => { \
+           const request = new XMLHttpRequest(); request.open('GET', '/page/' + number); \
+           request.onload = () => resolve(request.status); request.send(); }); \
+         return Promise.all(Array.from({length: 20}, (_, number) => ask(number)))",
+    );
+    assert_eq!(answers, json!(vec![200; 20]));
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+    assert_eq!(stage.origin.count("/page/"), 20);
+}
+
+fn an_aborted_request_ends_at_once_and_is_not_sent_again(front: Front) {
+    let stage = stage(front, HARD);
+    let browser = page(&stage, "/app");
+    let told = browser.script(
+        "const control = new AbortController(); const told = []; const request = new XMLHttpRequest(); \
+         for (const type of ['abort', 'loadend', 'load', 'error']) request.addEventListener(type, () => told.push(type)); \
+         request.open('GET', '/page/2'); request.send(); \
+         const answer = fetch('/page/1', {signal: control.signal}).catch((error) => error.name); \
+         const started = () => performance.getEntriesByType('resource').some(({name}) => name.includes('buying')); \
+         return new Promise((resolve) => { const wait = setInterval(() => { if (started()) { clearInterval(wait); setTimeout(resolve, 300); } }, 20); }) \
+           .then(() => { control.abort(); request.abort(); return answer; }) \
+           .then((name) => ({name, told, state: request.readyState}))",
+    );
+    assert_eq!(told, json!({"name": "AbortError", "told": ["abort", "loadend"], "state": 0}));
+    until_true(4 * SOON, "the purchase to end", || stage.relay.count("POST /.portcullis/verify") == 1);
+    let after = browser.script("return fetch('/page/3').then(({status}) => status)");
+    assert_eq!(after, json!(200), "what was calculated is not lost");
+    assert_eq!((stage.origin.count("/page/1"), stage.origin.count("/page/2")), (0, 0));
+}
+
+fn a_note_says_what_takes_longer_than_a_second_unless_the_site_says_no(front: Front) {
+    for (target, shown) in [("/app", true), ("/app?quiet", false)] {
+        let stage = stage(front, HARD);
+        let browser = page(&stage, target);
+        let seen = browser.script(
+            "let seen = ''; \
+             const wait = setInterval(() => { seen ||= document.querySelector('.portcullis-note [role=status]')?.textContent ?? ''; }, 20); \
+             return fetch('/page/1').then(({status}) => { clearInterval(wait); \
+               return {status, seen, left: document.querySelectorAll('.portcullis-note').length}; })",
+        );
+        assert_eq!((&seen["status"], &seen["left"]), (&json!(200), &json!(0)));
+        assert_eq!(seen["seen"].as_str().unwrap().contains("short calculation"), shown, "{target}: {seen}");
+        assert_eq!(browser.notes("violation"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
+    const OTHER: &str = "www.portcullis.test";
+    let settings = Settings::new().set("challenge.difficulty", EASY);
+    let hosts = [HOST, OTHER].map(toml::Value::from).to_vec();
+    let stage = Stage::with_site(Front::Proxy, settings, |settings| settings.of_site("hosts", hosts));
+    let browser = Browser::start();
+    // Not `/app`: its policy names its own host only.
+    browser.open(&stage.url("/robots.txt"));
+    browser.wait_for_origin(SOON);
+    browser.forget_cookies();
+    browser.script(
+        "return new Promise((resolve) => { const tag = document.createElement('script'); \
+           tag.src = '/.portcullis/portcullis.js'; tag.onload = resolve; document.head.append(tag); })",
+    );
+    let other = stage.url("/shared").replace(HOST, OTHER);
+    let ask = |credentials: &str| {
+        browser
+            .script(&format!("return fetch('{other}', {{credentials: '{credentials}'}}).then(({{status}}) => status)"))
+    };
+    assert_eq!(ask("same-origin"), json!(429), "no clearance would go along");
+    assert_eq!(ask("include"), json!(200));
+    assert_eq!(ask("include"), json!(200));
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
+
+#[test]
+fn nginx_writes_the_tag_into_every_page_and_not_into_the_gates() {
+    let origin = Origin::start("main");
+    let lines = format!(
+        "location / {{ proxy_pass {}; proxy_set_header Host $http_host; proxy_set_header Accept-Encoding \"\"; }}",
+        origin.url()
+    );
+    let site = Site { lines, tag: true, ..Site::default() };
+    let stage = Stage::beside_nginx(Settings::new().set("challenge.difficulty", EASY), origin, &site);
+    let gate = stage.client().navigate("/page/0");
+    gate.expect_status(429);
+    assert!(gate.text().contains("<head>") && !gate.text().contains("portcullis.js"), "{}", gate.text());
+    let browser = Browser::start();
+    browser.open(&stage.url("/page/0"));
+    browser.wait_for_origin(SOON);
+    assert_eq!(browser.script("return document.head.firstElementChild.outerHTML"), json!(TAG));
+    browser.forget_cookies();
+    let answer = browser.script("return fetch('/page/1').then(({status}) => status)");
+    assert_eq!(answer, json!(200));
+    assert_eq!(stage.relay.count("GET /page/1"), 2);
+}
+
+#[test]
+fn every_engine_pays_for_what_its_pages_ask() {
+    let stage = stage(Front::Proxy, EASY);
+    for engine in Engine::ALL {
+        let browser = Browser::of(engine, Traits::default());
+        browser.open(&stage.url("/app"));
+        browser.wait_for_origin(SOON);
+        let answers = browser.script(
+            "const xhr = new Promise((resolve) => { const request = new XMLHttpRequest(); request.open('POST', '/upload'); \
+               request.onload = () => resolve(request.status + ' ' + request.responseText); request.send('12345'); }); \
+             return Promise.all([fetch('/page/1').then(({status}) => status), xhr])",
+        );
+        assert_eq!(answers, json!([200, "200 5"]), "{}", engine.name());
+    }
+}
+
+#[test]
+fn the_tag_is_compressed_and_asked_for_again_by_its_etag() {
+    let stage = stage(Front::Proxy, EASY);
+    let client = stage.client();
+    let first = client.get("/.portcullis/portcullis.js");
+    first.expect_status(200);
+    assert_eq!(first.header("cache-control"), Some("no-cache"));
+    assert_eq!(first.header("content-type"), Some("text/javascript; charset=utf-8"));
+    let again = client
+        .request("GET", "/.portcullis/portcullis.js")
+        .header("if-none-match", first.header("etag").unwrap())
+        .send();
+    again.expect_status(304);
+    assert_eq!(again.body.len(), 0);
+}

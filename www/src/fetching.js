@@ -1,0 +1,94 @@
+import { REPEATS_MAX, carriesClearance, clear, isRefused, keepBody } from './clearing.js';
+
+/** A request whose answer is the gate's is sent once more after it was paid for. */
+export function wrapFetch() {
+  const native = globalThis.fetch;
+  /**
+   * @param {RequestInfo | URL} input
+   * @param {RequestInit} [init]
+   */
+  globalThis.fetch = async function fetch(input, init) {
+    const repeatable = repeatableFetch(input, init);
+    if (!repeatable) {
+      return native.call(globalThis, input, init);
+    }
+    const { first, again, signal, method, credentials } = repeatable;
+    let began = performance.now();
+    let response = await native.call(globalThis, ...first);
+    for (let repeats = 0; repeats < REPEATS_MAX; repeats++) {
+      const challenge = response.headers.get('Portcullis-Challenge');
+      const moved = response.redirected && !/^(get|head)$/i.test(method);
+      if (!isRefused(response.status, challenge) || moved || !carriesClearance(response.url, credentials === 'include')) {
+        break;
+      }
+      const refused = { url: response.url, challenge: challenge ?? '', began };
+      const outcome = await unlessAborted(clear(refused), signal);
+      if (outcome === 'failed') {
+        break;
+      }
+      began = performance.now();
+      response = await native.call(globalThis, ...again());
+      if (outcome === 'bought') {
+        break;
+      }
+    }
+    return response;
+  };
+}
+
+/**
+ * @typedef {object} RepeatableFetch
+ * @property {[RequestInfo | URL, RequestInit?]} first
+ * @property {() => [RequestInfo | URL, RequestInit?]} again
+ * @property {AbortSignal | null | undefined} signal
+ * @property {string} method
+ * @property {RequestCredentials | undefined} credentials
+ */
+
+/**
+ * What the page asked for, kept so that it can be sent again.
+ *
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit} [init]
+ * @returns {RepeatableFetch | undefined} nothing for what can be sent only once
+ */
+function repeatableFetch(input, init) {
+  const request = input instanceof Request ? input : undefined;
+  const body = keepBody(init?.body);
+  if (body === undefined) {
+    return;
+  }
+  const method = init?.method ?? request?.method ?? 'GET';
+  const signal = init && 'signal' in init ? init.signal : request?.signal;
+  const credentials = init?.credentials ?? request?.credentials;
+  /** @type {RequestInit | undefined} */
+  const kept = init && { ...init };
+  if (kept?.headers) {
+    kept.headers = new Headers(kept.headers);
+  }
+  if (kept?.body) {
+    kept.body = body;
+  }
+  // The body of a `Request` is read by sending it.
+  const reads = request && !request.bodyUsed && !init?.body && !/^(get|head)$/i.test(request.method);
+  const spare = reads ? request.clone() : undefined;
+  const again = () => /** @type {[RequestInfo | URL, RequestInit?]} */ ([spare?.clone() ?? input, kept]);
+  return { first: [input, init], again, signal, method, credentials };
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<T>}
+ */
+function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal?.reason);
+    if (signal?.aborted) {
+      abort();
+    }
+    signal?.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort));
+  });
+}
