@@ -200,6 +200,7 @@ fn decision(
 mod tests {
     use super::*;
     use crate::gate::Masters;
+    use crate::gate::networks::HashKey;
     use crate::gate::table::Table;
     use puzzle::Master;
     use std::path::Path;
@@ -214,7 +215,7 @@ mod tests {
         );
         let config = Config::parse(&text, Path::new("test.toml")).expect("a configuration");
         let masters = Masters { signing: Master([1; 32]), old: None };
-        let gate = Gate::new(masters, Table::new(1), NOW, config.mode, NOW);
+        let gate = Gate::new(masters, Table::new(1), NOW, config.mode, HashKey([1; 16]), NOW);
         gate.begin(&config);
         let question = Asked {
             url: url.to_owned(),

@@ -10,6 +10,7 @@ pub use heavy_hitters::{Heavy, HeavyHitters, WAYS};
 pub use label::{LABEL_BYTES_MAX, Label};
 
 use crate::gate::Decision;
+use crate::gate::networks::HashKey;
 use puzzle::{ClientNetwork, Refusal, UnixSeconds};
 
 /// How long one generation lasts; a table shows the current one and the one before.
@@ -56,14 +57,19 @@ pub struct TopReport {
     pub reasons: Vec<Heavy>,
 }
 
-impl Default for Top {
-    fn default() -> Self {
-        let table = || HeavyHitters::new(SETS);
-        Self { networks: table(), paths: table(), user_agents: table(), reasons: HeavyHitters::new(REASON_SETS) }
-    }
-}
-
 impl Top {
+    /// Nothing was counted yet; `key` is unknown outside, or whoever knows it could fill one set.
+    #[must_use]
+    pub fn new(key: HashKey) -> Self {
+        let table = |part| HeavyHitters::new(SETS, key.part(part));
+        Self {
+            networks: table("top networks"),
+            paths: table("top paths"),
+            user_agents: table("top user agents"),
+            reasons: HeavyHitters::new(REASON_SETS, key.part("top reasons")),
+        }
+    }
+
     /// Counts a request that met the gate.
     pub fn met(&self, asked: &Asked<'_>, decision: Decision, now: UnixSeconds) {
         let turned_away = matches!(decision, Decision::Challenged | Decision::Denied | Decision::Busy);
@@ -102,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_20000_distinct_keys_a_second_hides_none_of_the_true_top_five() {
-        let top = Top::default();
+        let top = Top::new(HashKey([1; 16]));
         // A minute of it; the five ask 100 to 500 times a second in between.
         for second in 0..60_u32 {
             let now = UnixSeconds(1_800_000_000 + second);
@@ -153,7 +159,7 @@ mod tests {
 
     #[test]
     fn why_things_were_refused_is_counted_for_each_site() {
-        let (top, now) = (Top::default(), UnixSeconds(1_800_000_000));
+        let (top, now) = (Top::new(HashKey([1; 16])), UnixSeconds(1_800_000_000));
         for _ in 0..3 {
             top.refused(7, Refusal::Used, now);
         }

@@ -109,13 +109,12 @@ pub(super) async fn forward(
     }
     // What ends because of the client says nothing about the origin.
     if !matches!(answered, Some(Err(_)) if upload.stalled()) {
-        let status = answered.as_ref().and_then(|answer| Some(answer.as_ref().ok()?.status().as_u16()));
-        let outcome = Outcome::of(status);
+        let outcome = Outcome::of(answered.as_ref().and_then(|answer| Some(answer.as_ref().ok()?.status().as_u16())));
         let network = Nested::of(visitor.network());
         let (path, delay) = (sending.target.path(), upload.moved_at().elapsed());
         let report = Answered { network: &network, path, cost: destination.cost, delay, outcome };
         waiting.answered(&report, clock::now());
-        verifier.metrics.origin_answered(&destination.site.name, delay, failed);
+        verifier.metrics.origin_answered(&destination.site.name, delay, outcome.is_error());
     }
 
     let mut response = match answered {

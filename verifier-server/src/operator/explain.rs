@@ -4,6 +4,7 @@ use super::{OperatorError, ask};
 use crate::clock;
 use crate::config::Config;
 use crate::explain::{Asked, asked};
+use crate::gate::networks::HashKey;
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters};
 use hyper::Method;
@@ -37,7 +38,7 @@ pub async fn explain(file: &Path, question: &Asked) -> Result<String, OperatorEr
 /// The answer of a gate that has just begun. It signs nothing, so that it needs no secret.
 fn of_configuration(config: &Config, question: &Asked) -> Result<String, OperatorError> {
     let (masters, now) = (Masters { signing: Master([0; 32]), old: None }, clock::now());
-    let gate = Gate::new(masters, Table::new(TABLE_MIB), now, config.mode, now);
+    let gate = Gate::new(masters, Table::new(TABLE_MIB), now, config.mode, HashKey::of_process(), now);
     gate.begin(config);
     Ok(asked(&gate, config, question, |_, _, _, _| false, now)?.join("\n"))
 }

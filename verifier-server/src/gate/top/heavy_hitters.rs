@@ -7,8 +7,9 @@
 
 use super::GENERATION_SECONDS;
 use super::label::Label;
+use crate::gate::networks::HashKey;
 use puzzle::UnixSeconds;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
 /// Places of a set.
@@ -30,7 +31,7 @@ pub struct Heavy {
 /// A table of the heaviest keys of the last two generations. Its size never changes.
 #[derive(Debug)]
 pub struct HeavyHitters {
-    hasher: RandomState,
+    hasher: HashKey,
     sets: Box<[Mutex<Set>]>,
 }
 
@@ -58,9 +59,9 @@ struct Set {
 impl HeavyHitters {
     /// An empty table of `sets` sets.
     #[must_use]
-    pub fn new(sets: usize) -> Self {
+    pub fn new(sets: usize, key: HashKey) -> Self {
         let set = |_| Mutex::new(Set { generation: 0, current: [FREE; WAYS], previous: [FREE; WAYS] });
-        Self { hasher: RandomState::new(), sets: (0..sets.max(1)).map(set).collect() }
+        Self { hasher: key, sets: (0..sets.max(1)).map(set).collect() }
     }
 
     /// What a table of `sets` sets takes, in bytes.
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn two_generations_count_and_older_ones_do_not() {
-        let table = HeavyHitters::new(4);
+        let table = HeavyHitters::new(4, HashKey([1; 16]));
         table.count(0, &Label::of(b"a"), false, NOW);
         table.count(0, &Label::of(b"a"), true, after(GENERATION_SECONDS));
         let heavy = Heavy { site: 0, name: "a".to_owned(), requests: 2, turned_away: 1 };
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_loses_nothing() {
-        let table = HeavyHitters::new(1);
+        let table = HeavyHitters::new(1, HashKey([1; 16]));
         table.count(0, &Label::of(b"a"), false, after(GENERATION_SECONDS));
         table.count(0, &Label::of(b"a"), false, NOW);
         assert_eq!(table.heaviest(1, after(GENERATION_SECONDS))[0].requests, 2);
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_same_name_at_two_sites_is_two() {
-        let table = HeavyHitters::new(1);
+        let table = HeavyHitters::new(1, HashKey([1; 16]));
         table.count(1, &Label::of(b"/"), false, NOW);
         table.count(2, &Label::of(b"/"), false, NOW);
         assert_eq!(table.heaviest(5, NOW).len(), 2);
