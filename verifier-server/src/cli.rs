@@ -73,6 +73,12 @@ pub enum Command {
     },
     /// Say what would become of a request now, and why
     Explain(ExplainArguments),
+    /// Say by the exit status whether the verifier is there and answers: 0 if it does
+    Health {
+        /// Its configuration file, which says where it listens for the operator
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
     /// Set the mode of a running verifier
     Mode {
         /// off, auto or on

@@ -23,6 +23,7 @@ mod decided;
 mod doubts;
 mod endpoints;
 mod forward;
+mod handed_over;
 mod health;
 mod kinds;
 mod learning;
@@ -52,6 +53,7 @@ mod turned_away;
 mod verify;
 
 pub use access_log::{LogBindError, LogReceiver, receive};
+pub use handed_over::{HandOverError, HandedOver};
 pub use listener::{BindError, Entrance, Listener};
 pub use original::believed_address;
 pub use serve::{Server, serve};

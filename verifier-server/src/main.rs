@@ -53,6 +53,7 @@ async fn main() -> ExitCode {
         Command::Status { dry_run, watch: false, config } => {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
+        Command::Health { config } => operator::health(&config).await.map_or_else(|error| fail(1, error), say),
         Command::Mode { mode, config } => {
             operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
         }

@@ -52,6 +52,21 @@ pub async fn set_mode(config: &Path, mode: &str) -> Result<String, OperatorError
     Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?, false))
 }
 
+/// Asks whether the verifier is there and answers, as a container's health check does. It needs no token.
+///
+/// # Errors
+/// See [`OperatorError`].
+pub async fn health(config: &Path) -> Result<&'static str, OperatorError> {
+    let config = Config::load(config)?;
+    let request = Request::get("/healthz").header(HOST, "localhost").body(Full::default());
+    let request = request.map_err(|error| ClientError::Broken(error.into()))?;
+    let response = client::send(&config.admin, request).await?;
+    if response.status().is_success() {
+        return Ok("the verifier serves");
+    }
+    Err(OperatorError::Refused(response.status().as_u16(), "it is not healthy".to_owned()))
+}
+
 async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, OperatorError> {
     let config = Config::load(config)?;
     let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");

@@ -6,7 +6,9 @@ use crate::gate::price::SavedPrices;
 use crate::gate::table::Table;
 use crate::gate::{Gate, Masters, SavedTable};
 use crate::http::admin::{self, Admin};
-use crate::http::{self, BindError, Entrance, Listener, LogBindError, LogReceiver, Server, Verifier, serve};
+use crate::http::{
+    self, BindError, Entrance, HandOverError, HandedOver, Listener, LogBindError, LogReceiver, Server, Verifier, serve,
+};
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
@@ -22,6 +24,9 @@ pub enum StartError {
     /// A listener cannot be opened.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// What systemd hands over cannot be used.
+    #[error("{0}")]
+    HandOver(#[from] HandOverError),
     /// The web server's log cannot come.
     #[error("{0}")]
     Log(#[from] LogBindError),
@@ -63,6 +68,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
     let metrics = Metrics::new()?;
+    let mut handed_over = HandedOver::from_environment()?;
     let mut entrances = Vec::new();
     for (listen, announced) in config
         .listen
@@ -70,9 +76,15 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         .map(|listen| (listen, false))
         .chain(config.listen_proxy_protocol.iter().map(|listen| (listen, true)))
     {
-        entrances.push(Entrance { listener: Listener::bind(listen).await?, announced });
+        entrances.push(Entrance { listener: Listener::open(listen, &mut handed_over).await?, announced });
     }
-    let admin_listener = Listener::bind(&config.admin).await?;
+    let admin_listener = Listener::open(&config.admin, &mut handed_over).await?;
+    for listen in handed_over.left() {
+        tracing::warn!(
+            "systemd hands over {listen}, which the configuration does not name: whoever connects there waits in vain. \
+             Name it in `listen`, or take it out of portcullis.socket"
+        );
+    }
     let mut log_receivers = Vec::new();
     for socket in &config.access_log {
         log_receivers.push(LogReceiver::bind(socket).await?);

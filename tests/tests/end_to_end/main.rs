@@ -15,6 +15,7 @@ macro_rules! through_both {
     };
 }
 
+mod activation;
 mod administration;
 mod api_keys;
 mod automatic;
@@ -74,5 +75,6 @@ mod streams;
 mod table;
 mod tickets;
 mod transfers;
+mod units;
 mod unpaid;
 mod watchdog;

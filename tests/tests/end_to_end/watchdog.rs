@@ -73,18 +73,6 @@ fn verifier(supervisor: &Supervisor) -> Verifier {
 }
 
 #[test]
-fn the_unit_is_one_that_systemd_understands() {
-    let folder = TempDir::new().unwrap();
-    let unit = shipped("systemd", "portcullis.service");
-    assert_eq!(unit.matches("ExecStart=/usr/local/bin/portcullis ").count(), 1);
-    let here = format!("ExecStart={} ", tests::verifier::binary().display());
-    let file = folder.path().join("portcullis.service");
-    std::fs::write(&file, unit.replace("ExecStart=/usr/local/bin/portcullis ", &here)).unwrap();
-    let told = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
-    assert!(told.status.success() && told.stderr.is_empty(), "{told:?}");
-}
-
-#[test]
 fn it_says_when_it_is_ready_that_it_serves_and_when_it_stops() {
     let supervisor = Supervisor::new(Duration::from_secs(2));
     let mut verifier = verifier(&supervisor);

@@ -1,6 +1,7 @@
 //! Where clients connect: an address or a unix socket.
 
 use super::client_io::Stream;
+use super::handed_over::HandedOver;
 use super::original::Peer;
 use crate::config::Listen;
 use socket2::SockRef;
@@ -22,13 +23,15 @@ pub struct BindError {
     reason: String,
 }
 
-/// A bound listener. A unix socket is removed when it is dropped.
+/// A bound listener. A unix socket is removed when it is dropped, unless somebody else made it.
 #[derive(Debug)]
 pub enum Listener {
     /// On an address.
     Tcp(TcpListener),
     /// On a unix socket at this path.
     Unix(UnixListener, PathBuf),
+    /// On a unix socket that whoever started us made, and keeps.
+    HandedOver(UnixListener, Listen),
 }
 
 /// Where clients come in.
@@ -41,6 +44,18 @@ pub struct Entrance {
 }
 
 impl Listener {
+    /// Takes what was handed over for this place, and binds where there is nothing.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`].
+    pub async fn open(listen: &Listen, handed_over: &mut HandedOver) -> Result<Self, BindError> {
+        match handed_over.take(listen) {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) => Self::bind(listen).await,
+            Err(error) => Err(BindError { listen: listen.clone(), reason: reason(&error) }),
+        }
+    }
+
     /// Binds.
     ///
     /// # Errors
@@ -59,6 +74,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
             Self::Unix(_, path) => format!("unix:{}", path.display()),
+            Self::HandedOver(_, listen) => listen.to_string(),
         }
     }
 
@@ -72,7 +88,7 @@ impl Listener {
                 let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
                 Ok((Stream::Tcp(stream), Peer::Address(address.ip().to_canonical())))
             }
-            Self::Unix(listener, _) => {
+            Self::Unix(listener, _) | Self::HandedOver(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Stream::Unix(stream), Peer::UnixSocket))
             }
