@@ -15,9 +15,9 @@ const MANY: u64 = 300;
 
 // Instructions besides hashing.
 const ISSUE_MAX: u64 = 14_200;
-const REDEEM_MAX: u64 = 13_000;
+const REDEEM_MAX: u64 = 13_400;
 const REFUSE_MAX: u64 = 5_600;
-const ADMIT_MAX: u64 = 14_000;
+const ADMIT_MAX: u64 = 15_000;
 
 #[test]
 fn a_challenge_is_issued_and_solved_in_few_instructions() {
