@@ -1,4 +1,5 @@
 import { Note } from './note.js';
+import { CHALLENGES_MAX, SUBMISSIONS_MAX, TICK_MS, pauseBusy } from './patience.js';
 import { Pool } from './pool.js';
 import { readChallenge, requestChallenge, sendSolution } from './protocol.js';
 import { Tabs } from './tabs.js';
@@ -12,12 +13,6 @@ import { startWorker } from './worker.js';
  * @typedef {'bought' | 'others' | 'failed'} Outcome
  */
 
-/** In a row. */
-const PURCHASE_CHALLENGES_MAX = 3;
-const PURCHASE_SUBMISSIONS_MAX = 8;
-const PURCHASE_BUSY_SECONDS = 5;
-const PURCHASE_BUSY_SECONDS_MAX = 60;
-const PURCHASE_TICK_MS = 1000;
 const LIFETIME_OFFSET_WORD = 3;
 
 // One file is both: a page loads it once.
@@ -80,7 +75,7 @@ class Purchase {
       orphaned: () => this.#renew(),
       opened: () => this.#end('others'),
     });
-    this.#timer = setInterval(() => this.#tick(), PURCHASE_TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** @param {string} text */
@@ -99,7 +94,7 @@ class Purchase {
    * @param {number} expiresIn seconds
    */
   #begin(text, expiresIn) {
-    if (++this.#round > PURCHASE_CHALLENGES_MAX) {
+    if (++this.#round > CHALLENGES_MAX) {
       this.#end('failed');
       return;
     }
@@ -134,7 +129,7 @@ class Purchase {
   async #submit(solution) {
     const turn = ++this.#turn;
     const { text = '' } = this.#challenge ?? {};
-    for (let attempt = 1; attempt <= PURCHASE_SUBMISSIONS_MAX; attempt++) {
+    for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
       const answer = await sendSolution(text, solution, this.#place);
       if (turn !== this.#turn) {
         return;
@@ -147,8 +142,7 @@ class Purchase {
         this.#refused(answer);
         return;
       }
-      const seconds = Math.min(answer.retryAfter || PURCHASE_BUSY_SECONDS, PURCHASE_BUSY_SECONDS_MAX);
-      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+      await pauseBusy(answer.retryAfter);
       if (turn !== this.#turn) {
         return;
       }

@@ -1,4 +1,5 @@
 import { askClearance, readChallenge, requestChallenge, sendSolution } from './protocol.js';
+import { CHALLENGES_MAX, SUBMISSIONS_MAX, TICK_MS, pauseBusy } from './patience.js';
 import { Pool } from './pool.js';
 import { Tabs } from './tabs.js';
 import { failureText, say, sayTimeLeft } from './texts.js';
@@ -7,16 +8,9 @@ import { View } from './view.js';
 /** @import { Answer, Challenge } from './protocol.js' */
 /** @import { Progress } from './tabs.js' */
 
-/** In a row; then the page says why and asks. */
-const CHALLENGES_MAX = 3;
-/** How often the same solution is sent while the site is too busy or out of reach. */
-const SUBMISSIONS_MAX = 8;
 const ASK_EVERY_TICKS = 5;
 /** Once a page has given up it asks less often. */
 const ASK_EVERY_TICKS_FAILED = 30;
-const BUSY_SECONDS = 5;
-const BUSY_SECONDS_MAX = 60;
-const TICK_MS = 1000;
 
 /** Another challenge would not help against these. */
 const FINAL = ['malformed', 'cross_site', 'cookies'];
@@ -199,7 +193,7 @@ class Visit {
         return;
       }
       this.#view.status(say(code === 'busy' ? 'busy' : 'offline'));
-      await pause(Math.min(answer.retryAfter || BUSY_SECONDS, BUSY_SECONDS_MAX));
+      await pauseBusy(answer.retryAfter);
       if (turn !== this.#turn) {
         return;
       }
@@ -418,11 +412,6 @@ function codeOf({ status, code }) {
 function ticketSeconds() {
   const text = document.querySelector('noscript')?.textContent ?? '';
   return Number(/refresh\D+(\d+)/.exec(text)?.[1] ?? 0);
-}
-
-/** @param {number} seconds */
-function pause(seconds) {
-  return new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 }
 
 /** In a cross-site frame no cookie arrives, whatever is solved. */
