@@ -3,7 +3,7 @@
 //! They are taken below the range the kernel hands out for outgoing connections: a port that was free a moment ago cannot
 //! become somebody's source port before the process binds it.
 
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 const FIRST: u16 = 12_000;
@@ -19,7 +19,8 @@ pub fn free() -> u16 {
     for _ in 0..range {
         let offset = (start + NEXT.fetch_add(1, Ordering::Relaxed) % range) % range;
         let port = FIRST + offset;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        // Asked for, not bound: a process that another thread starts at this moment would hold what is bound until it runs.
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
             return port;
         }
     }
