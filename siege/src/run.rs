@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use puzzle::Algorithm;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
@@ -183,6 +184,7 @@ impl Lab {
             to,
             gated: place.is_some(),
             scale: scenario.scale,
+            algorithm: if scenario.hashwx { Algorithm::HashWx } else { Algorithm::Sha256 },
             solver: Arc::clone(&self.solver),
             tally: Tally::default(),
             begun: attacked,

@@ -61,6 +61,8 @@ pub struct Scenario {
     pub attack: Option<Attack>,
     /// By how much slower everybody hashes.
     pub scale: Scale,
+    /// Whether `hashwx` is offered; visitors then solve it.
+    pub hashwx: bool,
     /// How the gate stands before the site.
     pub front: Front,
     /// Whether `capacity_per_second` is configured.
@@ -86,6 +88,7 @@ const USUAL: Scenario = Scenario {
     what: "",
     attack: None,
     scale: Scale::USUAL,
+    hashwx: false,
     front: Front::Proxy,
     capacity_told: true,
     settings: |settings| settings,
@@ -175,6 +178,15 @@ pub fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            hashwx: true,
+            stands: GATED,
+            ..attack(
+                "bogus-hashwx",
+                "800/s of bad solutions of `hashwx`, half of them guarded and new, while 400 requests/s hold the gate down.",
+                attackers::bogus_hashwx,
+            )
+        },
+        Scenario {
             stands: GATED,
             ..attack("shared-clearance", "600/s from 200 networks with one cookie at a time.", attackers::sharing)
         },
@@ -229,6 +241,15 @@ pub fn scenarios() -> Vec<Scenario> {
             ..attack(
                 "solvers-500-strong",
                 "Native solvers worth 200 slow phones, three cores with SHA instructions, on 500 networks: at the ceiling.",
+                attackers::strong,
+            )
+        },
+        Scenario {
+            hashwx: true,
+            stands: PROFILED,
+            ..attack(
+                "solvers-500-strong-hashwx",
+                "The same three cores, with `hashwx`: compiled native code against what browsers do.",
                 attackers::strong,
             )
         },
@@ -334,7 +355,7 @@ pub fn settings(scenario: &Scenario, origin: &str, access_log: &str) -> Settings
         .set("table_mib", 64)
         .set("challenge.count", 8)
         .set("challenge.difficulty", scenario.scale.difficulty())
-        .set("challenge.hashwx.enabled", false)
+        .set("challenge.hashwx.enabled", scenario.hashwx)
         .set("challenge.max_solve_seconds", scenario.scale.max_solve_seconds())
         .set("limits.max_connections", i64::try_from(CONNECTIONS_MAX).unwrap_or(i64::MAX))
         .rule("path = \"/static/**\"\nasset = true")
