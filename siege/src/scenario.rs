@@ -244,15 +244,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 attackers::strong,
             )
         },
-        Scenario {
-            hashwx: true,
-            stands: PROFILED,
-            ..attack(
-                "solvers-500-strong-hashwx",
-                "The same three cores, with `hashwx`: compiled native code against what browsers do.",
-                attackers::strong,
-            )
-        },
         attack(
             "bad-neighbour",
             "Native solvers worth 4 slow phones, behind the office's own address.",

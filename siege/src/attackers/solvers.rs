@@ -19,8 +19,6 @@ pub const BELOW_THE_CEILING: f64 = 4.0;
 pub const AT_THE_CEILING: f64 = 200.0;
 /// As [`BELOW_THE_CEILING`] says.
 pub(super) const WEAK: Rate = Rate::phones(BELOW_THE_CEILING);
-/// The same three cores of `hashwx`, in compiled native code (docs/PUZZLES.md).
-const STRONG: Rate = Rate { hashwx: 3.0 * 323e3, ..Rate::phones(AT_THE_CEILING) };
 
 /// How clearances are spent.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +66,7 @@ pub fn five_hundred_in_bursts(arena: Arc<Arena>) -> Attacking {
 
 /// From five hundred, with machines that the ceiling does not hold off.
 pub fn strong(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), STRONG, STEADY).await })
+    Box::pin(async move { attack(&arena, addresses(500), Rate::phones(AT_THE_CEILING), STEADY).await })
 }
 
 /// What there is to spend: a clearance, or none while nothing is asked.
