@@ -35,6 +35,30 @@ fn main() {
     }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&out).join("assets.rs"), code).expect("OUT_DIR can be written");
+    let languages = languages(&manifest, &root.join("www/languages"));
+    fs::write(Path::new(&out).join("languages.rs"), languages).expect("OUT_DIR can be written");
+}
+
+/// The languages that have scripts of their own, with their words.
+fn languages(manifest: &str, folder: &Path) -> String {
+    let served = |logical: &str| {
+        let line = manifest.lines().find_map(|line| line.strip_prefix(logical)?.strip_prefix('\t'));
+        line.and_then(|line| line.split('\t').next()).map(str::to_owned)
+    };
+    let mut code = String::from("static EMBEDDED: &[Embedded] = &[\n");
+    for logical in manifest.lines().filter_map(|line| line.split('\t').next()) {
+        let Some(tag) = logical.strip_prefix("gate-").and_then(|rest| rest.strip_suffix(".js")) else { continue };
+        let gate = served(logical).expect("it is in the manifest");
+        let pass = served(&format!("pass-{tag}.js")).expect("a language has both scripts");
+        let words = literal(&folder.join(format!("{tag}.json")));
+        writeln!(
+            code,
+            "    Embedded {{ tag: {tag:?}, gate_script: {gate:?}, pass_script: {pass:?}, words: include_str!({words}) }},"
+        )
+        .expect("a string takes everything");
+    }
+    code.push_str("];\n");
+    code
 }
 
 /// A path as a Rust string literal.

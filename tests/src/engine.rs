@@ -126,6 +126,9 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
     if traits.without_simd {
         arguments.push("--js-flags=--no-enable-sse4-1".into());
     }
+    if traits.private {
+        arguments.push("--incognito".into());
+    }
     let [cookies, script] = [traits.without_cookies, traits.without_script].map(|off| if off { 2 } else { 1 });
     json!({
         "browserName": "chrome",
@@ -146,6 +149,7 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
 fn firefox(traits: Traits) -> Value {
     json!({
         "browserName": "firefox",
+        "acceptInsecureCerts": true,
         "moz:firefoxOptions": {
             "args": ["-headless"],
             "prefs": {
@@ -153,6 +157,7 @@ fn firefox(traits: Traits) -> Value {
                 "network.cookie.cookieBehavior": if traits.without_cookies { 2 } else { 5 },
                 "javascript.options.wasm": !traits.without_wasm,
                 "javascript.enabled": !traits.without_script,
+                "browser.privatebrowsing.autostart": traits.private,
                 // Nothing but loopback.
                 "network.captive-portal-service.enabled": false,
                 "network.connectivity-service.enabled": false,
@@ -168,5 +173,6 @@ fn webkit(traits: Traits) -> Value {
     if traits.without_cookies {
         arguments.push("--cookies-policy=never");
     }
-    json!({"webkitgtk:browserOptions": {"binary": MINI_BROWSER, "args": arguments}})
+    // Every window that is steered is a private one here, whatever the traits say.
+    json!({"acceptInsecureCerts": true, "webkitgtk:browserOptions": {"binary": MINI_BROWSER, "args": arguments}})
 }

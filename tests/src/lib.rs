@@ -13,6 +13,7 @@
     reason = "a harness fails its test by panicking, and its values are all made to be used"
 )]
 
+pub mod axe;
 pub mod browser;
 pub mod client;
 pub mod engine;

@@ -88,6 +88,8 @@ pub enum Command {
         #[arg(long, default_value = "portcullis.toml")]
         config: PathBuf,
     },
+    /// Show, set or take away a notice on the pages of the gate, to be read without solving anything
+    Notice(NoticeArguments),
     /// Make a link that lets a few devices of a colleague keep working while the gate is down
     Pass(PassArguments),
     /// Look after the address ranges of crawlers
@@ -194,6 +196,25 @@ pub struct PassArguments {
     /// Take a pass back: its devices are refused at once
     #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "site"])]
     pub revoke: Option<String>,
+    /// The configuration file, which says where the verifier listens for the operator
+    #[arg(long, default_value = "portcullis.toml")]
+    pub config: PathBuf,
+}
+
+/// `portcullis notice`: without a text it shows what there is.
+#[derive(Debug, Args)]
+pub struct NoticeArguments {
+    /// One line; words that are addresses, https://… or tel:…, become links
+    pub text: Option<String>,
+    /// Take the notice away
+    #[arg(long, conflicts_with = "text")]
+    pub clear: bool,
+    /// The site, where there are several
+    #[arg(long)]
+    pub site: Option<String>,
+    /// The language of the text, such as de: a screen reader needs it
+    #[arg(long, value_name = "TAG", requires = "text")]
+    pub language: Option<String>,
     /// The configuration file, which says where the verifier listens for the operator
     #[arg(long, default_value = "portcullis.toml")]
     pub config: PathBuf,

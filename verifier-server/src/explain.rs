@@ -183,7 +183,15 @@ fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
             "fetchers of link previews, by what they call themselves, get the title of `{name}` in place of a challenge"
         ));
     }
-    let own = [("words", site.look.words != Words::default()), ("colours", site.look.stylesheet.is_some())];
+    let look = &site.look;
+    let has_words = look.words != Words::default() || !look.translations.is_empty();
+    let own = [
+        ("words", has_words),
+        ("a name", look.name.is_some()),
+        ("a logo", look.logo.is_some()),
+        ("links", !look.links.is_empty()),
+        ("colours", look.stylesheet.is_some()),
+    ];
     let own: Vec<&str> = own.into_iter().filter_map(|(what, is_own)| is_own.then_some(what)).collect();
     if !own.is_empty() {
         lines.push(format!("the page of `{name}` has {} of its own", own.join(" and ")));

@@ -16,6 +16,7 @@ pub mod http;
 pub mod learn;
 pub mod load;
 mod network_lists;
+pub mod notices;
 pub mod operator;
 mod pass_keeper;
 mod profile_keeper;

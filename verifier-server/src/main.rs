@@ -60,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Bots { task: BotsTask::Refresh { file, source } } => {
             refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
         }
+        Command::Notice(arguments) => operator::notice::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Pass(arguments) => operator::passes::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),

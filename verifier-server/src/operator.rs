@@ -2,6 +2,7 @@
 
 mod callers;
 pub mod explain;
+pub mod notice;
 pub mod passes;
 mod top;
 pub mod watch;

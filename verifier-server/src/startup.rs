@@ -106,6 +106,9 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
         caller_keeper::resume(&verifier, state_dir);
+        if let Err(error) = verifier.notices.take(state_dir) {
+            tracing::error!("the notices in {} are not used: {error}", state_dir.display());
+        }
     }
     let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
     let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });

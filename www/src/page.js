@@ -1,8 +1,8 @@
-import { askClearance, readChallenge, requestChallenge, sendSolution } from './protocol.js';
+import { askClearance, readChallenge, reportFailure, requestChallenge, sendSolution } from './protocol.js';
 import { CHALLENGES_MAX, SUBMISSIONS_MAX, TICK_MS, pauseBusy } from './patience.js';
 import { Pool } from './pool.js';
 import { Tabs } from './tabs.js';
-import { failureText, say, sayTimeLeft } from './texts.js';
+import { failureText, needAllWords, say, sayTimeLeft } from './texts.js';
 import { View } from './view.js';
 
 /** @import { Answer, Challenge } from './protocol.js' */
@@ -60,11 +60,16 @@ class Visit {
     });
   }
 
-  start() {
+  async start() {
     if (isFramedByStranger()) {
+      await needAllWords();
       this.#view.show('framed', { title: 'title_framed', lead: 'framed' });
       this.#view.offerOwnTab();
       return;
+    }
+    if (!this.#repeatable || !say('lead')) {
+      // It ends otherwise, or it is the small page, which brings no words.
+      needAllWords().then(() => this.#view.redraw());
     }
     document.addEventListener('visibilitychange', () => this.#look());
     addEventListener('pagehide', () => this.#rest());
@@ -108,7 +113,7 @@ class Visit {
     } else if (answer.needed === false) {
       this.#leave();
     } else {
-      this.#fail(codeOf(answer));
+      this.#fail(codeOf(answer), answer.failure_id);
     }
   }
 
@@ -136,15 +141,21 @@ class Visit {
   }
 
   /** Another tab solves. */
-  #wait() {
-    this.#newTurn();
+  async #wait() {
+    const turn = this.#newTurn();
+    await needAllWords();
+    if (turn !== this.#turn) {
+      return;
+    }
     this.#view.show('waiting', { status: 'waiting', action: 'cancel' });
     this.#view.announce(1, 'waiting');
   }
 
   /** @param {Progress} progress of the tab that solves */
   #follow(progress) {
-    this.#view.status(`${say('waiting')} ${this.#view.progress(progress)}.`);
+    if (this.#view.state === 'waiting') {
+      this.#view.status(`${say('waiting')} ${this.#view.progress(progress)}.`);
+    }
   }
 
   async #othersOpened() {
@@ -168,6 +179,8 @@ class Visit {
     /** @type {number | undefined} */
     let bought;
     let code = '';
+    /** @type {string | undefined} */
+    let failureId;
     for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
       const answer = await sendSolution(text, solution);
       const access = await askClearance();
@@ -179,6 +192,7 @@ class Visit {
         return;
       }
       code = answer.ok ? 'network' : codeOf(answer);
+      failureId = answer.failure_id;
       if (answer.ok && access === 'closed') {
         const { credits = 0 } = answer;
         if (bought === undefined) {
@@ -198,7 +212,7 @@ class Visit {
         return;
       }
     }
-    this.#fail(code);
+    this.#fail(code, failureId);
   }
 
   /**
@@ -209,7 +223,7 @@ class Visit {
    */
   #refused(code, answer) {
     if (FINAL.includes(code) || this.#round >= CHALLENGES_MAX) {
-      this.#fail(code);
+      this.#fail(code, answer.failure_id);
       return;
     }
     if (code === 'unsolved' && this.#challenge?.hashwx) {
@@ -223,21 +237,38 @@ class Visit {
     this.#compete();
   }
 
-  /** @param {string} code */
-  #fail(code) {
-    this.#newTurn();
+  /**
+   * @param {string} code
+   * @param {string} [failureId] the number that the site told
+   */
+  async #fail(code, failureId) {
+    const turn = this.#newTurn();
     this.#challenge = undefined;
     this.#tabs.leave('gone', code);
+    await needAllWords();
+    if (turn !== this.#turn) {
+      return;
+    }
     const wait = /^(no_progress|outpriced)$/.test(code) ? ticketSeconds() : 0;
     const lead = wait ? 'waits' : failureText(code);
     this.#view.show('failed', { title: 'title_failed', lead, status: 'help', action: 'retry' }, code);
     this.#view.announce(3, lead);
+    this.#number(failureId ?? reportFailure(code));
     if (code !== 'cookies') {
       this.#leaveIfOpen();
     }
     if (wait) {
       this.#view.status(sayTimeLeft(wait));
       setTimeout(() => this.#view.state === 'failed' && location.reload(), 1000 * wait);
+    }
+  }
+
+  /** @param {string | undefined | Promise<string | undefined>} asked the number of this failure, for a visitor to pass on */
+  async #number(asked) {
+    const turn = this.#turn;
+    const id = await asked;
+    if (id && turn === this.#turn) {
+      this.#view.failed(id);
     }
   }
 
@@ -274,7 +305,7 @@ class Visit {
     }
   }
 
-  #press() {
+  async #press() {
     const { state } = this.#view;
     if (state === 'done') {
       history.back();
@@ -282,8 +313,12 @@ class Visit {
       this.#view.restart();
       this.#begin();
     } else {
-      this.#newTurn();
+      const turn = this.#newTurn();
       this.#tabs.leave();
+      await needAllWords();
+      if (turn !== this.#turn) {
+        return;
+      }
       this.#view.show('cancelled', { title: 'title_cancelled', lead: 'cancelled', action: 'retry' });
     }
   }
@@ -317,6 +352,7 @@ class Visit {
       this.#tabs.leave();
       this.#paused = true;
       this.#view.show('waiting', { status: 'paused', action: 'cancel' });
+      needAllWords().then(() => this.#view.redraw());
     } else if (this.#round >= CHALLENGES_MAX) {
       this.#fail('expired');
     } else {

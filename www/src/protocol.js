@@ -11,7 +11,7 @@ import { decodeBase64url } from './base64url.js';
  * What an endpoint said, problem or not (PROTOCOL §4). `status` is 0 when nothing was heard from it.
  *
  * @typedef {{status: number, retryAfter: number, ok?: boolean, needed?: boolean, credits?: number, code?: string,
- *   challenge?: string, expires_in?: number}} Answer
+ *   challenge?: string, expires_in?: number, failure_id?: string}} Answer
  */
 
 /**
@@ -51,12 +51,23 @@ export async function askClearance() {
 }
 
 /**
+ * Tells the site that this page has failed.
+ *
+ * @param {string} code why
+ * @returns {Promise<string | undefined>} the number under which the people who run the site find it
+ */
+export async function reportFailure(code) {
+  const { failure_id: id } = await ask('clearance', undefined, {}, { failed: code });
+  return id;
+}
+
+/**
  * @param {string} algorithms what this browser can do
  * @param {Place} [place]
  * @returns {Promise<Answer>}
  */
 export function requestChallenge(algorithms, place) {
-  return ask('challenge', place, {}, algorithms);
+  return ask('challenge', place, {}, { algorithms });
 }
 
 /**
@@ -77,14 +88,16 @@ export function sendSolution(challenge, solution, place) {
  * @param {string} endpoint
  * @param {Place} [place] by default this page's own
  * @param {RequestInit} [init]
- * @param {string} [algorithms]
+ * @param {Record<string, string>} [parameters]
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, place, init, algorithms) {
+async function ask(endpoint, place, init, parameters = {}) {
   const url = new URL(endpoint, place?.base ?? import.meta.url);
   url.searchParams.set('for', place?.target ?? location.pathname + location.search);
-  if (algorithms) {
-    url.searchParams.set('algorithms', algorithms);
+  // A service worker of the site may keep what it hears: no answer to another question is one to this.
+  url.searchParams.set('once', `${Math.random()}`);
+  for (const [name, value] of Object.entries(parameters)) {
+    url.searchParams.set(name, value);
   }
   try {
     const response = await fetch(url, {

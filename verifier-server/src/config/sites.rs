@@ -188,7 +188,7 @@ impl Site {
         let canonical = Canonical::read(&mut section, &hosts, beside.is_some());
         let cookie_domain = cookie_domain(&mut section, &hosts);
         warnings.extend(cookie_domain.as_ref().map(|domain| sharing_warning(&name, domain)));
-        let look = Look::read(&mut section, &name, warnings);
+        let look = Look::read(&mut section, &name, folder, warnings);
         let preview = Preview::read(&mut section);
         section.finish();
         Self {

@@ -4,7 +4,7 @@ use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::{Peer, host_of};
 use super::shortage::Lasting;
-use super::{admin_explain, admin_passes, status};
+use super::{admin_explain, admin_notice, admin_passes, status};
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
@@ -105,6 +105,11 @@ impl Admin {
                 self.reload.verifier.gate.set_mode(mode);
                 tracing::info!("mode {} set over the admin listener", mode.name());
                 json_answer(StatusCode::OK, &status::status(&self.reload.verifier))
+            }
+            (&Method::GET, "/notice") => json_answer(StatusCode::OK, &admin_notice::list(&self.reload.verifier)),
+            (&Method::POST, "/notice") => {
+                let (status, body) = admin_notice::set(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
             }
             (&Method::GET, "/passes") => json_answer(StatusCode::OK, &admin_passes::list(&self.reload.verifier)),
             (&Method::POST, "/passes") => {

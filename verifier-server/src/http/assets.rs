@@ -1,7 +1,7 @@
 //! What browsers load, embedded: the solver, the script, the styles, with hashes in their names.
 
 use super::body::AnswerBody;
-use crate::config::Stylesheet;
+use crate::config::Look;
 use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
 };
@@ -34,6 +34,9 @@ pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
      require-trusted-types-for 'script'; trusted-types portcullis";
 
+/// A picture runs nothing and loads nothing.
+const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
 /// The asset called `name`, in the best encoding that the client takes.
 pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerBody>> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
@@ -63,9 +66,16 @@ pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerB
     Some(response)
 }
 
-/// A site's colours, which are too short to be compressed.
-pub(super) fn stylesheet(stylesheet: &Stylesheet) -> Response<AnswerBody> {
-    kept_for_ever("text/css; charset=utf-8", AnswerBody::bytes(stylesheet.css.clone()))
+/// What a site's look brings: its colours, which are too short to be compressed, and its logo, which is.
+pub(super) fn own(look: &Look, name: &str) -> Option<Response<AnswerBody>> {
+    if let Some(colours) = look.stylesheet.as_ref().filter(|colours| colours.name == name) {
+        return Some(kept_for_ever("text/css; charset=utf-8", AnswerBody::bytes(colours.css.clone())));
+    }
+    let logo = look.logo.as_ref().filter(|logo| logo.name == name)?;
+    let mut response = kept_for_ever(logo.content_type, AnswerBody::bytes(logo.bytes.clone()));
+    // Opened by itself a picture is a document, and one in SVG may hold a script.
+    response.headers_mut().insert("content-security-policy", HeaderValue::from_static(PICTURE_POLICY));
+    Some(response)
 }
 
 /// What has a hash of its content in its name.

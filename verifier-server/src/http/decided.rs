@@ -1,5 +1,6 @@
 //! What is counted and logged of a decision.
 
+use super::failures::failure_id;
 use super::service::Verifier;
 use crate::clock;
 use crate::config::{Config, Site};
@@ -21,16 +22,26 @@ pub(super) struct RuleLog {
 pub(super) struct RefusalLog([Sampled; Refusal::ALL.len()]);
 
 impl Verifier {
-    /// Counts a solution that was refused and says why in the log, by the id that the client is told.
-    pub(super) fn note_refused(&self, site: &Site, network: ClientNetwork, refusal: Refusal, request_id: &str) {
+    /// Counts a solution that was refused and says why in the log; gives the number that the client is told, by which the
+    /// line is found.
+    pub(super) fn note_refused(
+        &self,
+        site: &Site,
+        network: ClientNetwork,
+        refusal: Refusal,
+        request_id: &str,
+    ) -> String {
+        let now = clock::now();
         self.metrics.refused(&site.name, refusal);
-        self.top.refused(site.mark, refusal, clock::now());
+        self.top.refused(site.mark, refusal, now);
+        let failure_id = failure_id(refusal.code(), now);
         let logs = Refusal::ALL.iter().zip(&self.refusal_log.0);
         let log = logs.filter(|(code, _)| **code == refusal).map(|(_, log)| log).next();
-        if let Some(left_out) = log.and_then(Sampled::turn) {
+        if let Some(left_out) = log.and_then(|log| log.turn_in(now.0.into())) {
             let (site, code) = (site.name.as_str(), refusal.code());
-            tracing::info!(site, code, %network, request_id, left_out, "a solution was refused: {refusal}");
+            tracing::info!(site, code, %network, request_id, failure_id, left_out, "a solution was refused: {refusal}");
         }
+        failure_id
     }
 
     /// Counts what became of a request and says in the log which rule refused it or asked work of it.

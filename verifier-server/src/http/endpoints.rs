@@ -27,7 +27,7 @@ pub(super) struct Call<'a> {
     /// The target wanted, if the client said: looked up in the rules, never followed and never echoed.
     pub(super) wanted: Option<&'a str>,
     /// The headers of the request to the endpoint.
-    headers: &'a HeaderMap,
+    pub(super) headers: &'a HeaderMap,
 }
 
 impl Call<'_> {
@@ -52,9 +52,17 @@ impl Call<'_> {
     }
 
     /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing, or there is none for this client.
-    pub(super) fn refused(&self, refusal: Refusal, quote: Quote, abilities: Abilities) -> Response<AnswerBody> {
+    /// `failure_id` is the number under which it stands in the log.
+    pub(super) fn refused(
+        &self,
+        refusal: Refusal,
+        quote: Quote,
+        abilities: Abilities,
+        failure_id: Option<String>,
+    ) -> Response<AnswerBody> {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
         let mut body = problem_body(status, refusal.code(), &refusal.to_string(), self.request_id);
+        body.extend(failure_id.map(|id| ("failure_id".to_owned(), json!(id))));
         let asked = quote.price > 0;
         let challenge = asked.then(|| self.issue(quote, abilities)).flatten().and_then(Result::ok);
         match &challenge {
@@ -109,17 +117,13 @@ pub(super) async fn answer(
     }
     let mut response = match endpoint {
         "challenge" => challenge(&call, &query),
-        "clearance" => clearance(&call, &parts.headers),
+        "clearance" => clearance(&call, &query),
         "verify" => verify::answer(&call, &parts.headers, body).await,
         "pass" if parts.method == Method::POST => pass::redeem(&call, &parts.headers, body).await,
         "pass" => pass::page(&call),
         name => {
-            let stylesheet = site.look.stylesheet.as_ref().filter(|stylesheet| stylesheet.name == name);
-            let found = match stylesheet {
-                Some(stylesheet) => Some(assets::stylesheet(stylesheet)),
-                None => assets::answer(name, &parts.headers),
-            };
-            return found.unwrap_or_else(|| not_found(request_id));
+            let own = assets::own(&site.look, name);
+            return own.or_else(|| assets::answer(name, &parts.headers)).unwrap_or_else(|| not_found(request_id));
         }
     };
     cors::allow(&mut response, site, visitor, &parts.headers);
@@ -142,15 +146,16 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     let abilities = query.algorithms.as_deref().map_or(Abilities::Unsaid, Abilities::of_list);
     match call.issue(quote, abilities) {
         Some(Ok(challenge)) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
-        Some(Err(NoChoice::Outpriced)) => call.refused(Refusal::Outpriced, quote, abilities),
-        Some(Err(NoChoice::NotOffered)) => call.refused(Refusal::Malformed, quote, abilities),
-        None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }, abilities),
+        Some(Err(NoChoice::Outpriced)) => call.refused(Refusal::Outpriced, quote, abilities, None),
+        Some(Err(NoChoice::NotOffered)) => call.refused(Refusal::Malformed, quote, abilities, None),
+        None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }, abilities, None),
     }
 }
 
-/// `GET clearance`: whether a navigation to the wanted target would be admitted now.
-fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
-    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme, call.site);
+/// `GET clearance`: whether a navigation to the wanted target would be admitted now. A page that failed says so, and is told
+/// the number of its failure.
+fn clearance(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
+    let ids = clearances::of(call.headers, &Method::GET, call.visitor.scheme, call.site);
     let facts = RequestFacts {
         site: call.site,
         route: call.route(Some("GET")),
@@ -164,17 +169,25 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
         preflight: false,
         repeat: None,
     };
-    match call.verifier.gate.worth(call.config, &facts, clock::now()) {
-        Worth::NotNeeded => json_answer(StatusCode::OK, &json!({ "needed": false })),
+    let (verifier, site, request_id) = (call.verifier, call.site, call.request_id);
+    let failed = query.failed.as_deref();
+    let failure_id = failed.and_then(|code| verifier.note_page_failure(site, facts.network, code, request_id));
+    let mut answer = match verifier.gate.worth(call.config, &facts, clock::now()) {
+        Worth::NotNeeded => json!({ "needed": false }),
         Worth::Admits { credits, expires_in, price } => {
-            json_answer(StatusCode::OK, &json!({ "credits": credits, "expires_in": expires_in, "price": price }))
+            json!({ "credits": credits, "expires_in": expires_in, "price": price })
         }
         Worth::Lacking => {
             let title = "No clearance here admits this request";
-            let body = problem_body(StatusCode::UNAUTHORIZED, "no_clearance", title, call.request_id);
-            problem(StatusCode::UNAUTHORIZED, body)
+            let mut body = problem_body(StatusCode::UNAUTHORIZED, "no_clearance", title, request_id);
+            body.extend(failure_id.map(|id| ("failure_id".to_owned(), json!(id))));
+            return problem(StatusCode::UNAUTHORIZED, body);
         }
+    };
+    if let Some(failure_id) = failure_id {
+        answer["failure_id"] = json!(failure_id);
     }
+    json_answer(StatusCode::OK, &answer)
 }
 
 fn not_found(request_id: &str) -> Response<AnswerBody> {
@@ -190,6 +203,8 @@ struct Query {
     wanted: Option<String>,
     purpose: Option<String>,
     algorithms: Option<String>,
+    /// What a page says that failed.
+    failed: Option<String>,
 }
 
 impl Query {
@@ -203,6 +218,7 @@ impl Query {
                     parsed.wanted = Some(if fits { value.into_owned() } else { String::new() });
                 }
                 "algorithms" if parsed.algorithms.is_none() => parsed.algorithms = Some(value.into_owned()),
+                "failed" if parsed.failed.is_none() => parsed.failed = Some(value.into_owned()),
                 "purpose" if parsed.purpose.is_none() => parsed.purpose = Some(value.into_owned()),
                 _ => {}
             }

@@ -8,9 +8,11 @@ use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
 use super::decided::{RefusalLog, RuleLog};
 use super::doubts::Doubts;
+use super::failures::PageFailureLog;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
+use super::page_rates::PageRates;
 use super::preview::Previews;
 use super::proxy::Destination;
 use super::pulse::Pulse;
@@ -31,6 +33,7 @@ use crate::gate::top::Top;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
+use crate::notices::Notices;
 use crate::telemetry::{Metrics, Sampled};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
@@ -63,7 +66,7 @@ pub struct Verifier {
     pub(super) transfers: Arc<Transfers>,
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
-    pub(super) page_rates: answer::PageRates,
+    pub(super) page_rates: PageRates,
     pub(super) checks: Checks,
     pub(super) previews: Previews,
     pub(super) unclear_log: Sampled,
@@ -73,12 +76,15 @@ pub struct Verifier {
     pub(super) accept_log: Sampled,
     pub(super) rule_log: RuleLog,
     pub(super) refusal_log: RefusalLog,
+    pub(super) page_failure_log: PageFailureLog,
     pub(super) top: Top,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
     pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
     pub(super) log_line_log: Sampled,
     pub(super) pass_log: Sampled,
+    /// What the operator has to say on the pages of the sites.
+    pub(crate) notices: Notices,
     request_ids: RequestIds,
 }
 
@@ -100,7 +106,7 @@ impl Verifier {
             streams: Arc::default(),
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
-            page_rates: answer::PageRates::default(),
+            page_rates: PageRates::default(),
             checks: Checks::default(),
             previews: Previews::default(),
             unclear_log: Sampled::default(),
@@ -110,11 +116,13 @@ impl Verifier {
             accept_log: Sampled::default(),
             rule_log: RuleLog::default(),
             refusal_log: RefusalLog::default(),
+            page_failure_log: PageFailureLog::default(),
             top: Top::new(gate.hash_key("top")),
             awaited_lines: AwaitedLines::new(gate.hash_key("awaited lines")),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
+            notices: Notices::default(),
             request_ids: RequestIds::default(),
             gate,
         };

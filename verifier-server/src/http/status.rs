@@ -34,6 +34,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "name": site.name,
                 "mode": verifier.gate.mode_of(site).name(),
                 "price": price,
+                "notice": verifier.notices.of(&site.name).map(|notice| notice.text.clone()),
                 "state": report.state.name(),
                 "overload": report.overload.names().collect::<Vec<_>>(),
                 "networks_above_cap_challenged": report.crowded,

@@ -226,8 +226,8 @@ fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
         (8, "`canonical` names www.example.org, which is not one of the site's hosts", "add it to `hosts`"),
         (8, "`canonical` is https, and nobody tells the verifier who came by HTTPS", "beside = \"proxy\""),
         (9, "`cookie_domain` = \"example.org\" does not cover the host `a.other.test`", "a site of its own"),
-        (11, "`title` cannot be used", "1 to 160 bytes"),
-        (12, "`text` cannot be used", "1 to 1200 bytes"),
+        (11, "`title` cannot be used", "1 to 120 bytes"),
+        (12, "`text` cannot be used", "1 to 560 bytes"),
         (13, "`de_DE` is not a language tag", "\"pt-BR\""),
         (14, "`red;}` is not a colour", "\"#2a6180\""),
         (15, "`toned` is not a key in [site.page.light]", "did you mean `tone`?"),
@@ -237,6 +237,33 @@ fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
         let start = format!("portcullis.toml:{line}: {message}");
         let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
         assert!(rest.lines().nth(1).unwrap_or_default().contains(remedy), "{start}: {remedy} in:\n{told}");
+    }
+}
+
+#[test]
+fn name_logo_links_and_translations_are_checked_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("page.html"), "<html>").unwrap();
+    std::fs::write(folder.path().join("large.svg"), "<svg>".to_owned() + &" ".repeat(17 * 1024)).unwrap();
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\n[site.page]\n";
+    let told = |page: &str| {
+        let config = Config::parse(&format!("{site}{page}"), &folder.path().join("portcullis.toml"));
+        config.map(|_| ()).map_err(|problems| problems.to_string()).err().unwrap_or_default()
+    };
+    assert_eq!(told("name = \"The Example\"\nlinks = [{ text = \"Mail\", to = \"mailto:a@example.org\" }]"), "");
+    let long = format!("links = [{{ text = \"a\", to = \"https://{}/\" }}]", "a".repeat(320));
+    for (page, message) in [
+        ("logo = \"nowhere.svg\"", "the logo"),
+        ("logo = \"page.html\"", "is no picture"),
+        ("logo = \"large.svg\"", "is larger than 16384 bytes"),
+        ("links = [{ text = \"a\", to = \"javascript:alert(1)\" }]", "a link cannot lead to `javascript:alert(1)`"),
+        ("links = [{ text = \"a\" }]", "lacks its text or where it leads"),
+        ("links = \"https://example.org\"", "`links` is a string"),
+        (&long, "the links have 330 bytes"),
+        ("[[site.page.translation]]\ntitle = \"Un instant\"", "does not say its language"),
+        ("[[site.page.translation]]\nlanguage = \"fr\"\ntitel = \"a\"", "did you mean `title`?"),
+    ] {
+        assert!(told(page).contains(message), "{message} in: {}", told(page));
     }
 }
 
