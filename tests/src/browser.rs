@@ -240,7 +240,16 @@ impl Browser {
 
     /// Opens another tab and goes on in this one.
     pub fn open_tab(&self) -> String {
-        let tab = self.driver.command("POST", "/window/new", &json!({"type": "tab"})).unwrap();
+        self.open_another("tab")
+    }
+
+    /// Opens another window and goes on in this tab.
+    pub fn open_window(&self) -> String {
+        self.open_another("window")
+    }
+
+    fn open_another(&self, kind: &str) -> String {
+        let tab = self.driver.command("POST", "/window/new", &json!({"type": kind})).unwrap();
         tab["handle"].as_str().unwrap().to_owned()
     }
 

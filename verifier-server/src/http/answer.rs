@@ -25,6 +25,11 @@ use std::time::SystemTime;
 
 /// What a gate answer depends on.
 const VARY_GATE: &str = "Accept, Accept-Language, Cookie, Sec-Fetch-Mode, Sec-Fetch-Dest, Origin, Portcullis-Clearance";
+/// Why the gate answers in the place of the site: `check`'s word to nginx, and to a page's script that the request has not
+/// reached the site and may be sent again after `Retry-After` as it is.
+pub(super) const GATE_HEADER: &str = "portcullis-gate";
+pub(super) const GATE_BUSY: &str = "busy";
+const GATE_AGAIN: &str = "again";
 /// Seconds after which a visitor whom admission dropped tries again: 2 to 8, so that they do not come back together.
 const OVERLOADED_RETRY_SECONDS: (u32, u32) = (2, 8);
 
@@ -111,6 +116,7 @@ impl<'a> Context<'a> {
             self.problem(StatusCode::TOO_MANY_REQUESTS, "again", "Please send the request again")
         };
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(0));
+        response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(GATE_AGAIN));
         response
     }
 
@@ -135,6 +141,15 @@ impl<'a> Context<'a> {
         let title = "The site is serving as many visitors as it can; please send the request again";
         let mut response = self.page_or_problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", said, title, refresh);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(GATE_BUSY));
+        response
+    }
+
+    /// The origin has begun an event stream for which there is no place: what it did for the request is done, and no script is
+    /// told to send it again.
+    pub(super) fn no_place(&self) -> Response<AnswerBody> {
+        let mut response = self.overloaded();
+        response.headers_mut().remove(GATE_HEADER);
         response
     }
 

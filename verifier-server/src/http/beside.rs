@@ -1,7 +1,7 @@
 //! The endpoints for the web server beside us (PROTOCOL §5). A stranger who reaches them finds nothing.
 
 use super::access_log::ADMITTED_HEADER;
-use super::answer::{Context, bare};
+use super::answer::{Context, GATE_BUSY, GATE_HEADER, bare};
 use super::body::AnswerBody;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
@@ -19,12 +19,7 @@ use hyper::{Method, Request, Response, StatusCode};
 pub(super) const BASE_PATH: &str = "/.portcullis-beside/";
 /// Characters of the web server's request id that a page shows.
 const REQUEST_ID_CHARS_MAX: usize = 64;
-/// What tells the web server that the gate said no, and not the site itself.
-const GATE_HEADER: &str = "portcullis-gate";
-
-/// What it says where there was no room for a request that was paid for.
-const GATE_BUSY: &str = "busy";
-/// What it says otherwise: `gate` has the answer.
+/// What [`GATE_HEADER`] says to the web server where it is not [`GATE_BUSY`]: `gate` has the answer.
 const GATE_CLOSED: &str = "closed";
 
 /// What a web server can ask here.
