@@ -98,11 +98,22 @@ impl Browser {
         browser
     }
 
+    /// A visitor in Chromium with a new profile who reaches one more address of this machine than loopback.
+    pub fn reaching(address: &str) -> Self {
+        let browser = Self::begin(|profile| Engine::start_reaching(profile, address));
+        browser.witness();
+        browser
+    }
+
     /// A visitor with a new profile in any engine.
     pub fn of(engine: Engine, traits: Traits) -> Self {
+        Self::begin(|profile| engine.start(profile, traits))
+    }
+
+    fn begin(start: impl FnOnce(&Path) -> (Driver, Option<Process>)) -> Self {
         let turn = Turn::take();
         let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
-        let (driver, display) = engine.start(profile.path(), traits);
+        let (driver, display) = start(profile.path());
         Self { driver, _display: display, _profile: profile, _turn: turn }
     }
 

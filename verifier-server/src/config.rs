@@ -13,6 +13,7 @@ mod envoy;
 mod family;
 mod hashwx;
 mod limits;
+mod logging;
 mod logo;
 mod look;
 mod names;
@@ -30,6 +31,7 @@ pub use challenge::{ChallengeTerms, HashWxTerms, PriceBounds};
 pub use colours::Stylesheet;
 pub use family::Family;
 pub use limits::Limits;
+pub use logging::{LogFormat, Privacy};
 pub(crate) use look::is_language_tag;
 pub use look::{Link, Logo, Look, Words};
 pub use names::Canonical;
@@ -92,33 +94,6 @@ impl Mode {
             Self::Off => "off",
             Self::Auto => "auto",
             Self::On => "on",
-        }
-    }
-}
-
-/// How lines of the log are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// An object a line.
-    Json,
-}
-
-impl LogFormat {
-    /// The format of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Text, Self::Json].into_iter().find(|format| format.name() == name)
-    }
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
         }
     }
 }
@@ -253,6 +228,8 @@ pub struct Config {
     pub log: tracing::Level,
     /// How its lines are written.
     pub log_format: LogFormat,
+    /// How much they say of whose a request is.
+    pub privacy: Privacy,
     /// Where the system tells about pressure.
     pub pressure_dir: PathBuf,
     /// What is protected.

@@ -5,7 +5,7 @@ mod believed;
 
 pub use asked::{ASKED_HEADERS_MAX, Asked, AskedError, asked};
 
-use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
+use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Privacy, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
 use puzzle::Credits;
@@ -31,6 +31,9 @@ pub fn explain(config: &Config) -> String {
         for line in names_and_look(config, site) {
             say(line);
         }
+    }
+    if config.privacy == Privacy::Address {
+        say("the log has whole addresses of visitors (`privacy = \"address\"`)".to_owned());
     }
     for line in believed::lines(config) {
         say(line);

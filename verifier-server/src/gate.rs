@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod api_keys;
+pub mod by_hand;
 pub mod callers;
 mod choice;
 mod clearance;
@@ -43,6 +44,7 @@ pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, U
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
+use by_hand::ByHand;
 use callers::Callers;
 use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
@@ -162,6 +164,7 @@ pub struct Gate {
     last_pages: LastPages,
     sites: Sites,
     passes: Passes,
+    by_hand: ByHand,
     callers: Callers,
     /// Of which everything that hashes has its key.
     hash_key: HashKey,
@@ -191,6 +194,7 @@ impl Gate {
             last_pages: LastPages::new(hash_key.part("last pages")),
             sites: Sites::new(hash_key.part("sites")),
             passes: Passes::default(),
+            by_hand: ByHand::default(),
             callers: Callers::new(hash_key.part("callers")),
             hash_key,
         }
@@ -210,6 +214,7 @@ impl Gate {
         }
         self.table.sweep(now);
         self.passes.forget_ended(now);
+        self.by_hand.forget_ended(now);
         let at_peace = self.mode() != Mode::On && !self.sites.any_strained();
         self.memory.tick(now, at_peace);
         self.callers.tick(now, at_peace);

@@ -3,7 +3,11 @@
 mod access_log;
 mod activity;
 pub mod admin;
+mod admin_by_hand;
+mod admin_dashboard;
+mod admin_events;
 mod admin_explain;
+mod admin_guard;
 mod admin_notice;
 mod admin_passes;
 mod admission;

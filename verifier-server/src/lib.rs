@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod gate;
+mod hand_keeper;
 pub mod html;
 pub mod http;
 pub mod learn;

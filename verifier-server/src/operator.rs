@@ -1,5 +1,6 @@
 //! `portcullis status`, `mode`, `explain` and `pass`: questions to the admin listener of a running verifier.
 
+mod by_hand;
 mod callers;
 pub mod explain;
 pub mod notice;
@@ -134,6 +135,7 @@ fn lines(status: &Value, dry_run: bool) -> String {
         lines.push(site_line(site));
         lines.extend(callers::lines(site, dry_run));
     }
+    lines.extend(by_hand::lines(status));
     lines.extend(top::lines(&status["top"]));
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));

@@ -12,7 +12,7 @@ use crate::http::{
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{caller_keeper, clock, pass_keeper, profile_keeper, random, restrict};
+use crate::{caller_keeper, clock, hand_keeper, pass_keeper, profile_keeper, random, restrict};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,13 +105,14 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
+        hand_keeper::resume(&verifier, state_dir);
         caller_keeper::resume(&verifier, state_dir);
         if let Err(error) = verifier.notices.take(state_dir) {
             tracing::error!("the notices in {} are not used: {error}", state_dir.display());
         }
     }
     let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
-    let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
+    let admin = Arc::new(Admin::new(Arc::clone(&reload), token, hosts));
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
     for receiver in log_receivers {
@@ -139,6 +140,11 @@ impl Running {
             }
             profile_keeper::write(&verifier, state_dir);
             caller_keeper::write(&verifier, state_dir);
+            if verifier.gate.by_hand_changed()
+                && let Err(error) = hand_keeper::keep(&verifier, state_dir.clone()).await
+            {
+                tracing::error!("what was set by hand could not be kept in {}: {error}", state_dir.display());
+            }
             if verifier.gate.passes_changed()
                 && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
             {

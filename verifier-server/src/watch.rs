@@ -46,6 +46,7 @@ impl Watch {
         self.verifier.take_in_log(&config);
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
         self.verifier.set_slots(&config);
+        self.verifier.note_second(&config, elapsed);
         for site in &changed {
             self.tell(&config, site, now);
         }

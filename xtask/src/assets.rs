@@ -21,7 +21,7 @@ use languages::Language;
 use publish::{Publication, Sizes};
 
 /// Pages that the server fills in.
-const TEMPLATES: [&str; 4] = ["gate.html", "gate-small.html", "message.html", "pass.html"];
+const TEMPLATES: [&str; 5] = ["gate.html", "gate-small.html", "message.html", "pass.html", "dashboard/dashboard.html"];
 
 /// Builds every asset.
 pub(crate) fn build() -> anyhow::Result<()> {
@@ -71,9 +71,18 @@ fn publication(
     let tag = publication.resolve("portcullis.js", &shrink::script(&join::classic(&tag))?)?;
     publication.named("portcullis.js", "text/javascript; charset=utf-8", tag.as_bytes())?;
 
+    // What the admin listener alone serves, by these names.
+    let style = shrink::style(&read("dashboard/dashboard.css")?)?;
+    publication.asset("dashboard.css", "text/css; charset=utf-8", style.as_bytes())?;
+    let dashboard = join::join("dashboard.js", "", &|module| read(&format!("dashboard/{module}")))?;
+    publication.asset("dashboard.js", "text/javascript; charset=utf-8", shrink::script(&dashboard)?.as_bytes())?;
+
     for name in TEMPLATES {
         let page = shrink::page(&publication.resolve(name, &read(name)?)?).with_context(|| name.to_owned())?;
-        publication.template(name, &page, &languages)?;
+        // The dashboard is in one language.
+        let (name, languages) =
+            name.strip_prefix("dashboard/").map_or((name, languages.as_slice()), |name| (name, &[]));
+        publication.template(name, &page, languages)?;
     }
     Ok(publication)
 }

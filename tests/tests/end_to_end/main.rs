@@ -43,6 +43,8 @@ mod callers;
 mod canonical;
 mod command_line;
 mod connections;
+mod dashboard;
+mod dashboard_attack;
 mod demo;
 mod flow;
 mod forwarding;

@@ -1,6 +1,5 @@
 //! From the file's keys to the checked configuration.
 
-use super::LogFormat;
 use super::conditions::Shared;
 use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
@@ -8,6 +7,7 @@ use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site,
     TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules,
 };
+use super::{LogFormat, Privacy};
 use puzzle::Credits;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -74,6 +74,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
     let log_format = root.choice("log_format", &["text", "json"], LogFormat::parse);
+    let privacy = root.choice("privacy", &["network", "address"], Privacy::parse);
     let limits = Limits::read(root.section("limits"));
     let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
@@ -112,6 +113,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         reload_on_change,
         log: log.unwrap_or(tracing::Level::INFO),
         log_format: log_format.unwrap_or_default(),
+        privacy: privacy.unwrap_or_default(),
         pressure_dir,
         sites,
         challenge,

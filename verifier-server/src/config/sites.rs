@@ -108,6 +108,18 @@ impl Site {
         self.hosts.iter().any(|name| name.match_len(host).is_some())
     }
 
+    /// Its scheme and host, if the configuration names them: behind TLS unless `canonical` says otherwise.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let named = || {
+            self.hosts.iter().find_map(|host| match host {
+                Host::Exact(name) => Some(format!("https://{name}")),
+                Host::Below(_) => None,
+            })
+        };
+        self.canonical.as_ref().map(|canonical| canonical.origin.clone()).or_else(named)
+    }
+
     /// Whether anything tells what the site can do: the configuration, or its answers as they pass through here.
     #[must_use]
     pub const fn tells_capacity(&self) -> bool {
@@ -115,7 +127,7 @@ impl Site {
     }
 
     /// The 16 bits for a site called `name`: the same after a restart, whatever the order of the sites.
-    fn mark_of(name: &str) -> u16 {
+    pub(crate) fn mark_of(name: &str) -> u16 {
         let digest = Sha256::digest(name.as_bytes());
         u16::from_be_bytes([digest[0], digest[1]])
     }

@@ -74,7 +74,7 @@ pub fn asked(
         method: Some(method.as_str()),
         headers: Some(&headers),
     };
-    let mut route = config.policy.route(&subject);
+    let mut route = gate.route(config, site, &subject);
     let is_learned = learned(site, raw_target, &subject, &route);
     route.asset |= is_learned;
     let network = ClientNetwork::of(asked.from);
@@ -97,7 +97,8 @@ pub fn asked(
             lines.push("path       too odd and too long to be read in every way: no rule makes it cheaper".to_owned());
         }
     }
-    lines.push(format!("rule       {}", rule_of(config, &route, is_learned)));
+    let by_hand = gate.hand_rule_of(&route, now).map(|rule| format!("made by hand: {rule}"));
+    lines.push(format!("rule       {}", by_hand.unwrap_or_else(|| rule_of(config, &route, is_learned))));
     lines.push(format!("price      {}", price(gate, config, site, &route, network, now)));
     lines.push(format!("decision   {}", decision(gate, config, site, &route, &headers, (&method, network), now)));
     Ok(lines)
@@ -135,6 +136,14 @@ fn rule_of(config: &Config, route: &Route, is_learned: bool) -> String {
 fn price(gate: &Gate, config: &Config, site: &Site, route: &Route, network: ClientNetwork, now: UnixSeconds) -> String {
     let of_site = gate.pricing(config, site).price;
     let asked = gate.quote(config, site, network, route, now).price;
+    let told = price_told(of_site, asked);
+    match gate.pin_of(site, now) {
+        Some(pin) if of_site > 0 => format!("{told}; held by hand for {} min", pin.expires_at.since(now).div_ceil(60)),
+        _ => told,
+    }
+}
+
+fn price_told(of_site: u64, asked: u64) -> String {
     match (of_site, asked) {
         (0, 0) => "0: nothing is asked now".to_owned(),
         (_, 0) => format!("{of_site} attempts for a full clearance at this site; of this request nothing is asked"),

@@ -157,7 +157,8 @@ impl Gate {
     fn pricing_by(&self, config: &Config, site: &Site, state: &SiteGate) -> Pricing {
         let mode = self.mode_of(site);
         let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
-        Pricing::of(config.challenge_of(site), mode, closed.then(|| state.price.load(Ordering::Relaxed)))
+        let price = || self.by_hand.pinned(site).unwrap_or_else(|| state.price.load(Ordering::Relaxed));
+        Pricing::of(config.challenge_of(site), mode, closed.then(price))
     }
 
     /// Whether the controller closed the gate of a site a moment ago: pages that began before are finished.

@@ -7,7 +7,7 @@ mod heavy_hitters;
 mod label;
 
 pub use heavy_hitters::{Heavy, HeavyHitters, WAYS};
-pub use label::{LABEL_BYTES_MAX, Label};
+pub use label::{LABEL_BYTES_MAX, Label, printable};
 
 use crate::gate::Decision;
 use crate::gate::networks::HashKey;

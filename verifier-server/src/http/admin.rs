@@ -1,16 +1,18 @@
 //! The operator's listener (PROTOCOL §9): its own address, its own guards, never below the base paths.
 
+use super::admin_events::{self, AdminBody, Dashboards};
+use super::admin_guard::Guard;
 use super::client_io::Stream;
 use super::listener::Listener;
-use super::original::{Peer, host_of};
+use super::original::Peer;
 use super::shortage::Lasting;
-use super::{admin_explain, admin_notice, admin_passes, status};
+use super::{admin_by_hand, admin_dashboard, admin_explain, admin_notice, admin_passes, status};
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -20,23 +22,23 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection lives at the most: one whose other end is gone without a word must not keep its place. A dashboard
+/// comes again by itself.
+const CONNECTION_LIFE_MAX: Duration = Duration::from_mins(15);
 const BODY_BYTES_MAX: usize = 4 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the admin listener works on.
 pub struct Admin {
     /// Reads the configuration again, and holds the verifier.
-    pub reload: Arc<Reload>,
-    /// What writes need, and everything from beyond loopback.
-    pub token: String,
-    /// Host names beyond loopback that may name this listener.
-    pub hosts: Vec<String>,
+    reload: Arc<Reload>,
+    guard: Guard,
+    dashboards: Arc<Dashboards>,
 }
 
 /// Accepts operators until the process ends.
@@ -58,10 +60,13 @@ pub async fn serve(admin: Arc<Admin>, listener: Listener) {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(16 * 1024);
             // How an operator's connection ends is of no interest.
-            let _ = match stream {
-                Stream::Tcp(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
-                Stream::Unix(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+            let serving = async {
+                match stream {
+                    Stream::Tcp(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+                    Stream::Unix(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+                }
             };
+            let _ = tokio::time::timeout(CONNECTION_LIFE_MAX, serving).await;
             drop(place);
         });
     }
@@ -82,12 +87,30 @@ struct NewLoad {
 }
 
 impl Admin {
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// An admin listener with this token, reached by loopback and by these names.
+    #[must_use]
+    pub fn new(reload: Arc<Reload>, token: String, hosts: Vec<String>) -> Self {
+        Self { reload, guard: Guard { token, hosts }, dashboards: Arc::default() }
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<AdminBody> {
         let (parts, body) = request.into_parts();
-        if let Err((status, reason)) = self.guard(peer, &parts.method, parts.uri.path(), &parts.headers) {
+        let is_page = parts.method == Method::GET && parts.uri.path() == "/";
+        if let Err((status, reason)) = self.guard.admits(peer, &parts.method, parts.uri.path(), &parts.headers) {
+            if is_page && status == StatusCode::UNAUTHORIZED {
+                return admin_dashboard::page(false);
+            }
             return json_answer(status, &json!({ "error": reason }));
         }
         match (&parts.method, parts.uri.path()) {
+            (&Method::GET, "/") => admin_dashboard::page(true),
+            (&Method::GET, "/events") => {
+                let query = parts.uri.query().unwrap_or_default();
+                admin_events::begin(&self.reload.verifier, &self.dashboards, query)
+            }
+            (&Method::GET, path) if path.starts_with(admin_dashboard::FILES) => {
+                admin_dashboard::file(path, &parts.headers).unwrap_or_else(nothing_here)
+            }
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
             (&Method::GET, "/status") => json_answer(StatusCode::OK, &status::status(&self.reload.verifier)),
             (&Method::GET, "/metrics") => self.metrics(),
@@ -120,6 +143,18 @@ impl Admin {
                 let (status, body) = admin_passes::revoke(&self.reload.verifier, read_json(body).await).await;
                 json_answer(status, &body)
             }
+            (&Method::POST, "/rules") => {
+                let (status, body) = admin_by_hand::make(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/rules/revoke") => {
+                let (status, body) = admin_by_hand::revoke(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/price") => {
+                let (status, body) = admin_by_hand::pin(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
             (&Method::POST, "/load") => {
                 let told = read_json::<NewLoad, _>(body).await;
                 let verifier = &self.reload.verifier;
@@ -130,12 +165,12 @@ impl Admin {
                 let lapses_after = ToldLoad::LAPSES_AFTER.as_secs();
                 json_answer(StatusCode::OK, &json!({ "ok": true, "lapses_after_seconds": lapses_after }))
             }
-            _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" })),
+            _ => nothing_here(),
         }
     }
 
     /// Puts the file in force, or says why not: the same in the answer and in the log.
-    async fn reload(&self) -> Response<Full<Bytes>> {
+    async fn reload(&self) -> Response<AdminBody> {
         let reload = Arc::clone(&self.reload);
         let outcome = tokio::task::spawn_blocking(move || {
             let outcome = reload.run();
@@ -155,61 +190,7 @@ impl Admin {
         }
     }
 
-    /// Who may do what: the guards of PROTOCOL §9, on every request.
-    fn guard(
-        &self,
-        peer: Peer,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Result<(), (StatusCode, &'static str)> {
-        let mut hosts = headers.get_all(HOST).into_iter();
-        let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if hosts.next().is_some() || !self.is_ours(host_of(host)) {
-            return Err((
-                StatusCode::FORBIDDEN,
-                "this host name is not one of the admin listener's: see `admin_hosts`",
-            ));
-        }
-        let own_origin = |origin: &HeaderValue| {
-            let origin = origin.to_str().unwrap_or_default();
-            origin.split_once("://").is_some_and(|(_, authority)| authority == host)
-        };
-        let foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-        if foreign_site || !headers.get_all("origin").iter().all(own_origin) {
-            return Err((StatusCode::FORBIDDEN, "pages of other sites may not ask here"));
-        }
-        let (near, socket) = match peer {
-            Peer::UnixSocket => (true, true),
-            Peer::Address(address) | Peer::Announced(address, _) => (address.is_loopback(), false),
-        };
-        let writes = !matches!(*method, Method::GET | Method::HEAD);
-        let needs_token = (writes && !socket) || (!near && path != "/healthz");
-        if needs_token && !self.has_token(headers) {
-            return Err((StatusCode::UNAUTHORIZED, "send the token in `admin_token_file` as Authorization: Bearer …"));
-        }
-        let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if writes && json.split(';').next().unwrap_or_default().trim() != "application/json" {
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json"));
-        }
-        Ok(())
-    }
-
-    fn is_ours(&self, host: &str) -> bool {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        loopback
-            || host.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
-    }
-
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        let token = sent.strip_prefix(b"Bearer ").unwrap_or_default();
-        token.ct_eq(self.token.as_bytes()).into()
-    }
-
-    fn metrics(&self) -> Response<Full<Bytes>> {
+    fn metrics(&self) -> Response<AdminBody> {
         let verifier = &self.reload.verifier;
         let config = verifier.config.load();
         verifier.metrics.set_networks(&verifier.gate.memory().health());
@@ -244,12 +225,16 @@ where
     serde_json::from_slice(&bytes).ok()
 }
 
-fn json_answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+fn nothing_here() -> Response<AdminBody> {
+    json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" }))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response<AdminBody> {
     answer(status, "application/json", body.to_string())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<AdminBody> {
+    let mut response = Response::new(AdminBody::whole(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -64,6 +64,7 @@ pub(super) async fn make(verifier: &Arc<Verifier>, new: Option<NewPass>) -> (Sta
     tracing::info!(site = pass.site, pass = pass.name, "a pass was made for {} h", new.hours);
     let mut answer = told(&pass);
     answer["path"] = json!(format!("{}pass#{}", config.base_path, puzzle::encode(&secret).as_str()));
+    answer["address"] = json!(site.address());
     answer["devices_max"] = json!(PASS_DEVICES_MAX);
     answer["kept"] = json!(kept(verifier).await);
     (StatusCode::OK, answer)

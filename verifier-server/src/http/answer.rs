@@ -79,6 +79,11 @@ impl<'a> Context<'a> {
         Self { verifier, config, visitor, request_id, method, navigation, accept_language }
     }
 
+    /// Whose the request is.
+    pub(super) const fn visitor(&self) -> &'a Visitor {
+        self.visitor
+    }
+
     /// The id of the request.
     pub(super) const fn request_id(&self) -> &'a str {
         self.request_id

@@ -30,6 +30,9 @@ pub(super) const PASS_TEMPLATE: &str = PASS;
 /// The template of every other page.
 pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 
+/// The dashboard's page.
+pub(super) const DASHBOARD_TEMPLATE: &str = DASHBOARD;
+
 /// A worker has its own policy, from its own response: wasm compiles there whatever the site's policy says.
 const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
      require-trusted-types-for 'script'; trusted-types portcullis";
@@ -40,13 +43,7 @@ const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; san
 /// The asset called `name`, in the best encoding that the client takes.
 pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerBody>> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
-    let (encoding, bytes) = if accepts(headers, "br") {
-        (Some("br"), asset.brotli)
-    } else if accepts(headers, "gzip") {
-        (Some("gzip"), asset.gzip)
-    } else {
-        (None, asset.identity)
-    };
+    let Encoded { encoding, bytes, .. } = asset.encoded(headers);
     let known = asset.tag.is_some_and(|tag| is_known(headers, tag));
     let mut response =
         kept_for_ever(asset.content_type, if known { AnswerBody::empty() } else { AnswerBody::bytes(bytes) });
@@ -76,6 +73,31 @@ pub(super) fn own(look: &Look, name: &str) -> Option<Response<AnswerBody>> {
     // Opened by itself a picture is a document, and one in SVG may hold a script.
     response.headers_mut().insert("content-security-policy", HeaderValue::from_static(PICTURE_POLICY));
     Some(response)
+}
+
+/// A file in the encoding that a client takes.
+pub(super) struct Encoded {
+    pub(super) content_type: &'static str,
+    pub(super) encoding: Option<&'static str>,
+    pub(super) bytes: &'static [u8],
+}
+
+/// The file of the dashboard called `name`: the admin listener alone has them.
+pub(super) fn of_dashboard(name: &str, headers: &HeaderMap) -> Option<Encoded> {
+    Some(DASHBOARD_ASSETS.iter().find(|asset| asset.name == name)?.encoded(headers))
+}
+
+impl Asset {
+    fn encoded(&self, headers: &HeaderMap) -> Encoded {
+        let (encoding, bytes) = if accepts(headers, "br") {
+            (Some("br"), self.brotli)
+        } else if accepts(headers, "gzip") {
+            (Some("gzip"), self.gzip)
+        } else {
+            (None, self.identity)
+        };
+        Encoded { content_type: self.content_type, encoding, bytes }
+    }
 }
 
 /// What has a hash of its content in its name.
@@ -142,9 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn visitors_cannot_load_the_dashboard() {
+        let file = DASHBOARD_ASSETS.first().expect("a file");
+        assert!(of_dashboard(file.name, &HeaderMap::new()).is_some());
+        assert!(answer(file.name, &HeaderMap::new()).is_none());
+    }
+
+    #[test]
     fn every_asset_has_its_hash_in_its_name_or_tag_and_three_encodings() {
         assert!(ASSETS.len() >= 4);
-        for asset in ASSETS {
+        for asset in ASSETS.iter().chain(DASHBOARD_ASSETS) {
             let hash = asset.tag.map_or_else(|| asset.name.split('.').nth(1), |tag| tag.get(1..17));
             assert_eq!(hash.map(str::len), Some(16), "{}", asset.name);
             assert!(

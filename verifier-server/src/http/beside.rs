@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Beside, Config, OnFailure, Site};
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Met, Repeat, RequestFacts, Worth};
+use crate::gate::{Decision, Gate, Met, Repeat, RequestFacts, Worth};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -67,7 +67,7 @@ pub(super) fn answer<B>(
         .and_then(|asked| Ok((asked, original::visitor(config, peer, request)?)));
     let (asked, visitor, endpoint) = match (question, endpoint) {
         (Err(Unclear::Stranger), _) => {
-            verifier.doubts.not_answered(peer);
+            verifier.doubts.not_answered(config, peer);
             return bare(StatusCode::NOT_FOUND);
         }
         (_, None) => return bare(StatusCode::NOT_FOUND),
@@ -105,7 +105,7 @@ fn decide(
     if let Some(receipt) = &met.receipt {
         verifier.gate.goes_on(facts.site, receipt, clock::now());
     }
-    verifier.note_decided(config, facts, &met, request_id);
+    verifier.note_decided(config, facts, visitor, &met, request_id);
     verifier.note_top(facts, headers, target, met.decision);
     met
 }
@@ -135,7 +135,7 @@ fn page<B>(
     // Traefik takes every 2xx for a yes, and Envoy a 200: the stub of a link preview would be one.
     let nothing = HeaderMap::new();
     let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
-    let answer = with_facts(config, visitor, asked, request, |facts, subject| {
+    let answer = with_facts(&verifier.gate, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
         match decide(verifier, config, (facts, headers), asked.target, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
@@ -174,7 +174,7 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return closed(GATE_CLOSED);
     }
-    let decision = with_facts(config, visitor, asked, request, |facts, subject| {
+    let decision = with_facts(&verifier.gate, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
         let met = decide(verifier, config, (facts, request.headers()), asked.target, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
@@ -217,7 +217,7 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(config, visitor, asked, request, |facts, _| {
+    let answer = with_facts(&verifier.gate, config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
@@ -240,6 +240,7 @@ fn shown_id(asked: Asked<'_>) -> &str {
 
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
 fn with_facts<B, R>(
+    gate: &Gate,
     config: &Config,
     visitor: &Visitor,
     asked: Asked<'_>,
@@ -262,7 +263,7 @@ fn with_facts<B, R>(
     let tickets = tickets::of(request.headers(), visitor.scheme);
     let facts = RequestFacts {
         site,
-        route: config.policy.route(&subject),
+        route: gate.route(config, site, &subject),
         key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,

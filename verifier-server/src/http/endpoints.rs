@@ -38,7 +38,7 @@ impl Call<'_> {
         let target = Target::parse(wanted);
         let (host, address, headers) = (self.visitor.host(), self.visitor.address, Some(self.headers));
         let subject = Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers };
-        self.config.policy.route(&subject)
+        self.verifier.gate.route(self.config, self.site, &subject)
     }
 
     /// What the wanted route asks now.

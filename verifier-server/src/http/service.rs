@@ -6,7 +6,7 @@ use super::body::AnswerBody;
 use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
-use super::decided::{RefusalLog, RuleLog};
+use super::decided::{DecisionLog, RefusalLog};
 use super::doubts::Doubts;
 use super::failures::PageFailureLog;
 use super::kinds::{is_navigation, is_preflight, is_safe};
@@ -34,7 +34,7 @@ use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
 use crate::notices::Notices;
-use crate::telemetry::{Metrics, Sampled};
+use crate::telemetry::{Metrics, Sampled, Seconds};
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
@@ -74,10 +74,12 @@ pub struct Verifier {
     pub(super) pulse: Pulse,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
-    pub(super) rule_log: RuleLog,
+    pub(super) decision_log: DecisionLog,
     pub(super) refusal_log: RefusalLog,
     pub(super) page_failure_log: PageFailureLog,
     pub(super) top: Top,
+    /// What the dashboard's curves show.
+    pub(super) seconds: Seconds,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
     pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
@@ -114,10 +116,11 @@ impl Verifier {
             pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
-            rule_log: RuleLog::default(),
+            decision_log: DecisionLog::default(),
             refusal_log: RefusalLog::default(),
             page_failure_log: PageFailureLog::default(),
             top: Top::new(gate.hash_key("top")),
+            seconds: Seconds::default(),
             awaited_lines: AwaitedLines::new(gate.hash_key("awaited lines")),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
@@ -208,7 +211,7 @@ impl Verifier {
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
-        let mut route = config.policy.route(&subject);
+        let mut route = self.gate.route(config, site, &subject);
         let may_be_asset = config.learned_assets && learning::may_be_asset(&subject, &route);
         route.asset |= may_be_asset && self.learned.knows(site.mark, raw_target, clock::now());
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);
@@ -261,7 +264,7 @@ impl Verifier {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
-            self.note_decided(config, facts, &met, context.request_id());
+            self.note_decided(config, facts, context.visitor(), &met, context.request_id());
             self.note_top(facts, headers, target, met.decision);
             let Met { decision, receipt, .. } = met;
             let class = match decision {
@@ -306,7 +309,7 @@ impl Verifier {
                     if let Some(receipt) = &receipt {
                         self.gate.give_back(facts.site, receipt, clock::now());
                     }
-                    self.metrics.dropped.inc();
+                    self.note_dropped(config, facts, context.visitor(), context.request_id());
                     return Err(context.overloaded());
                 }
             }

@@ -35,6 +35,8 @@ pub(super) fn status(verifier: &Verifier) -> Value {
                 "mode": verifier.gate.mode_of(site).name(),
                 "price": price,
                 "notice": verifier.notices.of(&site.name).map(|notice| notice.text.clone()),
+                "price_pin": verifier.gate.pin_of(site, clock::now())
+                    .map(|pin| json!({ "price": pin.price, "expires_in": pin.expires_at.since(clock::now()) })),
                 "state": report.state.name(),
                 "overload": report.overload.names().collect::<Vec<_>>(),
                 "networks_above_cap_challenged": report.crowded,
@@ -76,6 +78,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         "log_lines": log_lines(verifier, &config),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
+        "rules_by_hand": verifier.gate.hand_rules(clock::now()),
         "top": top(verifier, &config),
         "warnings": config.warnings,
     })

@@ -36,7 +36,7 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
     let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
     let abilities = abilities(challenge.as_ref());
     let refuse = |refusal| {
-        let failure_id = call.verifier.note_refused(call.site, call.visitor.network(), refusal, call.request_id);
+        let failure_id = call.verifier.note_refused(call.config, call.site, call.visitor, refusal, call.request_id);
         call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities, Some(failure_id))
     };
     if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {

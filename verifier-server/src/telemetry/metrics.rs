@@ -1,7 +1,7 @@
 //! Every metric, declared in one place. Labels come from fixed lists and from the configuration, never from requests.
 
 use super::process_metrics::ProcessMetrics;
-use super::request_metrics::{RequestMetrics, word_of};
+use super::request_metrics::{RequestMetrics, SiteCounts, word_of};
 use super::site_metrics::SiteMetrics;
 use crate::gate::networks::NetworksHealth;
 use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
@@ -265,6 +265,18 @@ impl Metrics {
     #[must_use]
     pub fn decisions(&self) -> [u64; 5] {
         [&self.unpaid, &self.paid, &self.challenged, &self.denied, &self.busy].map(IntCounter::get)
+    }
+
+    /// What was counted of a site so far.
+    #[must_use]
+    pub fn counts(&self, site: &str) -> SiteCounts {
+        self.by_site.read(site)
+    }
+
+    /// The CPU seconds that the verifier has used, and its bytes in RAM, read anew.
+    #[must_use]
+    pub fn process(&self) -> (f64, f64) {
+        self.process.read()
     }
 
     /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.
