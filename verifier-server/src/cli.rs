@@ -4,7 +4,13 @@ use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 use crate::gate::passes::PASS_HOURS_MAX;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The configuration file, where none is named.
+const CONFIGURATION: &str = "portcullis.toml";
+
+/// Where the package has it: for an operator who asks from another folder.
+const OF_THE_PACKAGE: &str = "/etc/portcullis/portcullis.toml";
 
 /// A gate that drops while a website is under attack.
 #[derive(Debug, Parser)]
@@ -21,7 +27,7 @@ pub enum Command {
     /// Run the verifier
     Serve {
         /// The configuration file
-        #[arg(long, default_value = "portcullis.toml")]
+        #[arg(long, default_value = CONFIGURATION)]
         config: PathBuf,
     },
     /// Run a small site with the verifier in front of it, on loopback
@@ -67,16 +73,16 @@ pub enum Command {
         /// Show it again every two seconds, until Ctrl+C
         #[arg(long)]
         watch: bool,
-        /// Its configuration file, which says where it listens for the operator
-        #[arg(long, default_value = "portcullis.toml")]
+        /// Its configuration file, which says where it listens for the operator; where there is none here, that in /etc/portcullis
+        #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
     },
     /// Say what would become of a request now, and why
     Explain(ExplainArguments),
     /// Say by the exit status whether the verifier is there and answers: 0 if it does
     Health {
-        /// Its configuration file, which says where it listens for the operator
-        #[arg(long, default_value = "portcullis.toml")]
+        /// Its configuration file, which says where it listens for the operator; where there is none here, that in /etc/portcullis
+        #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
     },
     /// Set the mode of a running verifier
@@ -84,8 +90,8 @@ pub enum Command {
         /// off, auto or on
         #[arg(value_parser = ["off", "auto", "on"])]
         mode: String,
-        /// Its configuration file, which says where it listens for the operator
-        #[arg(long, default_value = "portcullis.toml")]
+        /// Its configuration file, which says where it listens for the operator; where there is none here, that in /etc/portcullis
+        #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
     },
     /// Show, set or take away a notice on the pages of the gate, to be read without solving anything
@@ -129,8 +135,9 @@ pub struct ExplainArguments {
     /// A header, as 'Name: value'; may be given more than once
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
-    /// The configuration file, which says where the verifier listens for the operator
-    #[arg(long, default_value = "portcullis.toml")]
+    /// The verifier's configuration file, which says where it listens for the operator; where there is none here,
+    /// that in /etc/portcullis
+    #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
     pub config: PathBuf,
 }
 
@@ -196,8 +203,9 @@ pub struct PassArguments {
     /// Take a pass back: its devices are refused at once
     #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "site"])]
     pub revoke: Option<String>,
-    /// The configuration file, which says where the verifier listens for the operator
-    #[arg(long, default_value = "portcullis.toml")]
+    /// The verifier's configuration file, which says where it listens for the operator; where there is none here,
+    /// that in /etc/portcullis
+    #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
     pub config: PathBuf,
 }
 
@@ -236,4 +244,11 @@ pub enum BotsTask {
 fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
     crate::calendar::of_operator(text)
         .ok_or_else(|| "write it like 2026-11-25T02:11:00Z or 2026-11-25 03:11+01:00".to_owned())
+}
+
+/// The file by which an operator finds the verifier: where the default is not in this folder, that of the package.
+fn operators(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    let (here, packaged) = (Path::new(text), Path::new(OF_THE_PACKAGE));
+    let elsewhere = text == CONFIGURATION && !here.exists() && packaged.exists();
+    Ok(if elsewhere { packaged } else { here }.to_path_buf())
 }

@@ -1,11 +1,14 @@
 //! What tests and measurements need on the machine, installed only when it is missing and named before it is.
 
+mod debian;
+
 use std::fs;
 use std::process::Command;
 
 use anyhow::bail;
 
-use crate::assets::solver::need_wasm_target;
+use crate::assets::solver::{need_target, need_wasm_target};
+use crate::dist::Target;
 use crate::steps::{cargo, in_path, run, workspace};
 
 /// A program that is called, and the Debian package that has it.
@@ -25,7 +28,7 @@ const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
 /// starts its service as well is up to the system.
-const TESTS: [Program; 14] = [
+const TESTS: [Program; 16] = [
     ("nginx", "nginx"),
     ("apache2", "apache2-bin"),
     ("caddy", "caddy"),
@@ -40,6 +43,8 @@ const TESTS: [Program; 14] = [
     ("npm", "npm"),
     ("python3", "python3"),
     ("valgrind", "valgrind"),
+    ("debootstrap", "debootstrap"),
+    ("systemd-nspawn", "systemd-container"),
 ];
 
 /// Debian has no package of it: this one of Python's has the real binary inside.
@@ -50,6 +55,12 @@ const ENVOY_BINARY: &str = "envoy/_bin/envoy";
 
 /// What the measurements call besides.
 const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
+
+/// What a release is built with: the C compiler of `ring`, which needs none of the system's headers, and its archiver.
+const RELEASE: [Program; 4] = [("clang", "clang"), ("llvm-ar", "llvm"), ("readelf", "binutils"), ("dpkg-deb", "dpkg")];
+
+/// What makes container images.
+const IMAGES: Program = ("buildah", "buildah");
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -69,6 +80,8 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     packages(&programs)?;
     geckodriver()?;
     envoy()?;
+    debian::make(is_root())?;
+    quick_package()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -78,6 +91,24 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Installs what a release is built with, and with `check` what it is tried with.
+pub(crate) fn release(targets: &[Target], check: bool) -> anyhow::Result<()> {
+    let mut programs = [&RELEASE[..], &[IMAGES]].concat();
+    for target in targets {
+        programs.extend(target.emulator().map(|emulator| (emulator, "qemu-user")));
+    }
+    packages(&programs)?;
+    need_wasm_target()?;
+    targets.iter().try_for_each(|target| need_target(target.triple()))?;
+    if check { everything() } else { Ok(()) }
+}
+
+/// Installs what the package that the tests install is built with.
+pub(crate) fn quick_package() -> anyhow::Result<()> {
+    packages(&RELEASE)?;
+    need_target(Target::of_this_machine()?.triple())
 }
 
 fn packages(programs: &[Program]) -> anyhow::Result<()> {
