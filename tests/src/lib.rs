@@ -21,6 +21,7 @@ pub mod engine;
 pub mod etiquette;
 pub mod h2;
 pub mod live;
+pub mod machine;
 pub mod nginx;
 pub mod origin;
 pub mod pages;

@@ -2,6 +2,7 @@
 
 use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 use crate::gate::passes::PASS_HOURS_MAX;
+use crate::setup::WebServer;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,10 @@ pub enum Command {
         #[command(subcommand)]
         task: BotsTask,
     },
+    /// Put the gate into the configuration of a web server, or take it out again
+    Setup(SetupArguments),
+    /// Look from outside whether a site is protected now, and say for each thing that is wrong what to write
+    Doctor(DoctorArguments),
     /// Print what a shell completes, from these definitions
     Completions {
         /// The shell
@@ -226,6 +231,63 @@ pub struct NoticeArguments {
     /// The configuration file, which says where the verifier listens for the operator
     #[arg(long, default_value = "portcullis.toml")]
     pub config: PathBuf,
+}
+
+/// `portcullis setup`: shows what it would write; writes it with `--apply`; takes it back with `--remove`.
+#[derive(Debug, Args)]
+pub struct SetupArguments {
+    /// The web server
+    #[arg(required_unless_present = "remove", conflicts_with = "remove")]
+    pub server: Option<WebServer>,
+    /// Write it, check it, have the web server read it, and look whether the gate is there; of a failure all is put back
+    #[arg(long, conflicts_with = "remove")]
+    pub apply: bool,
+    /// Put back all that --apply has written
+    #[arg(long)]
+    pub remove: bool,
+    /// Only the sites with this name; may be given more than once. Left out: all of them
+    #[arg(long, value_name = "HOST", conflicts_with = "remove")]
+    pub site: Vec<String>,
+    /// The web server's main configuration file, where it is not where Debian has it
+    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    pub web_config: Option<PathBuf>,
+    /// The command that checks the web server's configuration, where it is not the usual one
+    #[arg(long, value_name = "COMMAND", conflicts_with = "remove")]
+    pub check: Option<String>,
+    /// The command that has the web server read its configuration, where it is not the usual one
+    #[arg(long, value_name = "COMMAND", conflicts_with = "remove")]
+    pub reload: Option<String>,
+    /// The verifier's own configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/portcullis/portcullis.toml")]
+    pub config: PathBuf,
+}
+
+/// `portcullis doctor`: a site, seen from outside.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// A page of the site, such as <https://example.org/>
+    pub url: String,
+    /// Before any attack: the page is to be open, and the gate is looked at where it asks for work at all times
+    #[arg(long)]
+    pub calm: bool,
+    /// Where the site's gate has its endpoints
+    #[arg(long, default_value = "/.portcullis/")]
+    pub base_path: String,
+    /// Where the site is, instead of where its name leads: behind a CDN, the server itself
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<std::net::IpAddr>,
+    /// From which of this machine's addresses to ask
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<std::net::Ipv4Addr>,
+    /// Authorities whose certificates are believed, in PEM; left out: the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// A port at which the site's own server might be reached; may be given more than once. Left out: the usual ones
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<u16>,
+    /// The port of plain HTTP
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub http_port: u16,
 }
 
 /// What to do with the ranges of crawlers.

@@ -11,7 +11,7 @@ use verifier_server::cli::{self, Arguments, BotsTask, Command};
 use verifier_server::config::{Config, LogFormat};
 use verifier_server::solve::Solved;
 use verifier_server::watchdog::Starter;
-use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
+use verifier_server::{clock, demo, doctor, explain, learn, operator, refresh, setup, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
 const EXIT_CONFIG: u8 = 78;
@@ -62,6 +62,14 @@ async fn main() -> ExitCode {
         }
         Command::Notice(arguments) => operator::notice::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Pass(arguments) => operator::passes::run(&arguments).await.map_or_else(|error| fail(1, error), say),
+        Command::Doctor(arguments) => match doctor::run(&arguments).await {
+            Ok(report) => {
+                println!("{report}");
+                ExitCode::from(u8::from(!report.is_well()))
+            }
+            Err(error) => fail(2, error),
+        },
+        Command::Setup(arguments) => setup::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),
             Ok(Solved::NotNeeded) => {

@@ -69,6 +69,14 @@ pub async fn health(config: &Path) -> Result<&'static str, OperatorError> {
     Err(OperatorError::Refused(response.status().as_u16(), "it is not healthy".to_owned()))
 }
 
+/// Has a running verifier read its configuration again.
+///
+/// # Errors
+/// See [`OperatorError`].
+pub(crate) async fn reload(config: &Path) -> Result<(), OperatorError> {
+    ask(config, Method::POST, "/reload", Some(json!({}))).await.map(drop)
+}
+
 async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, OperatorError> {
     let config = Config::load(config)?;
     let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");

@@ -73,7 +73,7 @@ pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &st
 }
 
 /// The nonces of all sub-puzzles, found on all cores, and the guard where there is one.
-fn solution(challenge: &Challenge) -> Vec<u8> {
+pub(crate) fn solution(challenge: &Challenge) -> Vec<u8> {
     let Shape { algorithm, count, .. } = challenge.shape();
     let mut solution: Vec<u8> = (0..count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect();
     if algorithm == Algorithm::HashWx {

@@ -175,7 +175,9 @@ fn clearance(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     let mut answer = match verifier.gate.worth(call.config, &facts, clock::now()) {
         Worth::NotNeeded => json!({ "needed": false }),
         Worth::Admits { credits, expires_in, price } => {
-            json!({ "credits": credits, "expires_in": expires_in, "price": price })
+            // For whom the verifier takes the asker: what a web server in between got wrong is seen from outside.
+            let network = facts.network.to_string();
+            json!({ "credits": credits, "expires_in": expires_in, "price": price, "network": network })
         }
         Worth::Lacking => {
             let title = "No clearance here admits this request";
