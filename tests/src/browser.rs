@@ -68,7 +68,7 @@ pub struct Traits {
     pub private: bool,
 }
 
-/// Keys that have no letter (WebDriver §17.4.2).
+/// Keys that have no letter (`WebDriver` §17.4.2).
 pub mod keys {
     /// To the next control.
     pub const TAB: &str = "\u{e004}";

@@ -55,6 +55,9 @@ fn publication(
         let joined = join::join(entry, glue, &|module| read(&format!("src/{module}")))?;
         publication.resolve(name, &shrink::script(&joined)?)
     };
+    // Where wasm does not run.
+    let javascript = script(&publication, "sha256.js", "sha256.js", "")?;
+    publication.asset("sha256.js", "text/javascript; charset=utf-8", javascript.as_bytes())?;
     let worker = script(&publication, "hashwx.js", "hashwx.js", hashwx_glue)?;
     publication.asset("hashwx.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
 
