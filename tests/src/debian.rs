@@ -48,8 +48,8 @@ pub fn package() -> PathBuf {
         return PathBuf::from(path);
     }
     let folder = workspace().join("target/distribution/quick");
-    let files = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let found = files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "deb"));
+    let mut files = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let found = files.find(|path| path.extension().is_some_and(|ending| ending == "deb"));
     found.unwrap_or_else(|| panic!("no package in {}; run: cargo xtask package", folder.display()))
 }
 
@@ -80,7 +80,7 @@ impl Debian {
     pub fn command(&self, lines: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.leader.to_string());
-        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/root", "--"]);
+        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/root", "--"]);
         command.args(["/usr/bin/env", "--ignore-environment", "HOME=/root", "LANG=C.UTF-8"]);
         command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.args(["DEBIAN_FRONTEND=noninteractive", "/bin/sh", "-c", lines]);

@@ -22,6 +22,7 @@ pub mod etiquette;
 pub mod h2;
 pub mod live;
 pub mod machine;
+pub mod names;
 pub mod nginx;
 pub mod origin;
 pub mod pages;

@@ -92,6 +92,11 @@ impl Settings {
         self
     }
 
+    /// The port of a listener that a key of the top level names, if it does.
+    pub fn port_of(&self, key: &str) -> Option<u16> {
+        self.table.get(key)?.as_str()?.rsplit_once(':')?.1.parse().ok()
+    }
+
     /// What the file says.
     pub fn text(&self) -> String {
         toml::to_string(&self.table).unwrap()

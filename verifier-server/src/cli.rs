@@ -91,6 +91,9 @@ pub enum Command {
         /// off, auto or on
         #[arg(value_parser = ["off", "auto", "on"])]
         mode: String,
+        /// Of this site alone, until the mode of all is set
+        #[arg(long, value_name = "NAME")]
+        site: Option<String>,
         /// Its configuration file, which says where it listens for the operator; where there is none here, that in /etc/portcullis
         #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
@@ -123,6 +126,9 @@ pub enum Command {
         /// Where the site's gate has its endpoints
         #[arg(long, default_value = "/.portcullis/")]
         base_path: String,
+        /// A file in PEM with the authorities whose certificates are believed; left out: those that the system believes
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
     },
 }
 

@@ -41,6 +41,7 @@ pub use problem::{Problem, Problems};
 pub use sites::{Host, Probe, Site};
 
 use crate::gate::api_keys::ApiKeys;
+use crate::gate::crawlers::CrawlerList;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
 use hyper::header::HeaderName;
@@ -242,6 +243,10 @@ pub struct Config {
     pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
+    /// Crawlers that are known by the names of their addresses.
+    pub crawlers: CrawlerList,
+    /// Who is asked for those names; empty for the name servers of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// Whether paths become assets by what the origin answers, where requests pass through here.
     pub learned_assets: bool,
     /// Programs that show a secret.
@@ -286,6 +291,13 @@ impl Config {
     pub fn capacity_of(&self, site: &Site) -> Option<f64> {
         let capacity = f64::from(site.capacity_per_second?.in_hundredths()) / 100.0;
         Some(capacity / f64::from(self.verifiers.get()))
+    }
+
+    /// What a site did before, in credits a second for this verifier, where the configuration says so.
+    #[must_use]
+    pub fn capacity_at_least_of(&self, site: &Site) -> Option<f64> {
+        let at_least = f64::from(site.capacity_at_least_per_second?.in_hundredths()) / 100.0;
+        Some(at_least / f64::from(self.verifiers.get()))
     }
 
     /// How many requests the server of a site works on at once for this verifier, where the configuration says so.

@@ -8,6 +8,7 @@ pub use asked::{ASKED_HEADERS_MAX, Asked, AskedError, asked};
 use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Privacy, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
+use crate::load::Capacity;
 use puzzle::Credits;
 use std::fmt::Write;
 
@@ -85,6 +86,9 @@ pub fn explain(config: &Config) -> String {
         let credits = config.reserve_of(key.reserve);
         say(format!("API key `{}`: whoever shows it in {} passes, {credits} credits a second", key.name, key.header));
     }
+    if !config.crawlers.all().is_empty() {
+        say(crawlers(config));
+    }
     if !config.policy.rules().iter().any(|rule| rule.built_in) {
         say("default_rules = false: no rule is built in".to_owned());
     }
@@ -110,6 +114,17 @@ pub fn explain(config: &Config) -> String {
         say(format!("warning: {warning}"));
     }
     text
+}
+
+/// Who is asked for the names of crawlers, and when.
+fn crawlers(config: &Config) -> String {
+    let servers: Vec<String> = config.name_servers.iter().map(ToString::to_string).collect();
+    let servers = if servers.is_empty() { "the system's name servers".to_owned() } else { servers.join(" and ") };
+    let called: Vec<&str> = config.crawlers.all().iter().map(|crawler| crawler.user_agent.as_str()).collect();
+    format!(
+        "{servers} are asked, in the background, for the names of addresses that call themselves {}; nobody waits for it",
+        called.join(", ")
+    )
 }
 
 /// A rule in a sentence.
@@ -204,7 +219,7 @@ fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
 
 /// What passes unpaid while others pay: rules, preflights, browsers without script.
 fn unpaid(config: &Config, site: &Site) -> String {
-    let share = match (config.capacity_of(site), &site.origin) {
+    let share = match (config.capacity_of(site).or(config.capacity_at_least_of(site)), &site.origin) {
         (Some(capacity), _) => format!(
             "allow rules, preflights and browsers without JavaScript share {} credits a second",
             (capacity * UNPAID_SHARE * 100.0).round() / 100.0
@@ -226,10 +241,25 @@ fn unpaid(config: &Config, site: &Site) -> String {
     }
 }
 
+/// What follows of what a site did before.
+fn at_least(config: &Config, site: &Site) -> String {
+    let did = config.capacity_at_least_of(site).unwrap_or_default();
+    let then = if site.origin.is_some() || !config.access_log.is_empty() {
+        "until more is learned its price stays at the floor"
+    } else {
+        "its price stays at the floor"
+    };
+    let much = did * Capacity::HEADROOM;
+    format!(
+        "it did {did} credits a second here before: more than {much} start its gate, a tenth of {did} passes unpaid, and {then}"
+    )
+}
+
 /// What tells how much a site can do, and what else starts its gate.
 fn load(config: &Config, site: &Site) -> String {
     let capacity = match (config.capacity_of(site), &site.origin) {
         (Some(capacity), _) => format!("it can do {capacity} credits a second here, as configured"),
+        (None, _) if config.capacity_at_least_of(site).is_some() => at_least(config, site),
         (None, Some(_)) => "what it can do is learned from its answers".to_owned(),
         (None, None) if !config.access_log.is_empty() => {
             let sockets: Vec<String> = config.access_log.iter().map(ToString::to_string).collect();

@@ -8,10 +8,12 @@ pub mod by_hand;
 pub mod callers;
 mod choice;
 mod clearance;
+pub mod crawlers;
 pub mod entry;
 mod last_pages;
 pub mod learned;
 pub mod level;
+mod modes;
 pub mod networks;
 mod overtime;
 pub mod passes;
@@ -48,6 +50,7 @@ use by_hand::ByHand;
 use callers::Callers;
 use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
+use modes::ModeCell;
 use networks::{HashKey, Memory, Nested, Profile};
 use passes::Passes;
 use policy::{Action, Reserve, Route};
@@ -58,7 +61,6 @@ use puzzle::{
 use repeats::Repeats;
 use sites::Sites;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
 use tags::SiteTags;
 
@@ -155,7 +157,7 @@ pub struct Gate {
     table: Table,
     table_begins: UnixSeconds,
     secrets: ArcSwap<Secrets>,
-    mode: AtomicU8,
+    mode: ModeCell,
     /// Charges that cover further questions about the same request.
     repeats: Repeats,
     memory: Arc<Memory>,
@@ -187,7 +189,7 @@ impl Gate {
             table,
             table_begins,
             secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
-            mode: AtomicU8::new(mode as u8),
+            mode: ModeCell::new(mode),
             repeats: Repeats::new(hash_key.part("repeats")),
             memory: Arc::new(Memory::new(purchases, Profile::new(profile), false, now)),
             counted: Repeats::new(hash_key.part("counted")),
@@ -223,31 +225,6 @@ impl Gate {
     /// Believes other masters from now on.
     pub fn set_masters(&self, masters: Masters, now: UnixSeconds) {
         self.secrets.store(Secrets::new(masters, now).into());
-    }
-
-    /// The mode in force.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        match self.mode.load(Ordering::Relaxed) {
-            mode if mode == Mode::On as u8 => Mode::On,
-            mode if mode == Mode::Auto as u8 => Mode::Auto,
-            _ => Mode::Off,
-        }
-    }
-
-    /// The mode in force for a site: its own, unless everything is off.
-    #[must_use]
-    pub fn mode_of(&self, site: &Site) -> Mode {
-        match (self.mode(), site.mode) {
-            (Mode::Off, _) => Mode::Off,
-            (_, Some(own)) => own,
-            (of_all, None) => of_all,
-        }
-    }
-
-    /// Sets the mode.
-    pub fn set_mode(&self, mode: Mode) {
-        self.mode.store(mode as u8, Ordering::Relaxed);
     }
 
     /// Entries of the table in use, and how many fit.
@@ -297,7 +274,7 @@ impl Gate {
             // The share is used up: as if no rule spoke of the path.
             quote = pricing.quote_unallowed(route);
         }
-        let kind = kind(facts, route);
+        let kind = pricing::kind(facts, route);
         if let Some(met) = self.enters_by_pass(config, facts, route, (kind, quote), now) {
             return met;
         }
@@ -436,16 +413,4 @@ fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: Ne
 /// What a request to a route counts for, in demand and in the profile.
 pub(crate) fn cost(route: &Route) -> Credits {
     if route.asset { Credits::TENTH } else { route.cost }
-}
-
-fn kind(facts: &RequestFacts<'_>, route: &Route) -> Kind {
-    if !facts.safe_method {
-        Kind::Unsafe
-    } else if route.asset {
-        Kind::Asset
-    } else if facts.navigation {
-        Kind::Navigation
-    } else {
-        Kind::Other
-    }
 }

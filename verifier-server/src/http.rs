@@ -23,6 +23,7 @@ mod client_body;
 mod client_io;
 mod connections;
 mod cors;
+mod crawlers;
 mod crowds;
 mod decided;
 mod doubts;

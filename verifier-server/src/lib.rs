@@ -8,6 +8,7 @@ pub mod cli;
 mod client;
 pub mod clock;
 pub mod config;
+mod crawler_lookup;
 pub mod demo;
 pub mod doctor;
 pub mod explain;

@@ -54,8 +54,8 @@ async fn main() -> ExitCode {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Health { config } => operator::health(&config).await.map_or_else(|error| fail(1, error), say),
-        Command::Mode { mode, config } => {
-            operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
+        Command::Mode { mode, site, config } => {
+            operator::set_mode(&config, &mode, site.as_deref()).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Bots { task: BotsTask::Refresh { file, source } } => {
             refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
@@ -70,7 +70,7 @@ async fn main() -> ExitCode {
             Err(error) => fail(2, error),
         },
         Command::Setup(arguments) => setup::run(&arguments).await.map_or_else(|error| fail(1, error), say),
-        Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
+        Command::Solve { url, base_path, ca } => match solve::run(&url, &base_path, ca.as_deref()).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),
             Ok(Solved::NotNeeded) => {
                 eprintln!("{url} needs no work now");

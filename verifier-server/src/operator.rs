@@ -46,12 +46,12 @@ pub async fn status(config: &Path, dry_run: bool) -> Result<String, OperatorErro
     Ok(lines(&ask(config, Method::GET, "/status", None).await?, dry_run))
 }
 
-/// Sets the mode and says what the verifier does then.
+/// Sets the mode of all sites, or of one, and says what the verifier does then.
 ///
 /// # Errors
 /// See [`OperatorError`].
-pub async fn set_mode(config: &Path, mode: &str) -> Result<String, OperatorError> {
-    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?, false))
+pub async fn set_mode(config: &Path, mode: &str, site: Option<&str>) -> Result<String, OperatorError> {
+    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode, "site": site }))).await?, false))
 }
 
 /// Asks whether the verifier is there and answers, as a container's health check does. It needs no token.
@@ -109,8 +109,9 @@ fn site_line(site: &Value) -> String {
     let why: Vec<&str> = site["overload"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let why = if why.is_empty() { String::new() } else { format!(" by {}", why.join(", ")) };
     let demand = &site["demand"];
+    let by_hand = if site["mode_by_hand"].is_null() { "" } else { " set by hand" };
     format!(
-        "site       {}: mode {}, {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
+        "site       {}: mode {}{by_hand}, {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
         site["name"].as_str().unwrap_or("?"),
         site["mode"].as_str().unwrap_or("?"),
         site["state"].as_str().unwrap_or("?"),

@@ -12,7 +12,7 @@ use crate::http::{
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{caller_keeper, clock, hand_keeper, pass_keeper, profile_keeper, random, restrict};
+use crate::{caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let admin = Arc::new(Admin::new(Arc::clone(&reload), token, hosts));
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
+    tokio::spawn(crawler_lookup::run(Arc::clone(&verifier)));
     for receiver in log_receivers {
         tokio::spawn(http::receive(Arc::clone(&verifier), receiver));
     }

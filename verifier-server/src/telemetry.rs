@@ -1,5 +1,6 @@
 //! What is counted and what is logged.
 
+mod crawler_metrics;
 mod logs;
 mod metrics;
 mod process_metrics;
@@ -7,6 +8,7 @@ mod request_metrics;
 mod seconds;
 mod site_metrics;
 
+pub use crawler_metrics::Lookup;
 pub use logs::{Sampled, start_logging};
 pub use metrics::{LogLine, Metrics};
 pub use request_metrics::SiteCounts;

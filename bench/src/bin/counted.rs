@@ -76,6 +76,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             has_query: true,
             host: Stand::HOST,
             address: Stand::VISITOR,
+            crawler: None,
             method: Some("GET"),
             headers: None,
         };

@@ -45,6 +45,7 @@ mod command_line;
 mod connections;
 mod dashboard;
 mod dashboard_attack;
+mod crawlers;
 mod demo;
 mod doctor;
 mod flow;

@@ -83,7 +83,8 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     // What a rule asks is asked on every site.
     let lowest =
         sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);
-    let shared = Shared::new(folder, bots::read_all(root, folder));
+    let (bots, crawlers) = bots::read_all(root, folder);
+    let shared = Shared::new(folder, bots);
     let mut kept = Vec::new();
     let api_keys = api_keys::read_all(root, folder, &mut kept);
     let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
@@ -121,6 +122,8 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         ticket,
         learned_assets: root.boolean("learned_assets").unwrap_or(true),
         policy,
+        crawlers,
+        name_servers: bots::name_servers(root),
         api_keys,
         known_networks,
         limits,
@@ -141,8 +144,17 @@ fn of_sites(mode: Mode, unlogged: bool, sites: &[Site]) -> Vec<String> {
             )
         }));
     }
-    let blind = sites.iter().filter(|site| unlogged && !site.tells_capacity());
+    let unmeasured = |site: &&Site| unlogged && !site.tells_capacity();
+    let blind = sites.iter().filter(unmeasured).filter(|site| site.capacity_at_least_per_second.is_none());
     let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
+    let guessed = |site: &&Site| unmeasured(site) && site.capacity_at_least_per_second.is_some();
+    warnings.extend(sites.iter().filter(guessed).map(|site| {
+        format!(
+            "nothing measures how much the site `{}` can do: its price never rises above the floor; write `access_log` at the \
+             top, or capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
     warnings.extend(blind.clone().filter(auto).map(|site| {
         format!(
             "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \

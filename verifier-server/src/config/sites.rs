@@ -73,6 +73,8 @@ pub struct Site {
     pub origin: Option<Origins>,
     /// What it can do in a second, as the operator knows it; `None` where it is to be learned.
     pub capacity_per_second: Option<Credits>,
+    /// What it did in its busiest seconds before, so that it can do that at least.
+    pub capacity_at_least_per_second: Option<Credits>,
     /// Requests that its server works on at once, as the operator knows it: no more are sent there, whatever the load.
     pub origin_requests_max: Option<u32>,
     /// An address that is asked now and then, and whose delay tells how the site does.
@@ -188,6 +190,14 @@ impl Site {
         }
         let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);
         let capacity_per_second = capacity.map(|capacity| Credits::hundredths(capacity.value));
+        let at_least = section.hundredths("capacity_at_least_per_second", 1..=100_000_000);
+        let at_least = at_least.map(|at_least| (at_least.line, Credits::hundredths(at_least.value)));
+        if let (Some((line, at_least)), Some(capacity)) = (at_least, capacity_per_second)
+            && at_least > capacity
+        {
+            let message = format!("the site `{name}` can do less than `capacity_at_least_per_second`");
+            root.problem(line, message, "leave it out: `capacity_per_second` is what counts");
+        }
         let requests_max = section.integer("origin_requests_max", 1..=100_000);
         if let Some(max) = requests_max.as_ref().filter(|_| beside == Some(&Beside::Nginx)) {
             let remedy = "leave it out: beside nginx it is nginx that sends requests on";
@@ -209,6 +219,7 @@ impl Site {
             hosts,
             origin,
             capacity_per_second,
+            capacity_at_least_per_second: at_least.map(|(_, at_least)| at_least),
             origin_requests_max,
             probe,
             mode,

@@ -46,7 +46,7 @@ pub enum AskedError {
     UnknownHost(String),
 }
 
-/// What would become of the request, a sentence a line. `learned` says whether the origin has shown a target of a site under no
+/// What would become of the request, a sentence a line. `crawler` is the confirmed name of its address, and `learned` says whether the origin has shown a target of a site under no
 /// rule to be an asset. Nothing is charged and nothing is counted.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub enum AskedError {
 pub fn asked(
     gate: &Gate,
     config: &Config,
-    asked: &Asked,
+    (asked, crawler): (&Asked, Option<&str>),
     learned: impl FnOnce(&Site, &str, &Subject<'_>, &Route) -> bool,
     now: UnixSeconds,
 ) -> Result<Vec<String>, AskedError> {
@@ -71,6 +71,7 @@ pub fn asked(
         has_query: raw_target.contains('?'),
         host,
         address: asked.from,
+        crawler: crawler.filter(|_| config.crawlers.are_claimed(&headers)),
         method: Some(method.as_str()),
         headers: Some(&headers),
     };
@@ -232,7 +233,7 @@ mod tests {
             method: "GET".to_owned(),
             headers: headers.iter().map(|header| (*header).to_owned()).collect(),
         };
-        asked(&gate, &config, &question, |_, _, _, _| false, NOW).map(|lines| lines.join("\n"))
+        asked(&gate, &config, (&question, None), |_, _, _, _| false, NOW).map(|lines| lines.join("\n"))
     }
 
     #[test]

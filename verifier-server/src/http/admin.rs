@@ -7,6 +7,7 @@ use super::listener::Listener;
 use super::original::Peer;
 use super::shortage::Lasting;
 use super::{admin_by_hand, admin_dashboard, admin_explain, admin_notice, admin_passes, status};
+use crate::clock;
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
@@ -77,6 +78,8 @@ pub async fn serve(admin: Arc<Admin>, listener: Listener) {
 #[serde(deny_unknown_fields)]
 struct NewMode {
     mode: String,
+    /// The name of a site; left out for all.
+    site: Option<String>,
 }
 
 /// The body of `POST /load`.
@@ -121,12 +124,9 @@ impl Admin {
             }
             (&Method::POST, "/reload") => self.reload().await,
             (&Method::POST, "/mode") => {
-                let Some(mode) = read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) else {
-                    let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}";
-                    return json_answer(StatusCode::BAD_REQUEST, &json!({ "error": reason }));
-                };
-                self.reload.verifier.gate.set_mode(mode);
-                tracing::info!("mode {} set over the admin listener", mode.name());
+                if let Err((status, reason)) = self.set_mode(read_json(body).await) {
+                    return json_answer(status, &json!({ "error": reason }));
+                }
                 json_answer(StatusCode::OK, &status::status(&self.reload.verifier))
             }
             (&Method::GET, "/notice") => json_answer(StatusCode::OK, &admin_notice::list(&self.reload.verifier)),
@@ -169,6 +169,31 @@ impl Admin {
         }
     }
 
+    /// Sets the mode of all sites, or of one.
+    fn set_mode(&self, new: Option<NewMode>) -> Result<(), (StatusCode, String)> {
+        let Some((mode, site)) = new.and_then(|new| Some((Mode::parse(&new.mode)?, new.site))) else {
+            let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}, and \"site\" with its name for one site";
+            return Err((StatusCode::BAD_REQUEST, reason.to_owned()));
+        };
+        let gate = &self.reload.verifier.gate;
+        let Some(name) = site else {
+            gate.set_mode(mode);
+            tracing::info!("mode {} set over the admin listener", mode.name());
+            return Ok(());
+        };
+        let config = self.reload.verifier.config.load();
+        let Some(site) = config.sites.iter().find(|site| site.name == name) else {
+            return Err((StatusCode::NOT_FOUND, format!("no site is called `{name}`")));
+        };
+        if gate.mode() == Mode::Off && mode != Mode::Off {
+            let reason = "everything is off, and no site is excepted from that: set the mode of all to auto first";
+            return Err((StatusCode::CONFLICT, reason.to_owned()));
+        }
+        gate.set_mode_of(site, Some(mode));
+        tracing::info!(site = name, "mode {} set over the admin listener", mode.name());
+        Ok(())
+    }
+
     /// Puts the file in force, or says why not: the same in the answer and in the log.
     async fn reload(&self) -> Response<AdminBody> {
         let reload = Arc::clone(&self.reload);
@@ -194,6 +219,7 @@ impl Admin {
         let verifier = &self.reload.verifier;
         let config = verifier.config.load();
         verifier.metrics.set_networks(&verifier.gate.memory().health());
+        verifier.metrics.set_crawlers(verifier.crawlers.addresses.report(clock::now()));
         verifier.metrics.sites(config.sites.iter().map(|site| {
             let price = verifier.gate.pricing(&config, site).price;
             (site.name.as_str(), price, verifier.gate.report(site, verifier.started.elapsed()))

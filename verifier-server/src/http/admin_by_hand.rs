@@ -77,9 +77,10 @@ pub(super) async fn pin(verifier: &Arc<Verifier>, new: Option<NewPin>) -> (Statu
     if let Err(error) = verifier.gate.pin_price(&config, site, new.price, new.minutes, clock::now()) {
         return bad(error.to_string());
     }
-    match new.price {
-        Some(price) => tracing::warn!(site = site.name, price, "the price is held by hand for {} min", new.minutes),
-        None => tracing::warn!(site = site.name, "the load sets the price again"),
+    if let Some(price) = new.price {
+        tracing::warn!(site = site.name, price, "the price is held by hand for {} min", new.minutes);
+    } else {
+        tracing::warn!(site = site.name, "the load sets the price again");
     }
     (StatusCode::OK, json!({ "ok": true, "kept": kept(verifier).await }))
 }

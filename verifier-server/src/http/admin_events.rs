@@ -39,7 +39,7 @@ pub(super) struct Dashboards {
 }
 
 /// The body of an answer of the admin listener.
-pub enum AdminBody {
+pub(super) enum AdminBody {
     /// All of it.
     Whole(Full<Bytes>),
     /// Something every second.
@@ -47,7 +47,7 @@ pub enum AdminBody {
 }
 
 /// The stream of one dashboard.
-pub struct Events {
+pub(super) struct Events {
     verifier: Arc<Verifier>,
     dashboards: Arc<Dashboards>,
     site: String,

@@ -3,6 +3,7 @@
 use super::access_log::ADMITTED_HEADER;
 use super::answer::{Context, GATE_BUSY, GATE_HEADER, bare};
 use super::body::AnswerBody;
+use super::crawlers::Claim;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::Verifier;
@@ -97,7 +98,7 @@ pub(super) fn answer<B>(
 fn decide(
     verifier: &Verifier,
     config: &Config,
-    (facts, headers): (&RequestFacts<'_>, &HeaderMap),
+    (facts, visitor, headers): (&RequestFacts<'_>, &Visitor, &HeaderMap),
     target: &str,
     request_id: &str,
 ) -> Met {
@@ -135,9 +136,9 @@ fn page<B>(
     // Traefik takes every 2xx for a yes, and Envoy a 200: the stub of a link preview would be one.
     let nothing = HeaderMap::new();
     let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
-    let answer = with_facts(&verifier.gate, config, visitor, asked, request, |facts, subject| {
+    let answer = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        match decide(verifier, config, (facts, headers), asked.target, &request_id).decision {
+        match decide(verifier, config, (facts, visitor, headers), asked.target, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
@@ -174,9 +175,9 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return closed(GATE_CLOSED);
     }
-    let decision = with_facts(&verifier.gate, config, visitor, asked, request, |facts, subject| {
+    let decision = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        let met = decide(verifier, config, (facts, request.headers()), asked.target, shown_id(asked));
+        let met = decide(verifier, config, (facts, visitor, request.headers()), asked.target, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
     });
     let (decision, waits_for_line) = decision.unzip();
@@ -217,7 +218,7 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(&verifier.gate, config, visitor, asked, request, |facts, _| {
+    let answer = with_facts(verifier, config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
@@ -240,7 +241,7 @@ fn shown_id(asked: Asked<'_>) -> &str {
 
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
 fn with_facts<B, R>(
-    gate: &Gate,
+    verifier: &Verifier,
     config: &Config,
     visitor: &Visitor,
     asked: Asked<'_>,
@@ -251,19 +252,23 @@ fn with_facts<B, R>(
     // An unknown method is like any other that changes things.
     let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
     let target = Target::parse(asked.target);
+    let claim = verifier.crawlers.claim(config, visitor.address, request.headers());
     let subject = Subject {
         target: &target,
         has_query: asked.target.contains('?'),
         host: visitor.host(),
         address: visitor.address,
+        crawler: Claim::name(claim.as_ref()),
         method: Some(asked.method),
         headers: Some(request.headers()),
     };
+    let route = verifier.gate.route(config, site, &subject);
+    verifier.find_out(claim.as_ref(), &route);
     let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
     let facts = RequestFacts {
         site,
-        route: gate.route(config, site, &subject),
+        route,
         key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,

@@ -2,6 +2,7 @@
 
 use super::answer::{self, bare, challenge_fields, challenge_header, json_answer, problem, problem_body};
 use super::body::AnswerBody;
+use super::crawlers::Claim;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::{assets, clearances, cors, pass, verify};
@@ -36,8 +37,11 @@ impl Call<'_> {
     fn route(&self, method: Option<&str>) -> Route {
         let Some(wanted) = self.wanted else { return Route::DEFAULT };
         let target = Target::parse(wanted);
-        let (host, address, headers) = (self.visitor.host(), self.visitor.address, Some(self.headers));
-        let subject = Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers };
+        let (host, address) = (self.visitor.host(), self.visitor.address);
+        let claim = self.verifier.crawlers.claim(self.config, address, self.headers);
+        let (crawler, headers) = (Claim::name(claim.as_ref()), Some(self.headers));
+        let subject =
+            Subject { target: &target, has_query: wanted.contains('?'), host, address, crawler, method, headers };
         self.verifier.gate.route(self.config, self.site, &subject)
     }
 

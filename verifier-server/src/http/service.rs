@@ -6,6 +6,7 @@ use super::body::AnswerBody;
 use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
+use super::crawlers::{Claim, Crawlers};
 use super::decided::{DecisionLog, RefusalLog};
 use super::doubts::Doubts;
 use super::failures::PageFailureLog;
@@ -25,6 +26,7 @@ use super::{beside, canonical, clearances, cors, endpoints, learning, proxy, tic
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
+use crate::gate::crawlers::NamedAddresses;
 use crate::gate::learned::LearnedAssets;
 use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
@@ -62,6 +64,7 @@ pub struct Verifier {
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
     pub(super) learned: LearnedAssets,
+    pub(crate) crawlers: Crawlers,
     pub(super) read_aheads: Arc<ReadAheads>,
     pub(super) transfers: Arc<Transfers>,
     pub(super) streams: Arc<Streams>,
@@ -103,6 +106,7 @@ impl Verifier {
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::new(gate.hash_key("queues")),
             learned: LearnedAssets::new(gate.hash_key("learned assets")),
+            crawlers: Crawlers::new(NamedAddresses::new(gate.hash_key("crawlers"))),
             read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
             transfers: Arc::default(),
             streams: Arc::default(),
@@ -203,15 +207,18 @@ impl Verifier {
         }
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
+        let claim = self.crawlers.claim(config, visitor.address, request.headers());
         let subject = Subject {
             target: &target,
             has_query: raw_target.contains('?'),
             host: visitor.host(),
             address: visitor.address,
+            crawler: Claim::name(claim.as_ref()),
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
         let mut route = self.gate.route(config, site, &subject);
+        self.find_out(claim.as_ref(), &route);
         let may_be_asset = config.learned_assets && learning::may_be_asset(&subject, &route);
         route.asset |= may_be_asset && self.learned.knows(site.mark, raw_target, clock::now());
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);

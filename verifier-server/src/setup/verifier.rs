@@ -137,6 +137,7 @@ fn tests_path(config: &Config) -> bool {
             has_query: false,
             host: "portcullis-test.invalid",
             address: Ipv4Addr::LOCALHOST.into(),
+            crawler: None,
             method: Some(method),
             headers: None,
         };

@@ -1,8 +1,10 @@
 //! Every metric, declared in one place. Labels come from fixed lists and from the configuration, never from requests.
 
+use super::crawler_metrics::{CrawlerMetrics, Lookup};
 use super::process_metrics::ProcessMetrics;
 use super::request_metrics::{RequestMetrics, SiteCounts, word_of};
 use super::site_metrics::SiteMetrics;
+use crate::gate::crawlers::CrawlersReport;
 use crate::gate::networks::NetworksHealth;
 use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
@@ -58,6 +60,7 @@ pub struct Metrics {
     log_lines: IntCounterVec,
     sites: SiteMetrics,
     by_site: RequestMetrics,
+    crawlers: CrawlerMetrics,
     process: ProcessMetrics,
 }
 
@@ -185,6 +188,7 @@ impl Metrics {
             )?,
             sites: SiteMetrics::new(&registry)?,
             by_site: RequestMetrics::new(&registry)?,
+            crawlers: CrawlerMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry)?,
             registry,
         })
@@ -231,6 +235,16 @@ impl Metrics {
             Decision::Denied => &self.denied,
         }
         .inc();
+    }
+
+    /// Counts what was found of the name of an address that says it is a crawler's.
+    pub fn looked_up(&self, lookup: Lookup) {
+        self.crawlers.looked_up(lookup);
+    }
+
+    /// Sets the gauges of crawlers that are known by names.
+    pub fn set_crawlers(&self, report: CrawlersReport) {
+        self.crawlers.set(report);
     }
 
     /// Counts a refusal at a site.

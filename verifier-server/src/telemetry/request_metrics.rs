@@ -2,6 +2,7 @@
 
 use crate::gate::Decision;
 use prometheus::core::Metric;
+use prometheus::proto::Bucket;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use puzzle::Refusal;
 use std::time::Duration;
@@ -156,7 +157,7 @@ fn between_bounds(histogram: &Histogram) -> [u64; SOLVE_BOUNDS.len() + 1] {
     let (buckets, all) = (metric.get_histogram().get_bucket(), metric.get_histogram().get_sample_count());
     let mut counts = [0; SOLVE_BOUNDS.len() + 1];
     let mut before = 0;
-    let cumulative = buckets.iter().map(|bucket| bucket.cumulative_count()).chain([all]);
+    let cumulative = buckets.iter().map(Bucket::cumulative_count).chain([all]);
     for (count, up_to) in counts.iter_mut().zip(cumulative) {
         *count = up_to.saturating_sub(before);
         before = up_to;

@@ -21,6 +21,7 @@ fn route(config: &Config, path: &str) -> Route {
         has_query: path.contains('?'),
         host: "example.org",
         address: [203, 0, 113, 7].into(),
+        crawler: None,
         method: Some("GET"),
         headers: None,
     })
@@ -176,6 +177,15 @@ fn where_no_capacity_is_known_that_is_said_plainly() {
     assert!(told.contains("warning: nothing tells how much the site `main` can do: while its gate is down"), "{told}");
     let known = parse(&format!("{beside}capacity_per_second = 30\n")).unwrap();
     assert_eq!(known.warnings, [""; 0]);
+    let before = parse(&format!("{beside}capacity_at_least_per_second = 20\n")).unwrap();
+    let told = explain(&before);
+    assert!(told.contains("it did 20 credits a second here before: more than 40 start its gate"), "{told}");
+    assert!(told.contains("share 2 credits a second"), "{told}");
+    assert!(matches!(before.warnings.as_slice(), [one] if one.contains("never rises above the floor")), "{told}");
+    let logged = format!("access_log = \"127.0.0.1:8081\"\n{beside}capacity_at_least_per_second = 20\n");
+    assert_eq!(parse(&logged).unwrap().warnings, [""; 0]);
+    let told = parse(&format!("{beside}capacity_per_second = 10\ncapacity_at_least_per_second = 20\n")).unwrap_err();
+    assert!(told.contains(":5: the site `main` can do less than `capacity_at_least_per_second`"), "{told}");
     let silent = parse(&format!("{beside}capacity_per_second = 30\n[ticket]\nwait_seconds = 0\n")).unwrap();
     assert!(explain(&silent).contains("keeps browsers without JavaScript out"));
     let told = parse(&format!("{beside}[ticket]\nwait_seconds = 601\nwait_second = 1\n")).unwrap_err();

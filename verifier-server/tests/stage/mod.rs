@@ -327,6 +327,7 @@ impl Stage {
             has_query: path.contains('?'),
             host: "main.test",
             address: [198, 51, HOME, 7].into(),
+            crawler: None,
             method: Some("GET"),
             headers: None,
         })

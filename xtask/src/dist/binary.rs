@@ -1,6 +1,7 @@
 //! The static binary: built with the compiler's own linker and C library, so that nothing of this machine gets into it.
 
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,10 +50,12 @@ pub(crate) fn is_static(binary: &Path) -> anyhow::Result<bool> {
 /// The flags by which no path of this machine gets into the binary, and the compiler of the little C and assembler in `ring`.
 fn with_flags(mut command: Command, target: Target) -> anyhow::Result<Command> {
     let mut flags = vec!["-Clinker=rust-lld".to_owned()];
-    let mut c_flags = format!("--target={} -nostdlibinc -DRING_CORE_NOSTDLIBINC=1", target.of_clang());
+    // Without any header of the system: `ring` knows how to do so, and clang's own for vectors only wants one for a function
+    // that nobody calls, which its guard leaves out.
+    let mut c_flags = format!("--target={} -nostdlibinc -DRING_CORE_NOSTDLIBINC=1 -D__MM_MALLOC_H", target.of_clang());
     for (here, everywhere) in places()? {
         flags.push(format!("--remap-path-prefix={here}={everywhere}"));
-        c_flags.push_str(&format!(" -ffile-prefix-map={here}={everywhere}"));
+        write!(c_flags, " -ffile-prefix-map={here}={everywhere}")?;
     }
     let triple = target.triple().replace('-', "_");
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")).env_remove("RUSTFLAGS");

@@ -27,22 +27,26 @@ pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &P
 
     let container = output_of(buildah().args(["from", "--arch", target.architecture(), "scratch"]))?;
     let container = container.trim();
-    let made = (|| {
-        let copy = |from: &str, to: &str, owner: &str, mode: &str| {
-            run(buildah().args(["copy", "--chown", owner, "--chmod", mode, container]).arg(root.join(from)).arg(to))
-        };
-        copy("usr/bin/portcullis", "/usr/bin/portcullis", "0:0", "0755")?;
-        copy("etc/portcullis", "/etc/portcullis", "0:0", "0755")?;
-        copy("var/lib/portcullis", STATE, USER, "0700")?;
-        run(&mut configured(release, container))?;
-        let archive = folder.join(release.file(target, ".docker.tar"));
-        let mut commit = buildah();
-        // Docker's own format: the other one has no health check.
-        commit.args(["commit", "--format", "docker", "--timestamp", &release.epoch.to_string(), "--quiet", container]);
-        run(commit.arg(format!("docker-archive:{}:portcullis:{}", archive.display(), release.version)))
-    })();
+    let made = filled(release, container, &root, &folder.join(release.file(target, ".docker.tar")));
     run(buildah().args(["rm", container]))?;
     made
+}
+
+/// Copies what belongs in it, and writes it into an archive.
+fn filled(release: &Release, container: &str, root: &Path, archive: &Path) -> anyhow::Result<()> {
+    for (from, to, owner, mode) in [
+        ("usr/bin/portcullis", "/usr/bin/portcullis", "0:0", "0755"),
+        ("etc/portcullis", "/etc/portcullis", "0:0", "0755"),
+        ("var", "/var", "0:0", "0755"),
+        ("var/lib/portcullis", STATE, USER, "0700"),
+    ] {
+        run(buildah().args(["copy", "--chown", owner, "--chmod", mode, container]).arg(root.join(from)).arg(to))?;
+    }
+    run(&mut configured(release, container))?;
+    let mut commit = buildah();
+    // Docker's own format: the other one has no health check.
+    commit.args(["commit", "--format", "docker", "--timestamp", &release.epoch.to_string(), "--quiet", container]);
+    run(commit.arg(format!("docker-archive:{}:portcullis:{}", archive.display(), release.version)))
 }
 
 fn configured(release: &Release, container: &str) -> Command {
@@ -63,6 +67,6 @@ pub(crate) fn buildah() -> Command {
     let storage = workspace().join("target/distribution/containers");
     let mut command = Command::new("buildah");
     command.args(["--storage-driver", "vfs", "--root"]).arg(storage.join("root"));
-    command.arg("--runroot").arg(storage.join("run"));
+    command.arg("--runroot").arg(storage.join("run")).env("BUILDAH_FORMAT", "docker");
     command
 }

@@ -15,6 +15,9 @@ use crate::steps::{output_of, run, workspace};
 /// What the package says of itself, and what dpkg runs; in `deploy/debian`.
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
+/// How a unit starts a program that was installed by hand.
+const BY_HAND: &str = "ExecStart=/usr/local/bin/portcullis ";
+
 /// The one file that is the operator's: an upgrade keeps what was changed in it.
 const CONFIGURATION: &str = "etc/portcullis/portcullis.toml";
 
@@ -35,10 +38,10 @@ const PLACED: [&str; 2] = ["debian", "systemd"];
 pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let tree = Tree::empty(workspace().join("target/distribution/tree").join(target.name()))?;
     program(&tree, target, binary)?;
-    for unit in ["portcullis.service", "portcullis.socket"] {
+    for (unit, starts) in [("portcullis.service", 1), ("portcullis.socket", 0)] {
         let by_hand = text(&format!("deploy/systemd/{unit}"))?;
-        let packaged = by_hand.replace("=/usr/local/bin/portcullis ", "=/usr/bin/portcullis ");
-        ensure!((packaged == by_hand) == unit.ends_with(".socket"), "{unit} names the program where it is by hand");
+        ensure!(by_hand.matches(BY_HAND).count() == starts, "{unit} has `{BY_HAND}` {starts} times");
+        let packaged = by_hand.replace(BY_HAND, "ExecStart=/usr/bin/portcullis ");
         tree.file(&format!("usr/lib/systemd/system/{unit}"), 0o644, packaged)?;
     }
     tree.file(CONFIGURATION, 0o644, text("deploy/debian/portcullis.toml")?)?;

@@ -1,4 +1,4 @@
-//! The list of what is inside, as CycloneDX 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
+//! The list of what is inside, as `CycloneDX` 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
 
 use std::process::Command;
 
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::inside::{Crate, Inside, Name};
+use super::sums::hex;
 use super::{Release, Target};
 use crate::steps::output_of;
 
@@ -74,9 +75,9 @@ fn reference((name, version): &Name) -> String {
 /// An UUID of version 8 (RFC 9562): made of the list itself, so that the same list has the same number.
 fn serial_number(list: &str) -> String {
     let mut bytes: [u8; 32] = Sha256::digest(list).into();
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = hex(&bytes[..16]);
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

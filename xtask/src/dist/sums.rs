@@ -29,9 +29,16 @@ pub(crate) fn of(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name != FILE {
-            let digest = Sha256::digest(fs::read(&path)?);
-            sums.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+            sums.insert(name, hex(&Sha256::digest(fs::read(&path)?)));
         }
     }
     Ok(sums)
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
 }

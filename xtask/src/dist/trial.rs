@@ -60,21 +60,23 @@ fn in_a_container(release: &Release, target: Target, folder: &Path) -> anyhow::R
     let archive = format!("docker-archive:{}", folder.join(release.file(target, ".docker.tar")).display());
     let container = output_of(image::buildah().args(["from", "--arch", target.architecture(), &archive]))?;
     let container = container.trim();
-    let tried = (|| {
-        let said = output_of(image::buildah().args(["inspect", "--type", "container", container]))?;
-        let said: serde_json::Value = serde_json::from_str(&said).context("buildah inspect prints JSON")?;
-        let config = &said["Docker"]["config"];
-        ensure!(config["User"] == image::USER, "the image runs as {}", config["User"]);
-        ensure!(config["Healthcheck"]["Test"][0] == "CMD", "the image has no health check: {config}");
-        if target.emulator().is_some() {
-            return Ok(());
-        }
-        let mut version = image::buildah();
-        version.args(["run", "--isolation", "chroot", container, "--", "/usr/bin/portcullis", "--version"]);
-        let version = output_of(&mut version)?;
-        ensure!(version.trim() == format!("portcullis {}", release.version), "the image's program says {version}");
-        Ok(())
-    })();
+    let tried = as_its_user(release, target, container);
     run(image::buildah().args(["rm", container]))?;
     tried
+}
+
+fn as_its_user(release: &Release, target: Target, container: &str) -> anyhow::Result<()> {
+    let said = output_of(image::buildah().args(["inspect", "--type", "container", container]))?;
+    let said: serde_json::Value = serde_json::from_str(&said).context("buildah inspect prints JSON")?;
+    let config = &said["Docker"]["config"];
+    ensure!(config["User"] == image::USER, "the image runs as {}", config["User"]);
+    ensure!(config["Healthcheck"]["Test"][0] == "CMD", "the image has no health check: {config}");
+    if target.emulator().is_some() {
+        return Ok(());
+    }
+    let mut version = image::buildah();
+    version.args(["run", "--isolation", "chroot", container, "--", "/usr/bin/portcullis", "--version"]);
+    let version = output_of(&mut version)?;
+    ensure!(version.trim() == format!("portcullis {}", release.version), "the image's program says {version}");
+    Ok(())
 }

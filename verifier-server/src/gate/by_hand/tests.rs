@@ -28,7 +28,7 @@ fn gate(config: &Config) -> Gate {
 
 fn route(gate: &Gate, config: &Config, host: &str, target: &str, from: &str) -> Route {
     let (parsed, address) = (Target::parse(target), from.parse().expect("an address"));
-    let subject = Subject { target: &parsed, has_query: false, host, address, method: Some("GET"), headers: None };
+    let subject = Subject { target: &parsed, has_query: false, host, address, crawler: None, method: Some("GET"), headers: None };
     gate.route(config, config.site_of(host).expect("a site"), &subject)
 }
 
@@ -90,7 +90,8 @@ fn slips_that_turn_everybody_away_and_more_than_there_is_room_for_are_refused() 
     assert!(matches!(refused(&deny(None, Some("search"))), HandRuleError::Path(_)));
     assert_eq!(refused(&NewHandRule { minutes: 0, ..deny(None, Some("/a")) }), HandRuleError::Minutes);
     for number in 0..HAND_RULES_MAX {
-        gate.new_hand_rule(&deny(None, Some(&format!("/{number}"))), NOW).expect("room");
+        let path = format!("/{number}");
+        gate.new_hand_rule(&rule(HandAction::Deny, None, Some(&path)), NOW).expect("room");
     }
     assert_eq!(refused(&deny(None, Some("/one-more"))), HandRuleError::TooMany);
     let again = rule(HandAction::Challenge, None, Some("/7"));
