@@ -2,6 +2,7 @@
 
 use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 use crate::gate::passes::PASS_HOURS_MAX;
+use crate::report::{Format, ListFormat};
 use crate::setup::WebServer;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -102,6 +103,25 @@ pub enum Command {
     Notice(NoticeArguments),
     /// Make a link that lets a few devices of a colleague keep working while the gate is down
     Pass(PassArguments),
+    /// List the attacks that were kept, the newest first
+    Attacks {
+        /// Its configuration file, which says where it listens for the operator, and where attacks are kept
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
+    /// Report an attack: for colleagues, for the authorities, for programs
+    Report(ReportArguments),
+    /// Print the networks of an attack that may be blocked, for the kernel or a server in front
+    Indicators {
+        /// The number of the attack
+        number: u32,
+        /// The form of the list
+        #[arg(long, default_value = "cidr")]
+        format: ListFormat,
+        /// The configuration file, which says where the verifier listens for the operator, and whom it trusts
+        #[arg(long, default_value = "portcullis.toml")]
+        config: PathBuf,
+    },
     /// Look after the address ranges of crawlers
     Bots {
         /// What to do with them
@@ -149,6 +169,25 @@ pub struct ExplainArguments {
     /// The verifier's configuration file, which says where it listens for the operator; where there is none here,
     /// that in /etc/portcullis
     #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
+    pub config: PathBuf,
+}
+
+/// `portcullis report`: an attack, and how it is told.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The number of the attack, as `portcullis attacks` lists it
+    pub number: u32,
+    /// The form of the report
+    #[arg(long, default_value = "md")]
+    pub format: Format,
+    /// A file that says whose networks are: `network,asn,name`, a line each
+    #[arg(long, value_name = "FILE")]
+    pub asn: Option<PathBuf>,
+    /// The time zone of local times, such as Europe/Berlin; left out: that of this machine
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// The configuration file, which says where the verifier listens for the operator, and whom it trusts
+    #[arg(long, default_value = "portcullis.toml")]
     pub config: PathBuf,
 }
 

@@ -217,6 +217,8 @@ pub struct Config {
     pub access_log: Vec<LogSocket>,
     /// Where the table survives a clean stop.
     pub state_dir: Option<PathBuf>,
+    /// How long attacks are kept there, in days.
+    pub keep_attacks_days: u32,
     /// How many verifiers share the secret.
     pub verifiers: NonZeroU32,
     /// Size of the table of live ids.

@@ -5,6 +5,7 @@ mod course;
 mod flood;
 mod lines;
 mod networks;
+mod reported;
 mod second;
 mod site;
 mod story;
@@ -131,6 +132,7 @@ impl Demo {
             let target = Target { verifier, port: self.address.port(), workers };
             tell(&[String::new()])?;
             target.attack(Duration::from_secs(seconds)).await?;
+            tell(&reported::lines(verifier, &self.config, &self.folder.0))?;
             tell(&["\nThe site and the gate go on, without visitors. End the demo with Ctrl-C.".to_owned()])?;
         }
         Ok(())
@@ -159,7 +161,7 @@ fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr, mo
         Mode::On | Mode::Off => (mode.name(), Default::default()),
     };
     format!(
-        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\n{machine}\n\
+        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\nstate_dir = \"state\"\n{machine}\n\
          [[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n{capacity}\n\
          [[rule]]\npath = \"/static/**\"\nasset = true\n\n\
          [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n\n\

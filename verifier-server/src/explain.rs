@@ -97,7 +97,10 @@ pub fn explain(config: &Config) -> String {
     }
     let kept = config.state_dir.as_ref().map_or_else(
         || "nothing is kept: clearances end with the process".to_owned(),
-        |folder| format!("clearances survive a clean stop in {}", folder.display()),
+        |folder| {
+            let (folder, days) = (folder.display(), config.keep_attacks_days);
+            format!("clearances survive a clean stop in {folder}, and attacks are kept there for {days} days")
+        },
     );
     say(format!("the table takes at most {} MiB; {kept}", config.table_mib));
     say(match config.on_failure {

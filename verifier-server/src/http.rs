@@ -3,6 +3,7 @@
 mod access_log;
 mod activity;
 pub mod admin;
+mod admin_attacks;
 mod admin_by_hand;
 mod admin_dashboard;
 mod admin_events;

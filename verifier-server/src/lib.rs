@@ -1,5 +1,6 @@
 //! The verifier behind the binary `portcullis`. `gate` decides, `http` is the shell around it.
 
+mod attack_keeper;
 pub mod bot_ranges;
 mod by_site;
 pub mod calendar;
@@ -26,6 +27,7 @@ mod profile_keeper;
 pub mod random;
 pub mod refresh;
 pub mod reload;
+pub mod report;
 mod restrict;
 pub mod secret;
 pub mod setup;
@@ -33,6 +35,7 @@ pub mod solve;
 pub mod startup;
 pub mod state_file;
 pub mod telemetry;
+pub mod timeline;
 pub mod tls;
 mod watch;
 pub mod watchdog;

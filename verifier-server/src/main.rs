@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -56,6 +57,13 @@ async fn main() -> ExitCode {
         Command::Health { config } => operator::health(&config).await.map_or_else(|error| fail(1, error), say),
         Command::Mode { mode, site, config } => {
             operator::set_mode(&config, &mode, site.as_deref()).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Attacks { config } => operator::attacks::list(&config).await.map_or_else(|error| fail(1, error), say),
+        Command::Report(arguments) => {
+            operator::report::report(&arguments).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Indicators { number, format, config } => {
+            operator::report::indicators(&config, number, format).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Bots { task: BotsTask::Refresh { file, source } } => {
             refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
@@ -130,8 +138,11 @@ async fn serve(file: &Path) -> ExitCode {
 }
 
 fn say(text: impl Display) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever closes what they read from has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(1, error),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn fail(code: u8, error: impl Display) -> ExitCode {

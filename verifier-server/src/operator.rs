@@ -1,22 +1,26 @@
-//! `portcullis status`, `mode`, `explain` and `pass`: questions to the admin listener of a running verifier.
+//! `portcullis status`, `mode`, `explain`, `pass`, `attacks`, `report` and `indicators`: questions to the admin listener of a running verifier.
 
+pub mod attacks;
 mod by_hand;
 mod callers;
 pub mod explain;
 pub mod notice;
 pub mod passes;
+pub mod report;
 mod top;
 pub mod watch;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};
 use crate::explain::AskedError;
+use crate::report::ZoneError;
+use crate::report::asn::AsnError;
 use crate::secret::{SecretError, admin_token};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why the question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,20 @@ pub enum OperatorError {
     /// The question is none.
     #[error("{0}")]
     Asked(#[from] AskedError),
+    /// What was kept is not there, or cannot be used.
+    #[error("the verifier does not answer, and in its state_dir: {0}")]
+    Kept(String),
+    /// The file of autonomous systems cannot be used.
+    #[error("{}: {reason}", file.display())]
+    Asn {
+        /// Where it is.
+        file: PathBuf,
+        /// Why not.
+        reason: AsnError,
+    },
+    /// The time zone is not known.
+    #[error("{0}")]
+    Zone(#[from] ZoneError),
     /// It refused.
     #[error("the verifier answered {0}: {1}")]
     Refused(u16, String),

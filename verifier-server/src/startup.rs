@@ -12,7 +12,9 @@ use crate::http::{
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict};
+use crate::{
+    attack_keeper, caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict,
+};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,10 +65,11 @@ pub struct Running {
 /// See [`StartError`]. Then nothing listens and no saved table was touched.
 pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let masters = secret::masters(&config.secret_file)?;
-    let token = secret::admin_token(&config.admin_token_file)?;
+    // The token may belong into it.
     if let Some(path) = &config.state_dir {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
+    let token = secret::admin_token(&config.admin_token_file)?;
     let metrics = Metrics::new()?;
     let mut handed_over = HandedOver::from_environment()?;
     let mut entrances = Vec::new();
@@ -103,6 +106,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
     verifier.gate.begin(&config);
     resume(&verifier, &config);
+    attack_keeper::resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
         hand_keeper::resume(&verifier, state_dir);
@@ -139,6 +143,7 @@ impl Running {
                 Ok(count) => tracing::info!("saved {count} clearances in {}", state_dir.display()),
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
+            attack_keeper::write(&verifier, state_dir);
             profile_keeper::write(&verifier, state_dir);
             caller_keeper::write(&verifier, state_dir);
             if verifier.gate.by_hand_changed()

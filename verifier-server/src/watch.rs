@@ -2,6 +2,7 @@
 
 mod saving;
 
+use crate::attack_keeper;
 use crate::client;
 use crate::clock;
 use crate::config::{Config, Mode, Probe};
@@ -49,6 +50,7 @@ impl Watch {
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
         self.verifier.set_slots(&config);
         self.verifier.note_second(&config, elapsed);
+        attack_keeper::second(&self.verifier, &config, now, elapsed);
         for site in &changed {
             self.tell(&config, site, now);
         }

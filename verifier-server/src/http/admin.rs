@@ -6,7 +6,7 @@ use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::Peer;
 use super::shortage::Lasting;
-use super::{admin_by_hand, admin_dashboard, admin_explain, admin_notice, admin_passes, status};
+use super::{admin_attacks, admin_by_hand, admin_dashboard, admin_explain, admin_notice, admin_passes, status};
 use crate::clock;
 use crate::config::Mode;
 use crate::load::ToldLoad;
@@ -132,6 +132,14 @@ impl Admin {
             (&Method::GET, "/notice") => json_answer(StatusCode::OK, &admin_notice::list(&self.reload.verifier)),
             (&Method::POST, "/notice") => {
                 let (status, body) = admin_notice::set(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::GET, "/attacks") => {
+                let config = self.reload.verifier.config.load();
+                json_answer(StatusCode::OK, &admin_attacks::list(&self.reload.verifier, config.keep_attacks_days))
+            }
+            (&Method::GET, path) if path.starts_with("/attacks/") => {
+                let (status, body) = admin_attacks::one(&self.reload.verifier, path).await;
                 json_answer(status, &body)
             }
             (&Method::GET, "/passes") => json_answer(StatusCode::OK, &admin_passes::list(&self.reload.verifier)),

@@ -37,6 +37,7 @@ use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
 use crate::notices::Notices;
 use crate::telemetry::{Metrics, Sampled, Seconds};
+use crate::timeline::Timeline;
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
@@ -57,6 +58,8 @@ pub struct Verifier {
     pub metrics: Metrics,
     /// The load as a program of the operator's tells it.
     pub told_load: ToldLoad,
+    /// The attacks there were.
+    pub timeline: Timeline,
     /// When it started: the clock of the controllers.
     pub started: Instant,
     pub(super) connections: Arc<Connections>,
@@ -80,7 +83,8 @@ pub struct Verifier {
     pub(super) decision_log: DecisionLog,
     pub(super) refusal_log: RefusalLog,
     pub(super) page_failure_log: PageFailureLog,
-    pub(super) top: Top,
+    /// Who asks most.
+    pub top: Top,
     /// What the dashboard's curves show.
     pub(super) seconds: Seconds,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
@@ -100,6 +104,7 @@ impl Verifier {
         let verifier = Self {
             metrics,
             told_load: ToldLoad::default(),
+            timeline: Timeline::new(config.state_dir.as_deref()),
             started: Instant::now(),
             connections: Connections::new(),
             turned_away: TurnedAway::default(),

@@ -7,6 +7,7 @@ use super::site_metrics::SiteMetrics;
 use crate::gate::crawlers::CrawlersReport;
 use crate::gate::networks::NetworksHealth;
 use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
+use crate::timeline::Counts;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 use std::time::Duration;
@@ -291,6 +292,12 @@ impl Metrics {
     #[must_use]
     pub fn process(&self) -> (f64, f64) {
         self.process.read()
+    }
+
+    /// What was counted of a site so far, for the record of an attack; what was dropped, of all sites.
+    #[must_use]
+    pub fn counts_of(&self, site: &str) -> Counts {
+        Counts { dropped: self.dropped.get(), ..self.by_site.counts(site) }
     }
 
     /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.

@@ -1,6 +1,7 @@
 //! What is counted of requests, site by site. Labels are names of the configuration and words of fixed lists.
 
 use crate::gate::Decision;
+use crate::timeline::{Counts, Waits};
 use prometheus::core::Metric;
 use prometheus::proto::Bucket;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
@@ -121,6 +122,30 @@ impl RequestMetrics {
         self.solve_seconds.with_label_values(&[site]).observe(seconds);
     }
 
+    /// What was counted of a site so far; of [`Counts::dropped`] nothing, which has no site.
+    pub(super) fn counts(&self, site: &str) -> Counts {
+        let [unpaid, paid, challenged, denied, busy] =
+            DECISIONS.map(|decision| self.requests.with_label_values(&[site, decision]).get());
+        let refused = Refusal::ALL.iter().filter_map(|refusal| {
+            let count = self.refusals.with_label_values(&[site, refusal.code()]).get();
+            (count > 0).then(|| (refusal.code().to_owned(), count))
+        });
+        let solving = waits(&self.solve_seconds.with_label_values(&[site]));
+        Counts {
+            unpaid,
+            paid,
+            challenged,
+            denied,
+            busy,
+            dropped: 0,
+            sold: solving.count,
+            refused: refused.collect(),
+            solving,
+            origin: waits(&self.origin_seconds.with_label_values(&[site])),
+            origin_errors: self.origin_errors.with_label_values(&[site]).get(),
+        }
+    }
+
     pub(super) fn origin_answered(&self, site: &str, delay: Duration, failed: bool) {
         self.origin_seconds.with_label_values(&[site]).observe(delay.as_secs_f64());
         if failed {
@@ -163,4 +188,16 @@ fn between_bounds(histogram: &Histogram) -> [u64; SOLVE_BOUNDS.len() + 1] {
         before = up_to;
     }
     counts
+}
+
+/// What a histogram has counted.
+fn waits(histogram: &Histogram) -> Waits {
+    let metric = histogram.metric();
+    let counted = metric.get_histogram();
+    let within = counted.get_bucket().iter().map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+    Waits {
+        count: counted.get_sample_count(),
+        seconds: counted.get_sample_sum(),
+        within: within.filter(|(bound, _)| bound.is_finite()).collect(),
+    }
 }

@@ -90,6 +90,7 @@ beside = "proxy"
 client_address_header = "X-Client"
 trusted_proxies = ["127.0.0.1/32", "::1"]
 state_dir = "/var/lib/portcullis"
+keep_attacks_days = 30
 verifiers = 2
 table_mib = 64
 secret_file = "../secret"
@@ -134,6 +135,7 @@ visitors = 50
     assert_eq!(config.beside, Some(Beside::Proxy { client_address_header: "x-client".parse().unwrap() }));
     assert_eq!(config.clearance.full, Credits::whole(100), "divided by two verifiers");
     assert_eq!(config.clearance.bind, Bind::Strict);
+    assert_eq!(config.keep_attacks_days, 30);
     assert_eq!(config.challenge.floor(), 4_000);
     let name = |host| config.site_of(host).map(|site| site.name.as_str());
     assert_eq!(name("EXAMPLE.org"), Some("main"));

@@ -28,7 +28,8 @@ fn gate(config: &Config) -> Gate {
 
 fn route(gate: &Gate, config: &Config, host: &str, target: &str, from: &str) -> Route {
     let (parsed, address) = (Target::parse(target), from.parse().expect("an address"));
-    let subject = Subject { target: &parsed, has_query: false, host, address, crawler: None, method: Some("GET"), headers: None };
+    let subject =
+        Subject { target: &parsed, has_query: false, host, address, crawler: None, method: Some("GET"), headers: None };
     gate.route(config, config.site_of(host).expect("a site"), &subject)
 }
 

@@ -19,6 +19,9 @@ pub struct Memory {
     loaded: bool,
 }
 
+/// How many networks that are nobody's are looked at to tell chance from custom.
+const CHANCE_LOOKS: u8 = 64;
+
 /// A known network as it is compared with others.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -82,6 +85,25 @@ impl Memory {
     /// Counts what `buyer` bought, in full clearances.
     pub fn bought(&self, buyer: &Buyer, clearances: f32, now: UnixSeconds) {
         self.purchases.count(buyer, clearances, now);
+    }
+
+    /// Whether a network bought anything of late. One that did not is now and then taken for one that did, never the other
+    /// way round.
+    #[must_use]
+    pub fn bought_lately(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
+        self.purchases.bought(&self.purchases.buyer(&Nested::of(network), |_| 1.0), now) > 0.0
+    }
+
+    /// Which client networks came in peaceful weeks: those whose usual demand is more than chance gives to addresses that
+    /// are nobody's.
+    pub fn usual_visitors(&self) -> impl Fn(ClientNetwork) -> bool {
+        let rate = |network: ClientNetwork| {
+            Nested::of(network).levels().first().map_or(0.0, |narrow| self.profile.learned_rate(*narrow))
+        };
+        // 240.0.0.0/4 is reserved: whatever the sketch has there, others put it there.
+        let nobodys = (0..CHANCE_LOOKS).map(|look| ClientNetwork::of([240, 7, look, 1].into()));
+        let chance = nobodys.map(rate).fold(0.0, f32::max);
+        move |network| rate(network) > chance
     }
 
     /// Credits/s that a network usually brings: learned, or what the operator's visitors there come to, if that is more.

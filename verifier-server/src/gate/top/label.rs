@@ -72,12 +72,22 @@ impl Label {
     }
 }
 
-/// A character of a stranger's as it may stand in a line: those that control, that nobody sees, or that turn the direction of what
-/// follows become a replacement character (Unicode TR 9, §2; TR 36, §2).
+/// A character of a stranger's as it may stand in a line: what is not seen becomes a replacement character.
 #[must_use]
 pub fn printable(letter: char) -> char {
-    let turns = matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if letter.is_control() || turns { char::REPLACEMENT_CHARACTER } else { letter }
+    if is_unseen(letter) { char::REPLACEMENT_CHARACTER } else { letter }
+}
+
+/// Whether a character is not seen, or changes how others are: control characters, line ends, marks of the direction of
+/// writing, and what has no width. In a stranger's name they would deceive whoever reads it.
+#[must_use]
+pub fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -92,5 +102,9 @@ mod tests {
         let network = |address: &str| Label::of_network(ClientNetwork::of(address.parse().expect("address"))).text();
         assert_eq!(network("2001:db8:1234:5678:9abc:def0:1234:5678"), "2001:db8:1234:5600::/56");
         assert_eq!(network("203.0.113.9"), "203.0.113.0/24");
+        assert_eq!(
+            Label::of("/a\u{202e}fdp.exe\u{2066}\u{200b}\u{2028}".as_bytes()).text(),
+            "/a\u{fffd}fdp.exe\u{fffd}\u{fffd}\u{fffd}"
+        );
     }
 }
