@@ -138,8 +138,8 @@ fn flooded() -> anyhow::Result<Table> {
         title: format!("A flood of {PER_SECOND} distinct networks, paths and user agents a second"),
         method: format!(
             "`GET /.portcullis-beside/check` from a web server for as many visitors, {SECONDS} s a round in mode `on`, over \
-             {CONNECTIONS} connections on loopback; the verifier has a core of its own. One request in {HEAVY_EVERY} and up to \
-             five come from five networks, whose names have to stand among the first ten. Memory is what is resident, less what \
+             {CONNECTIONS} connections on loopback; the verifier has a core of its own. Of {HEAVY_EVERY} requests one to \
+             five come from each of five networks, whose names have to stand among the first ten. Memory is what is resident, less what \
              it was after {BEFOREHAND_SECONDS} s of the same from one network, with whatever else a request touches. `GET /status` \
              is asked for every {} ms meanwhile: the 95th percentile of each round.",
             STATUS_EVERY.as_millis()

@@ -354,6 +354,7 @@ fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
 }
 
 /// The file by which an operator finds the verifier: where the default is not in this folder, that of the package.
+#[expect(clippy::unnecessary_wraps, reason = "a parser of clap's may fail")]
 fn operators(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     let (here, packaged) = (Path::new(text), Path::new(OF_THE_PACKAGE));
     let elsewhere = text == CONFIGURATION && !here.exists() && packaged.exists();

@@ -33,12 +33,9 @@ pub fn explain(config: &Config) -> String {
             say(line);
         }
     }
-    if config.privacy == Privacy::Address {
-        say("the log has whole addresses of visitors (`privacy = \"address\"`)".to_owned());
-    }
-    for line in believed::lines(config) {
-        say(line);
-    }
+    let addresses = "the log has whole addresses of visitors (`privacy = \"address\"`)";
+    let addresses = (config.privacy == Privacy::Address).then(|| addresses.to_owned());
+    addresses.into_iter().chain(believed::lines(config)).for_each(&mut say);
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
         Mode::Off => "mode off on every site: nothing but `deny` rules acts".to_owned(),

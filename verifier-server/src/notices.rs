@@ -103,6 +103,7 @@ struct KeptNotice {
 
 impl Notices {
     /// The notice of a site.
+    #[must_use]
     pub fn of(&self, site: &str) -> Option<Arc<Notice>> {
         self.shown.load().get(site).cloned()
     }

@@ -117,13 +117,12 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
 
 /// `SOURCE_DATE_EPOCH` (reproducible-builds.org), or the time of the commit that is built.
 fn epoch() -> anyhow::Result<u64> {
-    let text = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text,
-        Err(_) => {
-            let mut git = std::process::Command::new("git");
-            output_of(git.current_dir(workspace()).args(["log", "-1", "--format=%ct"]))
-                .context("outside of a git repository SOURCE_DATE_EPOCH has to say when the source was made")?
-        }
+    let text = if let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") {
+        text
+    } else {
+        let mut git = std::process::Command::new("git");
+        output_of(git.current_dir(workspace()).args(["log", "-1", "--format=%ct"]))
+            .context("outside of a git repository SOURCE_DATE_EPOCH has to say when the source was made")?
     };
     text.trim().parse().context("SOURCE_DATE_EPOCH is a number of seconds since 1970")
 }

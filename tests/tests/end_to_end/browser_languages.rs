@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tests::browser::{Browser, keys};
+use tests::browser::{Browser, Traits, keys};
 use tests::engine::Engine;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
@@ -104,7 +104,7 @@ fn webkit_changes_the_language_by_keyboard_alone() {
 /// Tab to the control, open the list, take Hebrew: all words change while the page goes on, and the next page has them too.
 fn changes_by_keyboard(engine: Engine) {
     let stage = stage();
-    let browser = Browser::of(engine, Default::default());
+    let browser = Browser::of(engine, Traits::default());
     browser.open(&stage.url("/"));
     solving(&browser);
     let focused = |id: &str| browser.script("return document.activeElement.id") == json!(id);
@@ -137,7 +137,7 @@ fn changes_by_keyboard(engine: Engine) {
 fn what_is_seldom_said_is_fetched_and_said_in_the_visitors_language() {
     let settings = Settings::new().set("challenge.count", 8).set("challenge.difficulty", 100);
     let stage = Stage::new(Front::Proxy, settings);
-    let browser = Browser::with(tests::browser::Traits { without_cookies: true, ..Default::default() });
+    let browser = Browser::with(Traits { without_cookies: true, ..Traits::default() });
     browser.cdp("Network.enable", &json!({}));
     browser.cdp("Network.setExtraHTTPHeaders", &json!({"headers": {"Accept-Language": "de"}}));
     browser.open(&stage.url("/page/0"));

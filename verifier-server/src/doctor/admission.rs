@@ -32,7 +32,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
             found.fail("solution", seen, found.kind.endpoints());
         }
         Err(error) => {
-            found.fail("solution", format!("a good solution was not answered: {error}"), found.kind.endpoints())
+            found.fail("solution", format!("a good solution was not answered: {error}"), found.kind.endpoints());
         }
     }
 }
@@ -140,7 +140,7 @@ async fn static_file(found: &mut Examination<'_>, page: &Answer) {
     let cookie = found.clearance.clone().unwrap_or_default();
     match found.visitor.ask(Question::get(&path).cookie(&cookie)).await {
         Ok(file) if !file.status.is_success() => {
-            found.skip("static files", format!("{path} answers {}", file.status.as_u16()))
+            found.skip("static files", format!("{path} answers {}", file.status.as_u16()));
         }
         Ok(file)
             if ["cache-control", "expires", "etag", "last-modified"]

@@ -33,7 +33,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
     let question = REQUESTS.iter().fold(Question::get(target), |question, (name, value)| question.header(name, value));
     match found.visitor.ask(question).await {
         Ok(answer) if answer.is_closed() => {
-            found.pass("forged request", "a stranger's word about what he asks for counts for nothing")
+            found.pass("forged request", "a stranger's word about what he asks for counts for nothing");
         }
         Ok(answer) => {
             let seen = format!(
@@ -52,7 +52,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
         ADDRESSES.iter().fold(Question::get(&endpoint), |question, (name, value)| question.header(name, value));
     match found.visitor.ask(question.cookie(&cookie)).await.map(|answer| answer.json()["network"].clone()) {
         Ok(seen) if seen.as_str() == Some(&network) => {
-            found.pass("forged address", "a stranger's word about his address counts for nothing")
+            found.pass("forged address", "a stranger's word about his address counts for nothing");
         }
         Ok(seen) => {
             let seen = format!("headers that claim another address are believed: {seen} instead of {network}");

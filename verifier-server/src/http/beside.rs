@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::{Beside, Config, OnFailure, Site};
 use crate::gate::policy::Subject;
 use crate::gate::target::Target;
-use crate::gate::{Decision, Gate, Met, Repeat, RequestFacts, Worth};
+use crate::gate::{Decision, Met, Repeat, RequestFacts, Worth};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 

@@ -272,6 +272,7 @@ fn a_crawler_may_be_known_by_names_that_could_be_nobody_elses() {
         told.contains("the system's name servers are asked, in the background, for the names of addresses that call")
     );
     assert!(config.crawlers.own("a.crawl.search.example") && !config.crawlers.own("search.example"));
+    assert_eq!(config.warnings, [""; 0], "it is not for everybody");
     assert!(!explain(&parse(site).unwrap()).contains("name servers"), "nobody is asked without it");
     for (bot, told) in [
         ("", ":3: a crawler without `ranges` and `domains`"),

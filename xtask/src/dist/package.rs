@@ -93,7 +93,7 @@ fn control(tree: &Tree, release: &Release, target: Target) -> anyhow::Result<()>
     let fields = [
         ("@VERSION@", release.version.clone()),
         ("@ARCHITECTURE@", target.architecture().to_owned()),
-        ("@KIB@", tree.kib(&tree.root)?.to_string()),
+        ("@KIB@", kib_of(&tree.root)?.to_string()),
     ];
     let control = fields.iter().fold(text("deploy/debian/control")?, |text, (field, value)| text.replace(field, value));
     tree.file("DEBIAN/control", 0o644, control)?;
@@ -155,15 +155,15 @@ impl Tree {
         }
         Ok(())
     }
+}
 
-    /// What its files take, each rounded up to a KiB as Debian Policy §5.6.20 has it.
-    fn kib(&self, folder: &Path) -> anyhow::Result<u64> {
-        let mut kib = 1;
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let directory = entry.file_type()?.is_dir();
-            kib += if directory { self.kib(&entry.path())? } else { entry.metadata()?.len().div_ceil(1_024) };
-        }
-        Ok(kib)
+/// What the files in a folder take, each rounded up to a KiB as Debian Policy §5.6.20 has it.
+fn kib_of(folder: &Path) -> anyhow::Result<u64> {
+    let mut kib = 1;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let directory = entry.file_type()?.is_dir();
+        kib += if directory { kib_of(&entry.path())? } else { entry.metadata()?.len().div_ceil(1_024) };
     }
+    Ok(kib)
 }

@@ -192,3 +192,47 @@ impl Usual for Arc<Memory> {
         self.learned_rate(network).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    fn network(address: &str) -> ClientNetwork {
+        ClientNetwork::of(address.parse().expect("an address"))
+    }
+
+    fn memory() -> Memory {
+        Memory::new(HashKey([1; 16]), Profile::new(HashKey([2; 16])), false, NOW)
+    }
+
+    #[test]
+    fn who_came_in_peace_is_a_usual_visitor_and_who_comes_with_the_attack_is_not() {
+        let memory = memory();
+        let (visitor, newcomer) = (network("203.0.113.9"), network("198.51.100.7"));
+        for minute in 0..300 {
+            memory.tick(NOW.plus(60 * minute), true);
+            memory.observe(visitor, Credits::ONE);
+        }
+        for second in 0..60 {
+            memory.tick(NOW.plus(18_000 + second), false);
+            memory.observe(newcomer, Credits::ONE);
+        }
+        let is_usual = memory.usual_visitors();
+        assert_eq!((is_usual(visitor), is_usual(newcomer)), (true, false));
+        assert!(!is_usual(network("203.0.114.9")), "nor is a neighbour");
+    }
+
+    #[test]
+    fn who_bought_is_known_for_the_life_of_a_clearance() {
+        let memory = memory();
+        let (buyer, other) = (network("203.0.113.9"), network("198.51.100.7"));
+        memory.bought(&memory.buyer(buyer), 0.05, NOW);
+        for seconds in [0, 600, 1_800] {
+            memory.tick(NOW.plus(seconds), false);
+            assert!(memory.bought_lately(buyer, NOW.plus(seconds)), "after {seconds} s");
+            assert!(!memory.bought_lately(other, NOW.plus(seconds)));
+        }
+    }
+}
