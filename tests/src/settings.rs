@@ -86,6 +86,12 @@ impl Settings {
         self.push("rule", rule)
     }
 
+    /// Adds a `[[site_key]]`, written as in the file.
+    pub fn site_key(self, lines: &str) -> Self {
+        let key = lines.parse::<Table>().unwrap();
+        self.push("site_key", key)
+    }
+
     fn push(mut self, list: &str, entry: Table) -> Self {
         let array = self.table.entry(list).or_insert_with(|| Value::Array(Vec::new()));
         array.as_array_mut().unwrap().push(Value::Table(entry));

@@ -24,6 +24,8 @@ mod problem;
 mod ranges;
 mod read;
 mod rules;
+mod secrets;
+mod site_keys;
 mod sites;
 
 pub use access_log::LogSocket;
@@ -44,6 +46,7 @@ use crate::gate::api_keys::ApiKeys;
 use crate::gate::crawlers::CrawlerList;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
+use crate::gate::site_keys::SiteKeys;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::Credits;
@@ -253,6 +256,8 @@ pub struct Config {
     pub learned_assets: bool,
     /// Programs that show a secret.
     pub api_keys: ApiKeys,
+    /// Who sells tokens to forms.
+    pub site_keys: SiteKeys,
     /// Networks that the operator knows to be shared.
     pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.

@@ -8,6 +8,7 @@ pub use asked::{ASKED_HEADERS_MAX, Asked, AskedError, asked};
 use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Privacy, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
+use crate::gate::site_keys::SiteKey;
 use crate::load::Capacity;
 use puzzle::Credits;
 use std::fmt::Write;
@@ -83,9 +84,9 @@ pub fn explain(config: &Config) -> String {
         let credits = config.reserve_of(key.reserve);
         say(format!("API key `{}`: whoever shows it in {} passes, {credits} credits a second", key.name, key.header));
     }
-    if !config.crawlers.all().is_empty() {
-        say(crawlers(config));
-    }
+    let crawlers = (!config.crawlers.all().is_empty()).then(|| crawlers(config));
+    let site_keys = config.site_keys.all().iter().map(|key| site_key_told(config, key));
+    crawlers.into_iter().chain(site_keys).for_each(&mut say);
     if !config.policy.rules().iter().any(|rule| rule.built_in) {
         say("default_rules = false: no rule is built in".to_owned());
     }
@@ -150,6 +151,17 @@ fn rule_told(config: &Config, number: usize, rule: &Rule) -> String {
     let built_in = if rule.built_in { "built in, " } else { "" };
     let name = rule.name.as_ref().map(|name| format!(" ({built_in}`{name}`)")).unwrap_or_default();
     format!("rule {}{name}: {} {acts}{least}{raises}", number + 1, rule.conditions)
+}
+
+/// A site key in a sentence.
+fn site_key_told(config: &Config, key: &SiteKey) -> String {
+    let site = config.sites.iter().find(|site| site.mark == key.site).map_or("", |site| &site.name);
+    let hosts: Vec<String> = key.hosts.iter().map(ToString::to_string).collect();
+    let pages = if hosts.is_empty() { "the pages beside its endpoints".to_owned() } else { hosts.join(", ") };
+    let secrets = if key.digests.len() > 1 { "two secrets" } else { "one secret" };
+    let test =
+        key.test.map_or_else(String::new, |test| format!("; for tests only, it always answers `{}`", test.name()));
+    format!("site key `{}` of `{site}`: tokens for forms on {pages}; {secrets}{test}", key.key)
 }
 
 /// The one line that takes everything back.

@@ -10,9 +10,12 @@ mod choice;
 mod clearance;
 pub mod crawlers;
 pub mod entry;
+mod forms;
+mod issue;
 mod last_pages;
 pub mod learned;
 pub mod level;
+mod live;
 mod modes;
 pub mod networks;
 mod overtime;
@@ -24,16 +27,21 @@ mod pricing;
 mod redeem;
 mod repeats;
 mod saved;
+pub mod site_keys;
 mod sites;
 pub mod table;
 mod tags;
 pub mod target;
 mod ticket;
+mod token_mark;
 pub mod top;
 mod unpaid;
+mod warrant;
 
 pub use choice::{Abilities, NoChoice};
 pub use clearance::Worth;
+pub use forms::{Form, NoGood};
+pub use issue::Asking;
 pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
@@ -41,6 +49,7 @@ pub use redeem::{Begun, Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
 pub use sites::{SiteGate, SiteReport};
 pub use ticket::{TICKET_SECONDS, TICKETS_MAX, TicketOffer};
+pub use token_mark::Question;
 pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, Unpaid};
 
 use crate::config::{Bind, Config, Mode, Site};
@@ -54,10 +63,7 @@ use modes::ModeCell;
 use networks::{HashKey, Memory, Nested, Profile};
 use passes::Passes;
 use policy::{Action, Reserve, Route};
-use puzzle::{
-    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge,
-    Purpose, Shape, TagSource, UnixSeconds,
-};
+use puzzle::{CHALLENGE_BYTES, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, UnixSeconds};
 use repeats::Repeats;
 use sites::Sites;
 use std::sync::Arc;
@@ -313,40 +319,6 @@ impl Gate {
         }
         self.memory.observe(facts.network, cost(route));
         Met { receipt, unpaid, ..Met::new(Decision::Paid) }
-    }
-
-    /// A fresh challenge of `algorithm` at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
-    /// keys, which the next tick mends.
-    #[expect(clippy::too_many_arguments, reason = "what a challenge depends on, each of its own type")]
-    #[must_use]
-    pub fn issue(
-        &self,
-        config: &Config,
-        site: &Site,
-        network: ClientNetwork,
-        quote: Quote,
-        algorithm: Algorithm,
-        now: UnixSeconds,
-        random: [u8; 16],
-    ) -> Option<Challenge> {
-        let secrets = self.secrets.load();
-        let keys = secrets.keys.signing(now)?;
-        let terms = config.challenge_of(site);
-        let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
-        let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
-        let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
-        let (ceiling, count) = (terms.ceiling_of(algorithm), terms.count_of(algorithm));
-        let difficulty = puzzle::price::asked(price, multiplier, ceiling, terms.rate_of(algorithm), count);
-        Some(keys.issue(&NewChallenge {
-            shape: Shape { algorithm, count, difficulty },
-            issued_at: now,
-            lifetime_seconds: terms.lifetime_seconds,
-            purpose: Purpose::Gate,
-            standing: quote.standing,
-            random,
-            binding: if config.clearance.bind == Bind::Strict { keys.binding(network) } else { [0; 8] },
-            site: secrets.tags.of(site).tag(keys),
-        }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a payment depends on, each of its own type")]

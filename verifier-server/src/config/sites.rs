@@ -171,17 +171,7 @@ impl Site {
         let default_name = || if index == 0 { "main".to_owned() } else { format!("site-{}", index + 1) };
         let name = section.string("name", "main").filter(|name| Self::name_fits(name, root));
         let name = name.map_or_else(default_name, |name| name.value);
-        let mut hosts = Vec::new();
-        for Lined { line, value } in section.strings("hosts", "example.org").unwrap_or_default() {
-            match Host::parse(&value) {
-                Some(host) => hosts.push(host),
-                None => root.problem(
-                    line,
-                    format!("`{value}` is not a host name"),
-                    "write it without scheme, port and path: \"example.org\" or \"*.example.org\"",
-                ),
-            }
-        }
+        let hosts = hosts(&mut section);
         let line = section.line;
         let (origin, authorities) = origins::read(&mut section, folder);
         if origin.is_none() && !section.had("origin") && !beside.is_some_and(Beside::asks) {
@@ -254,6 +244,22 @@ impl Site {
             root.problem(line, "two sites serve every host", "write `hosts` for all but one");
         }
     }
+}
+
+/// `hosts`: names, or all names below one.
+pub(super) fn hosts(section: &mut Section<'_, '_>) -> Vec<Host> {
+    let mut hosts = Vec::new();
+    for Lined { line, value } in section.strings("hosts", "example.org").unwrap_or_default() {
+        match Host::parse(&value) {
+            Some(host) => hosts.push(host),
+            None => section.problem(
+                line,
+                format!("`{value}` is not a host name"),
+                "write it without scheme, port and path: \"example.org\" or \"*.example.org\"",
+            ),
+        }
+    }
+    hosts
 }
 
 fn probe(section: &mut Section<'_, '_>, authorities: &Authorities) -> Option<Probe> {

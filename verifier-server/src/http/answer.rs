@@ -10,8 +10,8 @@ use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
 use super::preview;
 use super::service::Verifier;
 use super::tickets;
-use crate::config::{Config, Site};
-use crate::gate::{Abilities, NoChoice, Quote, RequestFacts, TicketOffer};
+use crate::config::Config;
+use crate::gate::{Abilities, Asking, NoChoice, RequestFacts, TicketOffer};
 use crate::html::Html;
 use crate::{clock, random};
 use hyper::header::{
@@ -103,7 +103,8 @@ impl<'a> Context<'a> {
         let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
         let quote = pricing.quote_unallowed(&facts.route);
         let abilities = if self.navigation { Abilities::PAGE } else { Abilities::Unsaid };
-        let challenge = issue(self.verifier, self.config, facts.site, network, quote, abilities)?.ok()?;
+        let asking = Asking { site: facts.site, key: None, network, quote };
+        let challenge = issue(self.verifier, self.config, &asking, abilities)?.ok()?;
         let mut response = if self.navigation { self.page(&challenge, facts) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));
@@ -289,17 +290,15 @@ fn known_method(method: &str) -> &'static str {
 pub(super) fn issue(
     verifier: &Verifier,
     config: &Config,
-    site: &Site,
-    network: ClientNetwork,
-    quote: Quote,
+    asking: &Asking<'_>,
     abilities: Abilities,
 ) -> Option<Result<Challenge, NoChoice>> {
     let now = clock::now();
-    let algorithm = match verifier.gate.choose(config, site, network, quote, abilities, now) {
+    let algorithm = match verifier.gate.choose(config, asking, abilities, now) {
         Ok(algorithm) => algorithm,
         Err(no_choice) => return Some(Err(no_choice)),
     };
-    let challenge = verifier.gate.issue(config, site, network, quote, algorithm, now, random::bytes().ok()?)?;
+    let challenge = verifier.gate.issue(config, asking, algorithm, now, random::bytes().ok()?)?;
     verifier.metrics.challenges_issued.inc();
     Some(Ok(challenge))
 }

@@ -100,6 +100,15 @@ impl Asset {
     }
 }
 
+/// The same for pages of other origins: those of the hosts of a site key load the widget. It is the same for everybody and no
+/// secret.
+pub(super) fn for_every_origin(mut asset: Response<AnswerBody>) -> Response<AnswerBody> {
+    let headers = asset.headers_mut();
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    asset
+}
+
 /// What has a hash of its content in its name.
 fn kept_for_ever(content_type: &'static str, body: AnswerBody) -> Response<AnswerBody> {
     let mut response = Response::new(body);

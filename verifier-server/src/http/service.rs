@@ -94,6 +94,7 @@ pub struct Verifier {
     pub(super) pass_log: Sampled,
     /// What the operator has to say on the pages of the sites.
     pub(crate) notices: Notices,
+    pub(super) site_secret_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -135,6 +136,7 @@ impl Verifier {
             log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
             notices: Notices::default(),
+            site_secret_log: Sampled::default(),
             request_ids: RequestIds::default(),
             gate,
         };

@@ -29,6 +29,10 @@ pub struct Metrics {
     pub challenges_issued: IntCounter,
     /// Clearances sold.
     pub clearances_sold: IntCounter,
+    /// Tokens sold to forms.
+    pub tokens_sold: IntCounter,
+    /// Labelled by what `siteverify` answered.
+    siteverified: IntCounterVec,
     /// Requests that could pay, or of which nothing was asked, and for which there was no room.
     pub dropped: IntCounter,
     /// Requests whose origin could not be reached or did not answer in time.
@@ -64,6 +68,18 @@ pub struct Metrics {
     crawlers: CrawlerMetrics,
     process: ProcessMetrics,
 }
+
+/// What `siteverify` may answer.
+const SITEVERIFY_ANSWERS: [&str; 8] = [
+    "success",
+    "bad-request",
+    "missing-input-secret",
+    "invalid-input-secret",
+    "missing-input-response",
+    "invalid-input-response",
+    "timeout-or-duplicate",
+    "internal-error",
+];
 
 /// What became of a line of the web server's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +149,12 @@ impl Metrics {
         for line in LogLine::ALL {
             log_lines.with_label_values(&[line.name()]);
         }
+        let siteverified = Opts::new("siteverify_total", "Questions of back ends about tokens, by the answer");
+        let siteverified = IntCounterVec::new(siteverified, &["answer"])?;
+        registry.register(Box::new(siteverified.clone()))?;
+        for answer in SITEVERIFY_ANSWERS {
+            siteverified.with_label_values(&[answer]);
+        }
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
             let counter = IntCounter::new(name, help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -155,6 +177,8 @@ impl Metrics {
             log_lines,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
+            tokens_sold: counter("tokens_sold_total", "Tokens sold to forms")?,
+            siteverified,
             dropped: counter("requests_dropped_total", "Requests let through by the gate and dropped by admission")?,
             origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
             unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
@@ -263,6 +287,11 @@ impl Metrics {
     /// Counts an answer of a site's origin, or that none came.
     pub fn origin_answered(&self, site: &str, delay: Duration, failed: bool) {
         self.by_site.origin_answered(site, delay, failed);
+    }
+
+    /// Counts an answer of `siteverify`: its code, or none where the token is good.
+    pub fn siteverified(&self, fault: Option<&str>) {
+        self.siteverified.with_label_values(&[fault.unwrap_or(SITEVERIFY_ANSWERS[0])]).inc();
     }
 
     /// Counts a line of the web server's log.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod rules;
+mod site_keys;
 
 use puzzle::Credits;
 use std::path::Path;
