@@ -59,6 +59,8 @@ impl Debian {
         let directory = TempDir::with_prefix("portcullis-debian-").unwrap();
         let mut command = Command::new("systemd-nspawn");
         command.args(["--quiet", "--boot", "--volatile=overlay", "--private-network", "--register=no", "--keep-unit"]);
+        // As a machine has it by default; what runs the tests may allow less.
+        command.arg("--rlimit=RLIMIT_NOFILE=524288:524288");
         command.args(["--settings=no", "--link-journal=no", "--console=pipe", "--hostname=bare"]);
         // Its name would be that of the root's folder, which several use at once.
         command.arg(format!("--machine=portcullis-{}", directory.path().file_name().unwrap().display()));

@@ -97,15 +97,20 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, mut seen: impl FnMut(&[u8])) -
     }
 }
 
+/// A request line from its method on: the end of the body before it may stand in front of it.
+fn without_body(line: &str) -> &str {
+    const BEGINNINGS: [&str; 7] = ["GET /", "HEAD /", "POST /", "PUT /", "PATCH /", "DELETE /", "OPTIONS /"];
+    let begins = BEGINNINGS.iter().filter_map(|beginning| line.rfind(beginning)).max();
+    &line[begins.unwrap_or(0)..]
+}
+
 fn note(rest: &mut Vec<u8>, bytes: &[u8], lines: &Mutex<Vec<String>>) {
     rest.extend_from_slice(bytes);
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = rest.drain(..=end).collect::<Vec<_>>();
         let line = String::from_utf8_lossy(&line);
         if let Some((request, _)) = line.trim_end().rsplit_once(" HTTP/1.1") {
-            // The end of a body may stand in front of the method: a JSON body ends with a brace.
-            let request = request.rsplit('}').next().unwrap_or(request);
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(request.to_owned());
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(without_body(request).to_owned());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The report of an attack, for people and for programs: what the record says, in the form that is asked for.
 //!
-//! `document` is text by type: what strangers chose is a [`document::Span::Name`], and each form escapes it in its own way.
+//! `document` is text by type: what strangers chose is a `document::Span::Name`, and each form escapes it in its own way.
 //! `words` writes the text; `html`, `markdown`, `csv` and `stix` put it down; `indicators` says what may be blocked, and
 //! `lists` writes that for kernels and web servers.
 

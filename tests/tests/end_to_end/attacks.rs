@@ -23,7 +23,7 @@ use tests::wait::{SOON, until, until_true};
 /// No flood lasts longer, whatever a test waits for.
 const FLOOD_MAX: Duration = Duration::from_secs(15);
 /// The shortest hold, and time for a machine that is busy.
-const RELEASE: Duration = Duration::from_secs(120);
+const RELEASE: Duration = Duration::from_mins(2);
 /// Networks of the flood. In the first somebody pays; the last is the operator's own.
 const NETWORKS: u32 = 12;
 /// What the flood calls itself, to do harm where it is read.

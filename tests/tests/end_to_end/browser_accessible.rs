@@ -74,13 +74,16 @@ fn while_it_works_and_after_it_was_stopped(engine: Engine) {
     browser.open(&stage.url("/"));
     in_state(&browser, "solving");
     finds_nothing(&browser, "solving");
-    let [first] = &browser.tabs()[..] else { panic!("one tab") };
-    let other = browser.open_tab();
-    browser.switch_to(&other);
-    browser.open(&stage.url("/"));
-    in_state(&browser, "waiting");
-    finds_nothing(&browser, "waiting for another tab");
-    browser.switch_to(first);
+    // In WebKitGTK tabs that a driver opens hear nothing of each other: none waits.
+    if engine != Engine::WebKitGtk {
+        let [first] = &browser.tabs()[..] else { panic!("one tab") };
+        let other = browser.open_tab();
+        browser.switch_to(&other);
+        browser.open(&stage.url("/"));
+        in_state(&browser, "waiting");
+        finds_nothing(&browser, "waiting for another tab");
+        browser.switch_to(first);
+    }
     browser.click("#language");
     browser.wait(SOON, "the list of languages", "return document.querySelector('select#language')");
     finds_nothing(&browser, "choosing a language");

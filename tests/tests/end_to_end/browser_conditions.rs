@@ -190,10 +190,10 @@ fn service_worker(engine: Engine) {
     for visit in 1..=3 {
         browser.forget_cookies();
         browser.open(&url("/page/0"));
-        assert_eq!(browser.wait_for_origin(SOON), "/page/0", "visit {visit}");
+        assert_eq!(browser.wait_for_origin(3 * SOON), "/page/0", "visit {visit}");
         assert!(browser.cookie("__Host-portcullis").is_some());
-        let asked = browser.script("return performance.getEntriesByType('navigation')[0].workerStart > 0");
-        assert_eq!(asked, json!(true), "the worker was in between");
+        let between = browser.script("return navigator.serviceWorker.controller !== null");
+        assert_eq!(between, json!(true), "the worker was in between");
     }
     assert_eq!(origin.count("/page/0"), 4);
 }
@@ -225,7 +225,7 @@ fn policy_without_our_name(engine: Engine) {
 }
 
 fn three_challenges(engine: Engine) {
-    let settings = settings(4_000_000).set("challenge.lifetime_seconds", 3).set("challenge.max_solve_seconds", 3);
+    let settings = settings(1_000_000).set("challenge.lifetime_seconds", 3).set("challenge.max_solve_seconds", 3);
     let stage = Stage::new(Front::Proxy, settings);
     let browser = Browser::of(engine, Traits { without_wasm: true, ..Traits::default() });
     browser.open(&stage.url("/page/0"));
@@ -279,7 +279,7 @@ fn the_table_says_what_is_tested_and_no_more() {
     let mut told = Vec::new();
     for mut cells in rows {
         let condition = cells.next().unwrap_or_default();
-        let Some(name) = condition.split('`').nth(1) else { continue };
+        let Some(name) = condition.rsplit('`').nth(1) else { continue };
         let engines: Vec<_> = Engine::ALL.into_iter().zip(cells).collect();
         assert_eq!(engines.len(), 3, "{condition}: a cell for each engine");
         for (engine, cell) in engines {

@@ -18,7 +18,7 @@ use tests::wait::{SOON, until, until_true};
 const FLOOD_SECONDS: &str = "5";
 
 /// Calm, flood, the shortest hold, and time for a machine that is busy.
-const STORY: Duration = Duration::from_secs(180);
+const STORY: Duration = Duration::from_mins(3);
 
 /// A demo whose temporary folder is the test's own.
 struct Demo {

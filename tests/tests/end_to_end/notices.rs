@@ -98,7 +98,7 @@ fn nobody_else_sets_a_notice() {
         .request("POST", "/.portcullis/notice")
         .body("application/json", body.as_str())
         .send()
-        .expect_status(404);
+        .expect_status(405);
     assert!(!stage.client().navigate("/").text().contains("Hello"));
     assert_eq!(post(&[("Authorization", &token)], "application/json"), 200);
     assert!(stage.client().navigate("/").text().contains("Hello"));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests::client::Client;
 use tests::debian::{Debian, package, possible};
 use tests::visitor::buy;
-use tests::wait::{SOON, until, until_due};
+use tests::wait::{SOON, until, until_due, until_true};
 
 /// More than that nobody reads in a hurry.
 const LINES_MAX: usize = 6;
@@ -23,8 +23,11 @@ const SITE: &str = "server {\n    listen 80 default_server;\n    server_name exa
 /// A page holds one of php-fpm's five workers for 50 ms: the site can do a hundred a second.
 const PAGE: &str = "<?php usleep(50000); echo 'the page that was wanted';";
 
+/// How long a page takes then, which takes 50 ms otherwise.
+const SWAMPED: Duration = Duration::from_millis(500);
+
 /// The flood: so many clients, each from a network of its own, each at most so often; it ends by itself.
-const CLIENTS: u8 = 200;
+const CLIENTS: u8 = 120;
 const PAUSE: Duration = Duration::from_millis(400);
 const FLOOD_MAX: Duration = Duration::from_mins(3);
 
@@ -108,19 +111,22 @@ fn a_swamped_site_is_protected_by_the_lines_that_readme_begins_with() {
                 scope.spawn(move || floods(&client, over, asked));
             }
             let visitor = client.in_network(10, 1);
-            until(SOON, "the flood to swamp the site", || (visit(&visitor) > Duration::from_secs(1)).then_some(()));
+            until_true(SOON, "the flood to swamp the site", || visit(&visitor) > SWAMPED);
             let (unprotected, before) = (visit(&visitor), asked.load(Ordering::Relaxed));
 
             let began = Instant::now();
             let script = format!("set -e\ncd /tmp\nexport RELEASE=file:///srv/release\n{}", lines.join("\n"));
-            let said = debian.run(&script);
+            debian.run(&script);
             let pasted = began.elapsed();
-            let gated = client.in_network(11, 1).navigate("/");
+            // nginx has been told to reload when the lines are through, and does so in its own time.
+            let stranger = client.in_network(11, 1);
+            until_true(SOON, "the gate to be down", || {
+                stranger.request("GET", "/").try_send().is_ok_and(|reply| reply.status == 429)
+            });
             let admitted = visit(&visitor);
             let served = began.elapsed();
             drop(ends);
 
-            assert_eq!(gated.status, 429, "{said}");
             eprintln!(
                 "README: a visitor waited {:.1} s under the flood; the lines took {:.1} s, the first visitor was served {:.1} s \
                  after the first line, {:.1} s after asking; the flood sent {} requests before and {} meanwhile",

@@ -10,7 +10,7 @@ use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
 use super::preview;
 use super::service::Verifier;
 use super::tickets;
-use crate::config::Config;
+use crate::config::{Config, Site};
 use crate::gate::{Abilities, Asking, NoChoice, RequestFacts, TicketOffer};
 use crate::html::Html;
 use crate::{clock, random};
@@ -19,7 +19,7 @@ use hyper::header::{
     VARY,
 };
 use hyper::{Method, Response, StatusCode};
-use puzzle::{Challenge, ClientNetwork, Rate};
+use puzzle::{Challenge, Rate};
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 

@@ -56,7 +56,8 @@ impl Change {
     /// # Errors
     /// Its mode cannot be read, or other names lead to the same file and would not follow.
     pub(super) fn edit(path: PathBuf, before: &[u8], mut edits: Vec<Edit>) -> io::Result<Self> {
-        edits.sort_by_key(|edit| edit.at);
+        // What is added at a place stands before what is replaced there.
+        edits.sort_by_key(|edit| (edit.at, edit.old.len()));
         let found = fs::metadata(&path)?;
         if found.nlink() > 1 {
             return Err(io::Error::other("it has more than one name (hard links), and only one would be changed"));

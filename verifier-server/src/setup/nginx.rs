@@ -102,10 +102,10 @@ impl<'c> Work<'c> {
             }
         }
         let shared = servers.iter().filter(|server| !gated.iter().any(|other| std::ptr::eq(*other, *server)));
-        let shared: Vec<usize> = shared.flat_map(Server::files).collect();
+        let shared: Vec<&Directive> = shared.flat_map(|server| server.directive.below()).collect();
         for server in &gated {
             for location in server.own_error_pages() {
-                if self.is_shared(location.file, &shared) {
+                if self.is_shared(location, &shared) {
                     self.plan.problems.push(self.configuration.problem(
                         location,
                         "this `error_page` is also used by a server that is not gated",
@@ -120,10 +120,11 @@ impl<'c> Work<'c> {
         gated
     }
 
-    /// Whether one of `others` is the same file under another name.
-    fn is_shared(&self, file: usize, others: &[usize]) -> bool {
+    /// Whether it stands in a file that others include too.
+    fn is_shared(&self, directive: &Directive, others: &[&Directive]) -> bool {
         let sources = &self.configuration.sources;
-        others.iter().any(|other| sources.real(*other) == sources.real(file))
+        let place = |directive: &Directive| (sources.real(directive.file), directive.span.start);
+        others.iter().any(|other| place(other) == place(directive))
     }
 
     fn edit(&mut self, file: usize, edit: Edit) {

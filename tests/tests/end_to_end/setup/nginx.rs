@@ -108,6 +108,16 @@ fn only_one_of_them_where_that_was_chosen() {
 }
 
 #[test]
+fn a_file_that_a_server_without_the_gate_includes_too_is_refused() {
+    let site = |name: &str, line: &str| {
+        format!("server {{\n    listen PORT;\n    server_name {name};\n    {line}\n    include shared;\n}}\n")
+    };
+    let sites = site("a.test", "root FOLDER/www;") + &site("b.test", "return 204;");
+    let files = [("sites-enabled/site", sites.as_str()), ("shared", "location /x/ {\n    error_page 404 /y;\n}\n")];
+    is_refused(&debian(&files), &["shared:2", "not gated"]);
+}
+
+#[test]
 fn ipv6_only() {
     let site = "server {\n  listen [::1]:OTHER ipv6only=on default_server;\n  root FOLDER/www;\n}\nserver {\n  listen PORT;\n  return 204;\n}\n";
     let machine = debian(&[("sites-enabled/site", site)]).serving();

@@ -63,7 +63,10 @@ impl Places {
             crate::config::Listen::Tcp(address) => format!("server {address};"),
             crate::config::Listen::Unix(path) => format!("server unix:{};", path.display()),
         };
-        let base = |text: &str| text.replace(BASE_PATH, &verifier.config.base_path);
+        // Also where it stands in a regular expression.
+        let base_path = &verifier.config.base_path;
+        let base =
+            |text: &str| text.replace(BASE_PATH, base_path).replace("/\\.portcullis/", &regex::escape(base_path));
         let mut texts =
             vec![(self.http.clone(), base(&HTTP.replace(SOCKET, &to))), (self.server.clone(), base(SERVER))];
         if let Some(socket) = verifier.config.access_log.first().filter(|_| self.log) {

@@ -67,11 +67,6 @@ impl<'c> Server<'c> {
         })
     }
 
-    /// The sources that it reaches.
-    pub(super) fn files(&self) -> Vec<usize> {
-        std::iter::once(self.directive.file).chain(self.directive.below().iter().map(|below| below.file)).collect()
-    }
-
     /// Of each location, and of each `if` in one, that has `error_page` lines of its own: the last one.
     pub(super) fn own_error_pages(&self) -> Vec<&'c Directive> {
         let blocks =
