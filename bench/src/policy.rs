@@ -150,7 +150,6 @@ fn microseconds(
             has_query: false,
             host: "www.example.org",
             address: asked.address,
-            crawler: None,
             method: Some("GET"),
             headers: Some(&asked.headers),
         };

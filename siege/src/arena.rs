@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use puzzle::Algorithm;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -24,8 +23,6 @@ pub struct Arena {
     pub gated: bool,
     /// By how much slower everybody hashes.
     pub scale: Scale,
-    /// What attackers ask to solve: what is cheapest for them of what is offered.
-    pub algorithm: Algorithm,
     /// Who hashes.
     pub solver: Arc<Solver>,
     /// What is counted.

@@ -1,7 +1,6 @@
 //! The attackers, each in a file of its own. An attack goes on until its future is dropped.
 
 mod allowed_paths;
-mod bogus_hashwx;
 mod bogus_solutions;
 mod connections;
 mod failing_url;
@@ -21,7 +20,6 @@ mod spent;
 mod trickle;
 
 pub use allowed_paths::allowed_paths;
-pub use bogus_hashwx::bogus_hashwx;
 pub use bogus_solutions::{
     LIFETIME_SECONDS as BOGUS_LIFETIME_SECONDS, OTHER_HOST as BOGUS_OTHER_HOST, bogus_solutions,
 };

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use ::tests::settings::Settings;
 use ::tests::verifier::Verifier;
 use anyhow::Context as _;
-use puzzle::Algorithm;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -223,8 +222,7 @@ fn pin(id: u32, cores: &CpuSet) -> anyhow::Result<()> {
 
 async fn buy(to: &Destination) -> anyhow::Result<String> {
     let mut client = Client::new(networks::home(7), to.clone());
-    let challenge =
-        shop::ask(&mut client, "/static/1.css", Algorithm::Sha256).await.ok().flatten().context("no challenge")?;
+    let challenge = shop::ask(&mut client, "/static/1.css").await.ok().flatten().context("no challenge")?;
     let nonces = challenge.solve();
     match shop::redeem(&mut client, "/static/1.css", &challenge, &nonces).await {
         Ok(Redeemed::Sold(clearance)) => Ok(clearance.cookie),

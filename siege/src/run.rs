@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use puzzle::Algorithm;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
@@ -184,7 +183,6 @@ impl Lab {
             to,
             gated: place.is_some(),
             scale: scenario.scale,
-            algorithm: if scenario.hashwx { Algorithm::HashWx } else { Algorithm::Sha256 },
             solver: Arc::clone(&self.solver),
             tally: Tally::default(),
             begun: attacked,
@@ -272,7 +270,7 @@ impl Lab {
             Stand::Profiled => Guard::start(place, scenario, origin, Some(self.weeks.path()), None).await,
             Stand::Learned => {
                 let lessons = self.lessons().await?;
-                Guard::start(place, scenario, origin, Some(lessons.folder()), lessons.at_least).await
+                Guard::start(place, scenario, origin, Some(lessons.folder()), lessons.capacity).await
             }
             Stand::Bare | Stand::Fresh | Stand::Cold => Guard::start(place, scenario, origin, None, None).await,
         }

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// Attempts a second of the slowest phone that the ceiling is made for.
 pub const SLOWEST_PHONE: f64 = 1e6;
-/// The same of `hashwx`.
-const SLOWEST_PHONE_HASHWX: f64 = 3e5;
 /// The verifier's own defaults, which are what is divided.
 const DIFFICULTY: u32 = 32_768;
 const MAX_SOLVE_SECONDS: u32 = 15;
@@ -54,46 +52,23 @@ impl Scale {
     }
 }
 
-/// What somebody's hardware does of each algorithm, in attempts a second over all its workers, unscaled.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    /// Of `sha256`.
-    pub sha256: f64,
-    /// Of `hashwx`.
-    pub hashwx: f64,
-}
-
-impl Rate {
-    /// So many of the slowest phones.
-    #[must_use]
-    pub const fn phones(count: f64) -> Self {
-        Self { sha256: count * SLOWEST_PHONE, hashwx: count * SLOWEST_PHONE_HASHWX }
-    }
-
-    /// A part of it.
-    #[must_use]
-    pub const fn divided(self, by: f64) -> Self {
-        Self { sha256: self.sha256 / by, hashwx: self.hashwx / by }
-    }
-}
-
 /// A kind of device that visitors have.
 #[derive(Clone, Copy, Debug)]
 pub struct Device {
     /// Its name in the report.
     pub name: &'static str,
-    /// What it hashes.
-    pub rate: Rate,
+    /// Attempts a second over all its workers, unscaled.
+    pub rate: f64,
     /// The part of the visitors that has one.
     pub part: f64,
 }
 
 /// What visitors have.
 pub const DEVICES: [Device; 4] = [
-    Device { name: "slow phone", rate: Rate::phones(1.0), part: 0.15 },
-    Device { name: "phone", rate: Rate { sha256: 4e6, hashwx: 6e5 }, part: 0.45 },
-    Device { name: "laptop", rate: Rate { sha256: 15e6, hashwx: 1.1e6 }, part: 0.25 },
-    Device { name: "desktop", rate: Rate { sha256: 60e6, hashwx: 2.2e6 }, part: 0.15 },
+    Device { name: "slow phone", rate: SLOWEST_PHONE, part: 0.15 },
+    Device { name: "phone", rate: 4e6, part: 0.45 },
+    Device { name: "laptop", rate: 15e6, part: 0.25 },
+    Device { name: "desktop", rate: 60e6, part: 0.15 },
 ];
 
 #[cfg(test)]

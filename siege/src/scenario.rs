@@ -61,8 +61,6 @@ pub struct Scenario {
     pub attack: Option<Attack>,
     /// By how much slower everybody hashes.
     pub scale: Scale,
-    /// Whether `hashwx` is offered; visitors then solve it.
-    pub hashwx: bool,
     /// How the gate stands before the site.
     pub front: Front,
     /// Whether `capacity_per_second` is configured.
@@ -88,7 +86,6 @@ const USUAL: Scenario = Scenario {
     what: "",
     attack: None,
     scale: Scale::USUAL,
-    hashwx: false,
     front: Front::Proxy,
     capacity_told: true,
     settings: |settings| settings,
@@ -178,15 +175,6 @@ pub fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
-            hashwx: true,
-            stands: GATED,
-            ..attack(
-                "bogus-hashwx",
-                "800/s of bad solutions of `hashwx`, half of them guarded and new, while 400 requests/s hold the gate down.",
-                attackers::bogus_hashwx,
-            )
-        },
-        Scenario {
             stands: GATED,
             ..attack("shared-clearance", "600/s from 200 networks with one cookie at a time.", attackers::sharing)
         },
@@ -202,12 +190,10 @@ pub fn scenarios() -> Vec<Scenario> {
             front: Front::Nginx,
             capacity_told: false,
             stands: PROFILED,
-            // The price takes its time from the floor to where it stays.
-            seconds: Some((45, 0)),
             ..solvers(
                 "beside-nginx-solvers",
-                "On 500 networks, beside nginx, nothing configured: does the price leave the floor?",
-                attackers::five_hundred_networks,
+                "The same beside nginx, nothing configured: does the price leave the floor?",
+                attackers::fifty_networks,
             )
         },
         Scenario {
@@ -348,7 +334,7 @@ pub fn settings(scenario: &Scenario, origin: &str, access_log: &str) -> Settings
         .set("table_mib", 64)
         .set("challenge.count", 8)
         .set("challenge.difficulty", scenario.scale.difficulty())
-        .set("challenge.hashwx.enabled", scenario.hashwx)
+        .set("challenge.hashwx.enabled", false)
         .set("challenge.max_solve_seconds", scenario.scale.max_solve_seconds())
         .set("limits.max_connections", i64::try_from(CONNECTIONS_MAX).unwrap_or(i64::MAX))
         .rule("path = \"/static/**\"\nasset = true")

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use puzzle::Algorithm;
 use serde_json::json;
 use tests::solver::Challenge;
 
@@ -19,7 +18,7 @@ pub struct Clearance {
     pub cookie: String,
     /// Credits that it began with.
     pub credits: f64,
-    /// Attempts of its algorithm that its challenge asked.
+    /// Attempts that its challenge asked.
     pub work: u64,
 }
 
@@ -59,13 +58,12 @@ pub fn code_of(answer: &Answer) -> String {
     answer.json()["code"].as_str().unwrap_or_default().to_owned()
 }
 
-/// `GET challenge`: a challenge of this algorithm, or `None` where nothing would be asked.
+/// `GET challenge`: a challenge, or `None` where nothing would be asked.
 ///
 /// # Errors
 /// Where there is no answer.
-pub async fn ask(client: &mut Client, target: &str, algorithm: Algorithm) -> Result<Option<Challenge>, Lost> {
-    let target = format!("{}&algorithms={}", endpoint("challenge", target), algorithm.name());
-    let answer = client.ask(&Ask::get(target), PATIENCE).await?;
+pub async fn ask(client: &mut Client, target: &str) -> Result<Option<Challenge>, Lost> {
+    let answer = client.ask(&Ask::get(endpoint("challenge", target)), PATIENCE).await?;
     Ok(answer.json()["challenge"].as_str().and_then(challenge))
 }
 

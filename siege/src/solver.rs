@@ -7,13 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use puzzle::{Algorithm, NONCES_PER_INSTANCE, guard, instance_of};
 use rustix::time::{ClockId, clock_gettime};
 use solver_native::{Lane, find};
 use tests::solver::Challenge;
 use tokio::sync::oneshot;
 
-use crate::scale::{Rate, Scale};
+use crate::scale::Scale;
 
 /// Nonces looked at in one go.
 const BLOCK: u64 = 1 << 20;
@@ -21,7 +20,7 @@ const BLOCK: u64 = 1 << 20;
 /// A solution and what it took.
 #[derive(Clone, Debug)]
 pub struct Solution {
-    /// Eight bytes for each sub-puzzle, and as many for the guard of `hashwx`.
+    /// Eight bytes for each sub-puzzle.
     pub nonces: Vec<u8>,
     /// Nonces tried, as any solver would have.
     pub attempts: u64,
@@ -86,16 +85,15 @@ impl Solver {
         Ok(Self { jobs, figures })
     }
 
-    /// Solves a challenge as a device of this rate, unscaled, would: no sooner.
+    /// Solves a challenge as a device of `rate` attempts a second, unscaled, would: no sooner.
     ///
     /// # Errors
     /// Where the solver has ended.
-    pub async fn solve(&self, challenge: Challenge, scale: Scale, rate: Rate) -> anyhow::Result<Solution> {
+    pub async fn solve(&self, challenge: Challenge, scale: Scale, rate: f64) -> anyhow::Result<Solution> {
         let begun = Instant::now();
         let (done, solved) = oneshot::channel();
         self.jobs.send(Job { challenge, done }).ok().context("the solver has ended")?;
         let solution = solved.await.context("the solver has ended")?;
-        let rate = if solves_programs(&challenge) { rate.hashwx } else { rate.sha256 };
         let due = begun + scale.time(solution.attempts, rate);
         self.late(due);
         tokio::time::sleep_until(due.into()).await;
@@ -119,34 +117,7 @@ impl Solver {
     }
 }
 
-/// Whether a challenge is one of `hashwx`.
-fn solves_programs(challenge: &Challenge) -> bool {
-    challenge.0[1] == Algorithm::HashWx.wire()
-}
-
 fn solve(challenge: &Challenge) -> Solution {
-    if solves_programs(challenge) { solve_programs(challenge) } else { solve_sha256(challenge) }
-}
-
-/// With the interpreter of the check: slower than compiled code, and of a sub-puzzle just as many attempts.
-fn solve_programs(challenge: &Challenge) -> Solution {
-    let target = u64::MAX / u64::from(challenge.difficulty());
-    let mut solution = Solution { nonces: Vec::new(), attempts: 0 };
-    for index in 0..challenge.count() {
-        let nonce = (0..).step_by(NONCES_PER_INSTANCE as usize).find_map(|start| {
-            let instance = instance_of(&challenge.0, index, start / NONCES_PER_INSTANCE);
-            (start..start + NONCES_PER_INSTANCE).find(|nonce| instance.hash(*nonce) <= target)
-        });
-        let nonce = nonce.unwrap_or_default();
-        solution.attempts += nonce + 1;
-        solution.nonces.extend(nonce.to_be_bytes());
-    }
-    let guard = guard(&challenge.0, &solution.nonces);
-    solution.nonces.extend(guard.to_be_bytes());
-    solution
-}
-
-fn solve_sha256(challenge: &Challenge) -> Solution {
     let lane = Lane::best();
     let mut solution = Solution { nonces: Vec::new(), attempts: 0 };
     for index in 0..challenge.count() {

@@ -19,7 +19,7 @@
 const TAG = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 /** Endpoints and assets stand beside this script. */
 export const OWN_URL = TAG?.src || new URL('/.portcullis/portcullis.js', location.href).href;
-const TOLD = TAG?.dataset.note !== 'off';
+export const TOLD = TAG?.dataset.note !== 'off';
 /** Loaded when there is something to solve, and not before. */
 const BUYING_SCRIPT = '{{asset:buying.js}}';
 /** A request is sent again for what others have bought, and while the site is busy, too; but not for ever. */
@@ -208,7 +208,7 @@ function buy(origin, target, wish) {
 }
 
 /** @returns {Promise<typeof import('./buying.js')>} */
-function load() {
+export function load() {
   return import(new URL(BUYING_SCRIPT, OWN_URL).href);
 }
 

@@ -1,4 +1,5 @@
 import { OWN_URL, ensureClearance } from './clearing.js';
+import { loadWidgets } from './widgets.js';
 
 /** @import { Outcome } from './buying.js' */
 
@@ -8,22 +9,62 @@ const CODES = {
   failed: `The form could not be sent. ${KEPT} Please try again in a moment.`,
 };
 
+/** Forms that are sent now, with all that they need. */
+const passing = new WeakSet();
 /** Forms that are held back. */
 const held = new WeakSet();
 
-/** A form is posted by the browser once the gate will take it. Until then it stays where it is with all that was typed. */
+/**
+ * A form is sent by the browser once the gate will take it, and where it asks for that with a fresh token. Until then it stays
+ * where it is with all that was typed.
+ */
 export function guardForms() {
-  // After all listeners of the page: a form that its scripts send themselves is theirs.
+  // Before the page's own scripts, so that they find the token.
+  addEventListener('submit', guardMarked, true);
+  // After all of them: a form that they send themselves is theirs.
   addEventListener('submit', guardPosted);
+  addEventListener('focusin', ({ target }) => {
+    const form = target instanceof Element ? target.closest('form') : null;
+    if (form && needsToken(form)) {
+      loadWidgets().then((widgets) => widgets.prepare(form)).catch(() => {});
+    }
+  });
 }
 
 /**
- * @param {SubmitEvent} event
+ * `<form data-portcullis data-sitekey="…">`.
+ *
+ * @param {HTMLFormElement} form
  */
+function needsToken({ dataset }) {
+  return dataset.sitekey !== undefined && dataset.portcullis !== undefined;
+}
+
+/** @param {SubmitEvent} event */
+async function guardMarked(event) {
+  const { target: form, submitter } = event;
+  if (!(form instanceof HTMLFormElement) || !needsToken(form) || passing.has(form)) {
+    return;
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  await hold(form, async () => {
+    await ensure(form, submitter);
+    await (await loadWidgets()).provide(form);
+    passing.add(form);
+    try {
+      form.requestSubmit(submitter);
+    } finally {
+      passing.delete(form);
+    }
+  });
+}
+
+/** @param {SubmitEvent} event */
 async function guardPosted(event) {
   const form = event.target;
   const isOurs = new URL(OWN_URL).origin === location.origin;
-  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || !isOurs) {
+  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || passing.has(form) || !isOurs) {
     return;
   }
   const { submitter } = event;
@@ -63,7 +104,10 @@ async function hold(form, act) {
  * @param {HTMLElement | null} submitter
  */
 async function ensure(form, submitter) {
-  const { href } = goal(form, submitter);
+  const { href, origin } = goal(form, submitter);
+  if (origin !== location.origin || new URL(OWN_URL).origin !== origin) {
+    return;
+  }
   /** @type {Outcome} */
   const outcome = await ensureClearance(href);
   if (outcome === 'failed' || outcome === 'refused') {

@@ -1,7 +1,6 @@
 import { TICK_MS } from './patience.js';
-import { reportFailure } from './protocol.js';
 import { Purchase } from './purchase.js';
-import { failureText, needAllWords, say, sayTimeLeft } from './texts.js';
+import { failureText, say, sayTimeLeft } from './texts.js';
 import { View } from './view.js';
 
 /** @import { Progress } from './tabs.js' */
@@ -23,8 +22,6 @@ class Visit {
   /** The page answers a GET: it can be fetched again. */
   #repeatable;
   #ticks = 0;
-  /** Grows with everything that is shown, so that what waited for its words does not come too late. */
-  #scene = 0;
 
   /** @param {DOMStringMap} data */
   constructor(data) {
@@ -36,27 +33,21 @@ class Visit {
       solving: (lane) => this.#solving(lane),
       progressed: (progress) => this.#progressed(progress),
       waiting: () => this.#wait(),
-      followed: (progress) => this.#follow(progress),
-      verifying: () => this.#verifying(),
+      followed: (progress) => this.#view.status(`${say('waiting')} ${this.#view.progress(progress)}.`),
+      verifying: () => this.#view.show('verifying', { status: 'verifying', action: 'cancel' }),
       delayed: (code) => this.#view.status(say(code === 'busy' ? 'busy' : 'offline')),
       opened: () => this.#leave(),
-      failed: (code, failureId) => this.#fail(code, failureId),
-      paused: () => this.#later(() => this.#view.show('waiting', { status: 'paused', action: 'cancel' })),
+      failed: (code) => this.#fail(code),
+      paused: () => this.#view.show('waiting', { status: 'paused', action: 'cancel' }),
       outdated: () => this.#reloadOnce(),
     });
   }
 
   start() {
     if (isFramedByStranger()) {
-      this.#later(() => {
-        this.#view.show('framed', { title: 'title_framed', lead: 'framed' });
-        this.#view.offerOwnTab();
-      });
+      this.#view.show('framed', { title: 'title_framed', lead: 'framed' });
+      this.#view.offerOwnTab();
       return;
-    }
-    if (!this.#repeatable || !say('lead')) {
-      // It ends otherwise, or it is the small page, which brings no words.
-      needAllWords().then(() => this.#view.redraw());
     }
     document.addEventListener('visibilitychange', () => this.#ended() || this.#purchase.look());
     addEventListener('pagehide', () => this.#purchase.rest());
@@ -69,28 +60,13 @@ class Visit {
     this.#purchase.begin();
   }
 
-  /**
-   * Shows what may need words that did not come with the page, unless something else is shown before they are there.
-   *
-   * @param {() => void} show
-   */
-  async #later(show) {
-    const scene = ++this.#scene;
-    await needAllWords();
-    if (scene === this.#scene) {
-      show();
-    }
-  }
-
   #starting() {
-    this.#scene++;
     this.#view.show('starting', { status: 'starting', action: 'cancel' });
     this.#view.progress({ solved: 0, count: 0 });
   }
 
   /** @param {'hashwx' | 'simd' | 'scalar' | 'javascript'} lane */
   #solving(lane) {
-    this.#scene++;
     this.#view.lane(lane);
     this.#view.show('solving', { action: 'cancel' });
     this.#view.announce(1, 'live_start');
@@ -108,42 +84,16 @@ class Visit {
 
   /** Another tab solves. */
   #wait() {
-    this.#later(() => {
-      this.#view.show('waiting', { status: 'waiting', action: 'cancel' });
-      this.#view.announce(1, 'waiting');
-    });
+    this.#view.show('waiting', { status: 'waiting', action: 'cancel' });
+    this.#view.announce(1, 'waiting');
   }
 
-  /** @param {Progress} progress of the tab that solves */
-  #follow(progress) {
-    if (this.#view.state === 'waiting') {
-      this.#view.status(`${say('waiting')} ${this.#view.progress(progress)}.`);
-    }
-  }
-
-  #verifying() {
-    this.#scene++;
-    this.#view.show('verifying', { status: 'verifying', action: 'cancel' });
-  }
-
-  /**
-   * @param {string} code
-   * @param {string} [failureId] the number that the site told
-   */
-  #fail(code, failureId) {
-    this.#later(() => this.#failed(code, failureId));
-  }
-
-  /**
-   * @param {string} code
-   * @param {string} [failureId]
-   */
-  #failed(code, failureId) {
+  /** @param {string} code */
+  #fail(code) {
     const wait = /^(no_progress|outpriced)$/.test(code) ? ticketSeconds() : 0;
     const lead = wait ? 'waits' : failureText(code);
     this.#view.show('failed', { title: 'title_failed', lead, status: 'help', action: 'retry' }, code);
     this.#view.announce(3, lead);
-    this.#number(failureId ?? reportFailure(code));
     if (code !== 'cookies') {
       this.#purchase.check();
     }
@@ -153,18 +103,8 @@ class Visit {
     }
   }
 
-  /** @param {string | undefined | Promise<string | undefined>} asked the number of this failure, for a visitor to pass on */
-  async #number(asked) {
-    const scene = this.#scene;
-    const id = await asked;
-    if (id && scene === this.#scene) {
-      this.#view.failed(id);
-    }
-  }
-
   /** The site would answer now. A form is not sent twice: its page goes back to it. */
   #leave() {
-    this.#scene++;
     this.#view.show('done', {
       title: 'title_done',
       lead: this.#repeatable ? 'done' : 'done_form',
@@ -193,7 +133,7 @@ class Visit {
       this.#purchase.begin();
     } else {
       this.#purchase.stop();
-      this.#later(() => this.#view.show('cancelled', { title: 'title_cancelled', lead: 'cancelled', action: 'retry' }));
+      this.#view.show('cancelled', { title: 'title_cancelled', lead: 'cancelled', action: 'retry' });
     }
   }
 

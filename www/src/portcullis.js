@@ -1,6 +1,7 @@
 import { wrapFetch } from './fetching.js';
 import { guardForms } from './forms.js';
 import { keepClearance } from './renewing.js';
+import { offerWidgets } from './widgets.js';
 import { wrapXMLHttpRequest } from './xhr.js';
 
 // Once a page, however often the tag stands in it.
@@ -11,4 +12,5 @@ if (!(LOADED in globalThis)) {
   wrapXMLHttpRequest();
   keepClearance();
   guardForms();
+  offerWidgets();
 }

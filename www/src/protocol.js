@@ -11,7 +11,7 @@ import { decodeBase64url } from './base64url.js';
  * What an endpoint said, problem or not (PROTOCOL §4). `status` is 0 when nothing was heard from it.
  *
  * @typedef {{status: number, retryAfter: number, ok?: boolean, needed?: boolean, credits?: number, code?: string,
- *   challenge?: string, expires_in?: number, failure_id?: string, token?: string}} Answer
+ *   challenge?: string, expires_in?: number, token?: string}} Answer
  */
 
 /**
@@ -53,17 +53,6 @@ export async function askClearance(place) {
 }
 
 /**
- * Tells the site that this page has failed.
- *
- * @param {string} code why
- * @returns {Promise<string | undefined>} the number under which the people who run the site find it
- */
-export async function reportFailure(code) {
-  const { failure_id: id } = await ask('clearance', undefined, {}, { failed: code });
-  return id;
-}
-
-/**
  * @param {string} algorithms what this browser can do
  * @param {Place} [place]
  * @returns {Promise<Answer>}
@@ -93,11 +82,10 @@ export function sendSolution(challenge, solution, place) {
  * @param {Record<string, string>} [parameters] besides the target
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, place, init, parameters) {
+export async function ask(endpoint, place, init, parameters) {
   const url = new URL(endpoint, place?.base ?? import.meta.url);
   const target = place?.target ?? location.pathname + location.search;
-  // A service worker of the site may keep what it hears: no answer to another question is one to this.
-  url.search = String(new URLSearchParams({ for: target, once: `${Math.random()}`, ...parameters }));
+  url.search = String(new URLSearchParams({ for: target, ...parameters }));
   try {
     const response = await fetch(url, {
       cache: 'no-store',

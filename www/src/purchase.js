@@ -18,7 +18,7 @@ import { Tabs } from './tabs.js';
  * @property {() => void} [verifying]
  * @property {(code: 'busy' | 'network') => void} [delayed] the solution is sent again in a while
  * @property {(bought: boolean) => void} opened the site would answer, by what was bought here or otherwise
- * @property {(code: string, failureId?: string) => void} failed with the number that the site told
+ * @property {(code: string) => void} failed
  * @property {() => void} [paused] until somebody looks
  * @property {() => void} outdated an asset is gone from the server
  */
@@ -187,7 +187,7 @@ export class Purchase {
       this.#end();
       this.#events.opened(false);
     } else {
-      this.#fail(codeOf(answer), answer.failure_id);
+      this.#fail(codeOf(answer));
     }
   }
 
@@ -226,8 +226,6 @@ export class Purchase {
     /** @type {number | undefined} */
     let bought;
     let code = '';
-    /** @type {string | undefined} */
-    let failureId;
     for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
       const answer = await sendSolution(text, solution, this.#place);
       const access = await askClearance(this.#place);
@@ -240,7 +238,6 @@ export class Purchase {
         return;
       }
       code = answer.ok ? 'network' : codeOf(answer);
-      failureId = answer.failure_id;
       if (answer.ok && access === 'closed') {
         const { credits = 0 } = answer;
         if (bought === undefined) {
@@ -260,7 +257,7 @@ export class Purchase {
         return;
       }
     }
-    this.#fail(code, failureId);
+    this.#fail(code);
   }
 
   /**
@@ -271,7 +268,7 @@ export class Purchase {
    */
   #refused(code, answer) {
     if (FINAL.includes(code) || this.#round >= CHALLENGES_MAX) {
-      this.#fail(code, answer.failure_id);
+      this.#fail(code);
       return;
     }
     if (code === 'unsolved' && this.#challenge?.hashwx) {
@@ -297,16 +294,13 @@ export class Purchase {
     }
   }
 
-  /**
-   * @param {string} code
-   * @param {string} [failureId]
-   */
-  #fail(code, failureId) {
+  /** @param {string} code */
+  #fail(code) {
     this.#newTurn();
     this.#going = false;
     this.#challenge = undefined;
     this.#tabs.leave('gone', code);
-    this.#events.failed(code, failureId);
+    this.#events.failed(code);
   }
 
   #end() {
@@ -342,7 +336,7 @@ export class Purchase {
  * @param {Answer} answer
  * @returns {string} a code of PROTOCOL §4, or `network`, `unknown`
  */
-function codeOf({ status, code }) {
+export function codeOf({ status, code }) {
   if (status === 0) {
     return 'network';
   }

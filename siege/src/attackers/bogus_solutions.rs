@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64URL_NOPAD;
-use puzzle::Algorithm;
 use tests::solver::Challenge;
 
 use super::Attacking;
 use super::solvers::{BURSTS, Buying, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::{Ask, Destination};
-use crate::scale::Rate;
+use crate::scale::SLOWEST_PHONE;
 use crate::shop::{self, Redeemed, submission};
 
 /// Submissions a second.
@@ -93,7 +92,7 @@ async fn keep(arena: &Arc<Arena>, stock: &Mutex<Stock>) {
     let set = |change: &dyn Fn(&mut Stock)| change(&mut stock.lock().unwrap_or_else(PoisonError::into_inner));
     let elsewhere = Destination { host: OTHER_HOST.into(), ..arena.to.clone() };
     loop {
-        if let Ok(Some(challenge)) = shop::ask(&mut arena.client(from), "/page/1", Algorithm::Sha256).await {
+        if let Ok(Some(challenge)) = shop::ask(&mut arena.client(from), "/page/1").await {
             set(&|stock| {
                 stock.fresh = Some(challenge);
                 stock.old.get_or_insert((challenge, Instant::now()));
@@ -102,7 +101,7 @@ async fn keep(arena: &Arc<Arena>, stock: &Mutex<Stock>) {
                 && let Some(used) = use_up(arena, from, challenge).await
             {
                 set(&|stock| stock.used = Some(used.clone()));
-            } else if let Ok(solution) = arena.solver.solve(challenge, arena.scale, Rate::phones(60.0)).await {
+            } else if let Ok(solution) = arena.solver.solve(challenge, arena.scale, 60.0 * SLOWEST_PHONE).await {
                 let mut nonces = solution.nonces;
                 if let Some(last) = nonces.last_mut() {
                     *last ^= 1;
@@ -112,7 +111,7 @@ async fn keep(arena: &Arc<Arena>, stock: &Mutex<Stock>) {
         }
         // The other site asks for nothing unless a rule does.
         let mut other = crate::client::Client::new(from, elsewhere.clone());
-        if let Ok(Some(challenge)) = shop::ask(&mut other, "/members/", Algorithm::Sha256).await {
+        if let Ok(Some(challenge)) = shop::ask(&mut other, "/members/").await {
             set(&|stock| stock.elsewhere = Some(challenge));
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -120,7 +119,7 @@ async fn keep(arena: &Arc<Arena>, stock: &Mutex<Stock>) {
 }
 
 async fn use_up(arena: &Arc<Arena>, from: Ipv4Addr, challenge: Challenge) -> Option<(Challenge, Vec<u8>)> {
-    let solution = arena.solver.solve(challenge, arena.scale, Rate::phones(60.0)).await.ok()?;
+    let solution = arena.solver.solve(challenge, arena.scale, 60.0 * SLOWEST_PHONE).await.ok()?;
     let redeemed = shop::redeem(&mut arena.client(from), "/page/1", &challenge, &solution.nonces).await;
     let buying = match redeemed {
         Ok(Redeemed::Sold(clearance)) => Buying::Bought(clearance),

@@ -9,7 +9,7 @@ use super::Attacking;
 use super::solvers::{BURSTS, Buying, buy, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
-use crate::scale::Rate;
+use crate::scale::SLOWEST_PHONE;
 
 /// What they hash with, in slowest phones.
 const PHONES: f64 = 8.0;
@@ -34,7 +34,7 @@ async fn hoard(arena: &Arc<Arena>) {
         if std::time::Instant::now() >= until || hoard.len() >= HOARD_MAX {
             break;
         }
-        match buy(arena, from, Rate::phones(PHONES)).await {
+        match buy(arena, from, PHONES * SLOWEST_PHONE).await {
             Buying::Bought(clearance) => {
                 arena.tally.bought(&clearance, arena.elapsed_s());
                 hoard.push((from, clearance));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::{Attacking, solvers};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
-use crate::scale::Rate;
 
 /// Seconds of flood that put the gate down.
 const OPENING: Duration = Duration::from_secs(3);
@@ -18,6 +17,6 @@ pub fn quiet_site(arena: Arc<Arena>) -> Attacking {
     Box::pin(async move {
         let flood = Flood::from(100, 800);
         let _ = tokio::time::timeout(OPENING, arena.flood(&flood, |number| Ask::get(page(number)))).await;
-        solvers::attack(&arena, addresses(10), Rate::phones(PHONES), solvers::STEADY).await;
+        solvers::attack(&arena, addresses(10), PHONES, solvers::STEADY).await;
     })
 }

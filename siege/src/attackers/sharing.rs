@@ -7,7 +7,7 @@ use super::Attacking;
 use super::solvers::{Buying, buy};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
-use crate::scale::Rate;
+use crate::scale::SLOWEST_PHONE;
 
 /// One visitor's machine buys; a new one whenever the last is spent.
 const PHONES: f64 = 4.0;
@@ -35,7 +35,7 @@ async fn supply(arena: &Arc<Arena>, shared: &RwLock<Option<String>>) {
             let mut client = arena.client(buyer);
             !crate::shop::is_open(&mut client, "/page/1", cookie.as_deref()).await.unwrap_or(false)
         };
-        if spent && let Buying::Bought(clearance) = buy(arena, buyer, Rate::phones(PHONES)).await {
+        if spent && let Buying::Bought(clearance) = buy(arena, buyer, PHONES * SLOWEST_PHONE).await {
             arena.tally.bought(&clearance, arena.elapsed_s());
             *shared.write().unwrap_or_else(PoisonError::into_inner) = Some(clearance.cookie);
         }

@@ -10,16 +10,13 @@ use tokio::task::JoinSet;
 use super::Attacking;
 use crate::arena::{Arena, addresses, page};
 use crate::client::{Ask, Client};
-use crate::scale::Rate;
+use crate::scale::SLOWEST_PHONE;
 use crate::shop::{self, Clearance, Redeemed};
 
 /// What they hash together, in slowest phones (`g·N` of the design): a price of some four seconds of such a phone.
 pub const BELOW_THE_CEILING: f64 = 4.0;
 /// As much as three cores with SHA instructions: more than ten times the ceiling.
 pub const AT_THE_CEILING: f64 = 200.0;
-/// As [`BELOW_THE_CEILING`] says.
-pub(super) const WEAK: Rate = Rate::phones(BELOW_THE_CEILING);
-
 /// How clearances are spent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spending {
@@ -46,27 +43,27 @@ const UNPAID_REQUESTS: f64 = 20.0;
 
 /// Everything from one address.
 pub fn one_address(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(1), WEAK, BURSTS).await })
+    Box::pin(async move { attack(&arena, addresses(1), BELOW_THE_CEILING, BURSTS).await })
 }
 
 /// From fifty networks in turn.
 pub fn fifty_networks(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(50), WEAK, BURSTS).await })
+    Box::pin(async move { attack(&arena, addresses(50), BELOW_THE_CEILING, BURSTS).await })
 }
 
 /// From five hundred, none of which asks for more than its share of what is paid counts: the price sees all of it.
 pub fn five_hundred_networks(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), WEAK, STEADY).await })
+    Box::pin(async move { attack(&arena, addresses(500), BELOW_THE_CEILING, STEADY).await })
 }
 
 /// From five hundred, each of which spends what it bought at once.
 pub fn five_hundred_in_bursts(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), WEAK, BURSTS).await })
+    Box::pin(async move { attack(&arena, addresses(500), BELOW_THE_CEILING, BURSTS).await })
 }
 
 /// From five hundred, with machines that the ceiling does not hold off.
 pub fn strong(arena: Arc<Arena>) -> Attacking {
-    Box::pin(async move { attack(&arena, addresses(500), Rate::phones(AT_THE_CEILING), STEADY).await })
+    Box::pin(async move { attack(&arena, addresses(500), AT_THE_CEILING, STEADY).await })
 }
 
 /// What there is to spend: a clearance, or none while nothing is asked.
@@ -76,8 +73,8 @@ struct Purse {
     credits: f64,
 }
 
-/// Buys and spends until dropped. `rate` is that of the machines together.
-pub(super) async fn attack(arena: &Arc<Arena>, networks: Vec<Ipv4Addr>, rate: Rate, spending: Spending) {
+/// Buys and spends until dropped. `phones` is the rate of the machines together, in slowest phones.
+pub(super) async fn attack(arena: &Arc<Arena>, networks: Vec<Ipv4Addr>, phones: f64, spending: Spending) {
     let (purses, filled) = mpsc::channel::<Purse>(100_000);
     let filled = Arc::new(Mutex::new(filled));
     let mut spenders = JoinSet::new();
@@ -94,13 +91,13 @@ pub(super) async fn attack(arena: &Arc<Arena>, networks: Vec<Ipv4Addr>, rate: Ra
     for buyer in 0..BUYERS {
         let own: Vec<Ipv4Addr> = networks.iter().copied().skip(buyer).step_by(BUYERS.min(networks.len())).collect();
         let own = if own.is_empty() { networks.clone() } else { own };
-        buyers.spawn(buy_all(Arc::clone(arena), own, rate.divided(BUYERS as f64), purses.clone()));
+        buyers.spawn(buy_all(Arc::clone(arena), own, phones * SLOWEST_PHONE / BUYERS as f64, purses.clone()));
     }
     while buyers.join_next().await.is_some() {}
 }
 
 /// Buys from these networks in turn.
-async fn buy_all(arena: Arc<Arena>, networks: Vec<Ipv4Addr>, rate: Rate, purses: mpsc::Sender<Purse>) {
+async fn buy_all(arena: Arc<Arena>, networks: Vec<Ipv4Addr>, rate: f64, purses: mpsc::Sender<Purse>) {
     for from in networks.iter().cycle() {
         let purse = match buy(&arena, *from, rate).await {
             Buying::Bought(clearance) => {
@@ -129,13 +126,13 @@ pub(super) enum Buying {
     Failed,
 }
 
-/// Fetches, solves and redeems a challenge with a machine of this rate, unscaled.
-pub(super) async fn buy(arena: &Arena, from: Ipv4Addr, rate: Rate) -> Buying {
+/// Fetches, solves and redeems a challenge with a machine of `rate` attempts a second, unscaled.
+pub(super) async fn buy(arena: &Arena, from: Ipv4Addr, rate: f64) -> Buying {
     if !arena.gated {
         return Buying::NotNeeded;
     }
     let mut client = arena.client(from);
-    let challenge = match shop::ask(&mut client, "/page/1", arena.algorithm).await {
+    let challenge = match shop::ask(&mut client, "/page/1").await {
         Ok(Some(challenge)) => challenge,
         Ok(None) => return Buying::NotNeeded,
         Err(_) => return Buying::Failed,

@@ -7,7 +7,7 @@ use super::Attacking;
 use super::solvers::{BURSTS, Buying, buy, spend_all};
 use crate::arena::{Arena, Flood, addresses, page};
 use crate::client::Ask;
-use crate::scale::Rate;
+use crate::scale::SLOWEST_PHONE;
 
 /// Requests a second with it, from one address.
 const PER_SECOND: u32 = 1_500;
@@ -30,7 +30,7 @@ async fn once(arena: &Arc<Arena>, kept: &RwLock<Option<String>>) {
     let buyer = addresses(1)[0];
     loop {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        if let Buying::Bought(clearance) = buy(arena, buyer, Rate::phones(4.0)).await {
+        if let Buying::Bought(clearance) = buy(arena, buyer, 4.0 * SLOWEST_PHONE).await {
             arena.tally.bought(&clearance, arena.elapsed_s());
             spend_all(arena, buyer, Some(clearance.cookie.clone()), clearance.credits, BURSTS).await;
             *kept.write().unwrap_or_else(PoisonError::into_inner) = Some(clearance.cookie);

@@ -3,7 +3,6 @@
 use super::access_log::ADMITTED_HEADER;
 use super::answer::{Context, GATE_BUSY, GATE_HEADER, bare};
 use super::body::AnswerBody;
-use super::crawlers::Claim;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::Verifier;
@@ -68,7 +67,7 @@ pub(super) fn answer<B>(
         .and_then(|asked| Ok((asked, original::visitor(config, peer, request)?)));
     let (asked, visitor, endpoint) = match (question, endpoint) {
         (Err(Unclear::Stranger), _) => {
-            verifier.doubts.not_answered(config, peer);
+            verifier.doubts.not_answered(peer);
             return bare(StatusCode::NOT_FOUND);
         }
         (_, None) => return bare(StatusCode::NOT_FOUND),
@@ -98,7 +97,7 @@ pub(super) fn answer<B>(
 fn decide(
     verifier: &Verifier,
     config: &Config,
-    (facts, visitor, headers): (&RequestFacts<'_>, &Visitor, &HeaderMap),
+    (facts, headers): (&RequestFacts<'_>, &HeaderMap),
     target: &str,
     request_id: &str,
 ) -> Met {
@@ -106,7 +105,7 @@ fn decide(
     if let Some(receipt) = &met.receipt {
         verifier.gate.goes_on(facts.site, receipt, clock::now());
     }
-    verifier.note_decided(config, facts, visitor, &met, request_id);
+    verifier.note_decided(config, facts, &met, request_id);
     verifier.note_top(facts, headers, target, met.decision);
     met
 }
@@ -136,9 +135,9 @@ fn page<B>(
     // Traefik takes every 2xx for a yes, and Envoy a 200: the stub of a link preview would be one.
     let nothing = HeaderMap::new();
     let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
-    let answer = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
+    let answer = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        match decide(verifier, config, (facts, visitor, headers), asked.target, &request_id).decision {
+        match decide(verifier, config, (facts, headers), asked.target, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
@@ -175,9 +174,9 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return closed(GATE_CLOSED);
     }
-    let decision = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
+    let decision = with_facts(config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        let met = decide(verifier, config, (facts, visitor, request.headers()), asked.target, shown_id(asked));
+        let met = decide(verifier, config, (facts, request.headers()), asked.target, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
     });
     let (decision, waits_for_line) = decision.unzip();
@@ -218,7 +217,7 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(verifier, config, visitor, asked, request, |facts, _| {
+    let answer = with_facts(config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
@@ -241,7 +240,6 @@ fn shown_id(asked: Asked<'_>) -> &str {
 
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
 fn with_facts<B, R>(
-    verifier: &Verifier,
     config: &Config,
     visitor: &Visitor,
     asked: Asked<'_>,
@@ -252,23 +250,19 @@ fn with_facts<B, R>(
     // An unknown method is like any other that changes things.
     let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
     let target = Target::parse(asked.target);
-    let claim = verifier.crawlers.claim(config, visitor.address, request.headers());
     let subject = Subject {
         target: &target,
         has_query: asked.target.contains('?'),
         host: visitor.host(),
         address: visitor.address,
-        crawler: Claim::name(claim.as_ref()),
         method: Some(asked.method),
         headers: Some(request.headers()),
     };
-    let route = verifier.gate.route(config, site, &subject);
-    verifier.find_out(claim.as_ref(), &route);
     let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
     let facts = RequestFacts {
         site,
-        route,
+        route: config.policy.route(&subject),
         key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,

@@ -77,7 +77,6 @@ fn is_asked(config: &Config, caller: &Caller) -> bool {
         has_query: false,
         host: &caller.host,
         address,
-        crawler: None,
         method: Some(&caller.method),
         headers: None,
     };
