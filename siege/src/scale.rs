@@ -8,13 +8,18 @@
 
 use std::time::Duration;
 
+use puzzle::Algorithm;
+
 /// Attempts a second of the slowest phone that the ceiling is made for.
-pub const SLOWEST_PHONE: f64 = 1e6;
-/// The same of `hashwx`.
-const SLOWEST_PHONE_HASHWX: f64 = 3e5;
+pub const SLOWEST_PHONE: f64 = slowest_phone(Algorithm::Sha256);
 /// The verifier's own defaults, which are what is divided.
 const DIFFICULTY: u32 = 32_768;
 const MAX_SOLVE_SECONDS: u32 = 15;
+
+/// As the verifier reckons the ceiling.
+const fn slowest_phone(algorithm: Algorithm) -> f64 {
+    algorithm.slowest_attempts_per_second() as f64
+}
 
 /// How much slower everybody hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ impl Rate {
     /// So many of the slowest phones.
     #[must_use]
     pub const fn phones(count: f64) -> Self {
-        Self { sha256: count * SLOWEST_PHONE, hashwx: count * SLOWEST_PHONE_HASHWX }
+        Self { sha256: count * SLOWEST_PHONE, hashwx: count * slowest_phone(Algorithm::HashWx) }
     }
 
     /// A part of it.
