@@ -59,7 +59,8 @@ impl Load {
     }
 }
 
-fn expect(stream: &mut TcpStream, status: u16) -> anyhow::Result<()> {
+/// Reads an answer, which must have this status.
+pub(crate) fn expect(stream: &mut TcpStream, status: u16) -> anyhow::Result<()> {
     let mut answer = [0; ANSWER_BYTES_MAX];
     let mut length = 0;
     let mut wanted = None;

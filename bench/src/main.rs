@@ -20,6 +20,7 @@ mod priority;
 mod sample;
 mod solver;
 mod table;
+mod top;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,6 +63,9 @@ fn measure() -> anyhow::Result<()> {
     }
     if wanted("policy") {
         tables.extend(part("Decisions of many rules", policy::measure)?);
+    }
+    if wanted("top") {
+        tables.extend(part("Who asks most", on_a_thread_of_its_own(top::measure))?);
     }
     if wanted("views") {
         tables.push(part("Page views through nginx", on_a_thread_of_its_own(page_views::measure))?);

@@ -150,6 +150,7 @@ fn microseconds(
             has_query: false,
             host: "www.example.org",
             address: asked.address,
+            crawler: None,
             method: Some("GET"),
             headers: Some(&asked.headers),
         };

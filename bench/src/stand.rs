@@ -8,7 +8,7 @@ use puzzle::{Algorithm, Challenge, ClientNetwork, Master, SubPuzzle, UnixSeconds
 use verifier_server::config::{Config, Mode};
 use verifier_server::gate::networks::{HashKey, Memory, Profile};
 use verifier_server::gate::table::Table;
-use verifier_server::gate::{Gate, Masters, Quote, Submission};
+use verifier_server::gate::{Asking, Gate, Masters, Quote, Submission};
 
 /// The moment of the measurement: time is an argument of the gate.
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -67,7 +67,7 @@ impl Submitted {
     /// As the endpoint hands it on.
     #[must_use]
     pub fn as_submission(&self, network: ClientNetwork) -> Submission<'_> {
-        Submission { challenge: &self.challenge, solution: &self.solution, network }
+        Submission { challenge: &self.challenge, solution: &self.solution, network, form: None }
     }
 }
 
@@ -121,7 +121,8 @@ impl Stand {
         let quote = Quote { price, standing: false };
         let network = ClientNetwork::of(Self::VISITOR);
         let random = self.issued.to_be_bytes();
-        let challenge = self.gate.issue(&self.config, site, network, quote, Algorithm::Sha256, issued_at, random);
+        let asking = Asking { site, key: None, network, quote };
+        let challenge = self.gate.issue(&self.config, &asking, Algorithm::Sha256, issued_at, random);
         let challenge = challenge.context("the gate holds the keys of this day")?;
         let nonces: Vec<_> = (0..challenge.shape().count).map(|index| nonce(&challenge, index, solved)).collect();
         Ok(Submitted::new(&challenge, &nonces))

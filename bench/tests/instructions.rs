@@ -14,9 +14,9 @@ const FEW: u64 = 100;
 const MANY: u64 = 300;
 
 // Instructions besides hashing.
-const ISSUE_MAX: u64 = 14_200;
-const REDEEM_MAX: u64 = 13_400;
-const REFUSE_MAX: u64 = 5_600;
+const ISSUE_MAX: u64 = 14_800;
+const REDEEM_MAX: u64 = 14_800;
+const REFUSE_MAX: u64 = 6_100;
 const ADMIT_MAX: u64 = 15_000;
 
 #[test]

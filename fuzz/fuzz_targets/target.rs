@@ -19,6 +19,7 @@ fuzz_target!(|path: &str| {
         has_query: false,
         host: "example.org",
         address: [203, 0, 113, 7].into(),
+        crawler: None,
         method: Some("GET"),
         headers: None,
     };

@@ -88,6 +88,7 @@ pub struct DayKeys {
     place: usize,
     challenge: Prf,
     clearance: Prf,
+    token: Prf,
     network: Prf,
     site: Prf,
 }
@@ -107,6 +108,7 @@ impl DayKeys {
             place: 0,
             challenge: prf("challenge"),
             clearance: prf("clearance"),
+            token: prf("token"),
             network: prf("network"),
             site: prf("site"),
         }
@@ -148,6 +150,11 @@ impl DayKeys {
     /// The name of what `challenge` buys.
     pub(crate) fn clearance_id(&self, challenge: &Challenge) -> ClearanceId {
         ClearanceId(self.clearance.of_64(challenge.bytes()))
+    }
+
+    /// The end of a token that begins with `signed`.
+    pub(crate) fn token_mac(&self, signed: &[u8]) -> [u8; 16] {
+        self.token.of(&[signed])
     }
 
     pub(crate) fn signed(&self, challenge: &Challenge) -> bool {
@@ -215,7 +222,7 @@ impl KeyRing {
     pub fn authenticate(&self, challenge: &Challenge, expected: &Expectations<'_>) -> Result<Authentic<'_>, Refusal> {
         let keys = self.signer(challenge, expected.now).ok_or(Refusal::Forged)?;
         let issued_at = challenge.issued_at();
-        let in_time = issued_at <= expected.now.plus(AHEAD_SECONDS)
+        let in_time = Self::is_not_ahead(issued_at, expected.now)
             && expected.now < challenge.expires_at()
             && issued_at >= expected.table_begins;
         if !in_time {
@@ -234,11 +241,19 @@ impl KeyRing {
 
     /// The keys under which the MAC of `challenge` holds, if its day is one of now − 1 day, now and now + 5 s.
     fn signer(&self, challenge: &Challenge, now: UnixSeconds) -> Option<&DayKeys> {
-        let (day, today, soon) = (challenge.day(), now.day(), now.plus(AHEAD_SECONDS).day());
-        let day_fits = day == today || day == soon || Some(day.0) == today.0.checked_sub(1);
-        if !day_fits || !challenge.key_id_fits() {
-            return None;
-        }
-        self.of_day(day).find(|keys| keys.signed(challenge))
+        let mut believed = self.believed(challenge.day(), now).filter(|_| challenge.key_id_fits())?;
+        believed.find(|keys| keys.signed(challenge))
+    }
+
+    /// The keys of `day`, if it is one of now − 1 day, now and now + 5 s.
+    pub(crate) fn believed(&self, day: Day, now: UnixSeconds) -> Option<impl Iterator<Item = &DayKeys>> {
+        let (today, soon) = (now.day(), now.plus(AHEAD_SECONDS).day());
+        let fits = day == today || day == soon || Some(day.0) == today.0.checked_sub(1);
+        fits.then(|| self.of_day(day))
+    }
+
+    /// Whether a verifier whose clock is a few seconds ahead of ours may have signed at that moment.
+    pub(crate) fn is_not_ahead(signed_at: UnixSeconds, now: UnixSeconds) -> bool {
+        signed_at <= now.plus(AHEAD_SECONDS)
     }
 }

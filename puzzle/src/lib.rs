@@ -21,6 +21,7 @@ mod refusal;
 mod sha256;
 mod solution;
 mod ticket;
+mod token;
 mod units;
 
 pub use algorithm::{Algorithm, Rate};
@@ -34,4 +35,8 @@ pub use solution::{
     GUARD_BYTES, NONCES_PER_INSTANCE, SOLUTION_BYTES_MAX, Solution, SubPuzzle, guard, instance_of, seed_of, target,
 };
 pub use ticket::{NewTicket, Ticket, TicketRefusal};
+pub use token::{
+    TOKEN_ACTION_CHARS_MAX, TOKEN_BYTES_MAX, TOKEN_CDATA_CHARS_MAX, TOKEN_HOST_BYTES_MAX, TOKEN_SECONDS, Token,
+    TokenRefusal, TokenTexts,
+};
 pub use units::{Credits, Day, Difficulty, Multiplier, UnixSeconds};

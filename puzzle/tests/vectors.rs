@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its vectors has failed")]
 
 use puzzle::{
-    Algorithm, Audience, Challenge, ClientNetwork, Credits, Difficulty, Expectations, KeyRing, Master, Multiplier,
-    Rate, Refusal, Solution, Solved, Ticket, TicketRefusal, UnixSeconds, decode, encode, guard, instance_of, price,
-    seed_of, target,
+    Algorithm, Audience, Challenge, ClearanceId, ClientNetwork, Credits, Difficulty, Expectations, KeyRing, Master,
+    Multiplier, Rate, Refusal, Solution, Solved, TOKEN_BYTES_MAX, Ticket, TicketRefusal, Token, TokenRefusal,
+    TokenTexts, UnixSeconds, decode, encode, guard, instance_of, price, seed_of, target,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -150,6 +150,66 @@ fn every_ticket_is_worth_what_its_vector_says() {
         checked += 1;
     }
     assert!(checked >= 25, "{checked}");
+}
+
+/// What `siteverify` finds of a token that was not used, with its bytes changed by `alter`.
+fn token_verdict(vector: &Value, alter: impl Fn(&mut [u8])) -> &'static str {
+    let now = UnixSeconds(number(vector, "now").try_into().unwrap());
+    let mut buffer = [0; TOKEN_BYTES_MAX];
+    let Some(bytes) = decode(text(vector, "token").as_bytes(), &mut buffer) else { return "invalid-input-response" };
+    let mut bytes = bytes.to_vec();
+    alter(&mut bytes);
+    let Some(token) = Token::parse(&bytes) else { return "invalid-input-response" };
+    let table_begins = UnixSeconds(number(vector, "table_begins").try_into().unwrap());
+    match keys(vector, now).believes_token(&token, now, &Audience::Key(text(vector, "key")), table_begins) {
+        Ok(()) => "good",
+        Err(TokenRefusal::Forged | TokenRefusal::WrongKey) => "invalid-input-response",
+        Err(TokenRefusal::Expired) => "timeout-or-duplicate",
+    }
+}
+
+#[test]
+fn every_token_is_worth_what_its_vector_says() {
+    let vectors = vectors();
+    let by_name: HashMap<&str, &Value> = list(&vectors, "tokens").iter().map(|v| (text(v, "name"), v)).collect();
+    let (mut good, mut bad) = (0, 0);
+    for vector in list(&vectors, "tokens") {
+        if let Some(original) = vector["flip_bits_of"].as_str() {
+            let original = by_name[original];
+            let bits = text(original, "token").len() * 6 / 8 * 8;
+            for bit in 0..bits {
+                let found = token_verdict(original, |bytes| bytes[bit / 8] ^= 0x80 >> (bit % 8));
+                assert_eq!(found, text(vector, "verdict"), "{}: bit {bit}", vector["name"]);
+            }
+            bad += bits;
+            continue;
+        }
+        let found = token_verdict(vector, |_| ());
+        assert_eq!(found, text(vector, "verdict"), "{}", vector["name"]);
+        if found != "good" {
+            bad += 1;
+            continue;
+        }
+        good += 1;
+        written(vector);
+    }
+    assert!(good >= 10 && bad >= 500, "{good} good, {bad} bad");
+}
+
+/// A good token is what would be written from its fields.
+fn written(vector: &Value) {
+    let fields = &vector["fields"];
+    let sold_at = UnixSeconds(number(fields, "sold_at").try_into().unwrap());
+    let ring = keys(vector, sold_at);
+    let id = ClearanceId(unhex(text(fields, "id")).try_into().unwrap());
+    let texts = TokenTexts { host: text(fields, "host"), action: text(fields, "action"), cdata: text(fields, "cdata") };
+    let written = ring.of_day(sold_at.day()).any(|keys| {
+        let tag = keys.site_tag(Audience::Key(text(vector, "key")));
+        let mut buffer = [0; TOKEN_BYTES_MAX];
+        let bytes = keys.token(sold_at, tag, id, &texts, &mut buffer).unwrap();
+        decode(text(vector, "token").as_bytes(), &mut [0; TOKEN_BYTES_MAX]) == Some(bytes)
+    });
+    assert!(written, "{}", vector["name"]);
 }
 
 #[test]

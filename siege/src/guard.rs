@@ -56,13 +56,13 @@ impl Place {
 }
 
 impl Guard {
-    /// Starts a verifier in its place, with the profile of a folder and a capacity that was learned, if there are any.
+    /// Starts a verifier in its place, with the profile of a folder and what the site did before, if there are any.
     pub async fn start(
         place: &Place,
         scenario: &Scenario,
         origin: SocketAddr,
         profile: Option<&Path>,
-        capacity: Option<f64>,
+        at_least: Option<f64>,
     ) -> anyhow::Result<Self> {
         let state = profile.map(copied).transpose()?;
         let settings = scenario::settings(scenario, &format!("http://{origin}"), &place.access_log);
@@ -70,8 +70,8 @@ impl Guard {
             Some(state) => settings.set("state_dir", state.path().display().to_string()),
             None => settings,
         };
-        let settings = match capacity {
-            Some(capacity) => settings.of_site("capacity_per_second", capacity),
+        let settings = match at_least {
+            Some(at_least) => settings.of_site("capacity_at_least_per_second", at_least),
             None => settings,
         };
         let port = place.verifier_port;

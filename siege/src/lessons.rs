@@ -32,7 +32,7 @@ const LOG: &str = "access.log.gz";
 pub struct Lessons {
     folder: TempDir,
     /// Credits a second that the site can do at least.
-    pub capacity: Option<f64>,
+    pub at_least: Option<f64>,
 }
 
 impl Lessons {
@@ -56,9 +56,9 @@ fn learn(hours: u32, seed: u64) -> anyhow::Result<Lessons> {
     let (report, said) = (String::from_utf8_lossy(&learned.stdout), String::from_utf8_lossy(&learned.stderr));
     ensure!(learned.status.success(), "portcullis learn: {said}");
     ensure!(report.contains("path = \"/static/**\""), "it does not see what pages are made of: {report}");
-    let capacity = report.lines().find_map(|line| line.strip_prefix("#     capacity_per_second = "));
-    let capacity = capacity.map(str::parse).transpose().context("a capacity that is no number")?;
-    Ok(Lessons { folder, capacity })
+    let at_least = report.lines().find_map(|line| line.strip_prefix("#     capacity_at_least_per_second = "));
+    let at_least = at_least.map(str::parse).transpose().context("a capacity that is no number")?;
+    Ok(Lessons { folder, at_least })
 }
 
 /// The last hours of a day, whose visitors are those of the lab: most of them by day, fewest at midnight.

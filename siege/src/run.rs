@@ -272,7 +272,7 @@ impl Lab {
             Stand::Profiled => Guard::start(place, scenario, origin, Some(self.weeks.path()), None).await,
             Stand::Learned => {
                 let lessons = self.lessons().await?;
-                Guard::start(place, scenario, origin, Some(lessons.folder()), lessons.capacity).await
+                Guard::start(place, scenario, origin, Some(lessons.folder()), lessons.at_least).await
             }
             Stand::Bare | Stand::Fresh | Stand::Cold => Guard::start(place, scenario, origin, None, None).await,
         }

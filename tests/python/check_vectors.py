@@ -5,6 +5,7 @@ import json
 import arithmetic
 import portcullis_client as client
 import tickets
+import tokens
 
 LETTERS = {"m": "malformed", "f": "forged"}
 
@@ -83,6 +84,8 @@ def complaints(vectors):
     for entry in vectors["tickets"]:
         found = tickets.verdict(entry, entry["ticket"])
         yield "tickets", entry["name"], [] if found == entry["verdict"] else [f"{found} instead of {entry['verdict']}"]
+    for name, wrong in tokens.complaints(vectors["tokens"]):
+        yield "tokens", name, wrong
     for case in vectors["arithmetic"]:
         results = arithmetic.answer(case)
         yield "arithmetic", case["name"], [

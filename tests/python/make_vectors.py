@@ -15,6 +15,7 @@ import check_vectors
 import hashwx_vectors
 import portcullis_client as client
 import tickets
+import tokens
 
 ABOUT = [
     "Test vectors for Portcullis, wire protocol version 1 (docs/PROTOCOL.md, which says how to use them).",
@@ -24,6 +25,7 @@ ABOUT = [
     "pass: redeemed. The other fields are intermediate values, hex but for `fields`.",
     "fail: refused with `code`. An entry with `flip_bits_of` stands for 512: the passing entry of that name with one bit of its 64 bytes altered; letter i of `codes` belongs to bit i, bit 0 being the most significant bit of byte 0: m = malformed, f = forged.",
     "tickets: PROTOCOL §8. `ticket` is the cookie's value, `verdict` what it is worth at `now`: good, early, or the code for which it is refused.",
+    "tokens: PROTOCOL §4. `token` is what `siteverify` is asked about at `now`, with a secret of the site key `key`, for the first time; `challenge` is what bought it, null where nothing did. `verdict`: good, or the code of the answer. An entry with `flip_bits_of` stands for the good token of that name with one of its bits altered, each in turn.",
     "arithmetic: PROTOCOL §3 by `kind`. Amounts ending in _hundredths are hundredths of a credit; prices, work, ceilings and floors are attempts; multipliers and ratios are decimal strings.",
 ]
 MASTER = bytes(range(32))
@@ -571,9 +573,11 @@ def main():
     failing_list = list(failing_entries(passing_list))
     cases = [case | arithmetic.answer(case) for case in arithmetic_cases()]
     ticket_list = list(tickets.entries((MASTER, OTHER_MASTER), NOON, random_of))
+    token_list = list(tokens.entries((MASTER, OTHER_MASTER), NOON, random_of))
     about = ",\n".join("    " + json.dumps(line, ensure_ascii=False) for line in ABOUT)
     print(f'{{\n  "about": [\n{about}\n  ],\n  "pass": [\n{lines(passing_list)}\n  ],\n'
-          f'  "fail": [\n{lines(failing_list)}\n  ],\n  "tickets": [\n{lines(ticket_list)}\n  ],\n  "arithmetic": [\n{lines(cases)}\n  ]\n}}')
+          f'  "fail": [\n{lines(failing_list)}\n  ],\n  "tickets": [\n{lines(ticket_list)}\n  ],\n  "tokens": [\n{lines(token_list)}'
+          f'\n  ],\n  "arithmetic": [\n{lines(cases)}\n  ]\n}}')
 
 
 if __name__ == "__main__":

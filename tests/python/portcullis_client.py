@@ -4,6 +4,7 @@
 It shares no code with the rest of the project, so that a mistake has to be made twice to stay hidden.
 
     portcullis_client.py get URL                 solve the challenge for URL, redeem it, print status and body
+    portcullis_client.py token URL KEY           solve a challenge for the site key, print the token of a form at URL
     portcullis_client.py check docs/vectors.json check every vector; the last line is `N passed, N failed`
 
 The top is the wire format (PROTOCOL §1 and §2) with both sides of it: a client needs `parse`, `solve` and
@@ -290,15 +291,32 @@ class Visitor:
         offer = json.loads(body)
         if not offer["needed"]:
             return None
-        raw = decode(offer["challenge"])
-        fields = parse(raw)
-        solution = pack_solution(solve(raw, fields), raw, fields.algorithm)
-        answer = json.dumps({"challenge": offer["challenge"], "solution": encode(solution)})
+        answer = json.dumps(self.solved(offer))
         response, body = self.request("POST", self.endpoint("verify"), answer, {"Content-Type": "application/json"})
         if response.status != 200:
             raise SystemExit(f"verify: {response.status} {body.decode('utf-8', 'replace')}")
         cookies = [line.partition(";")[0] for line in response.headers.get_all("Set-Cookie", [])]
         return "; ".join(cookies) or None
+
+    def solved(self, offer):
+        raw = decode(offer["challenge"])
+        fields = parse(raw)
+        return {"challenge": offer["challenge"],
+                "solution": encode(pack_solution(solve(raw, fields), raw, fields.algorithm))}
+
+    def token(self, key, page, **said):
+        """The token of a form with this site key, as a page of the origin `page` gets it; `said`: action, cdata."""
+        query = urllib.parse.urlencode({"purpose": "form", "key": key, "algorithms": ",".join(self.algorithms)})
+        origin = {"Origin": page}
+        response, body = self.request("GET", f"{self.base_path}challenge?{query}", headers=origin)
+        if response.status != 200:
+            raise SystemExit(f"challenge: {response.status} {body.decode('utf-8', 'replace')}")
+        answer = urllib.parse.urlencode(self.solved(json.loads(body)) | said)
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        response, body = self.request("POST", f"{self.base_path}verify", answer, origin | kind)
+        if response.status != 200:
+            raise SystemExit(f"verify: {response.status} {body.decode('utf-8', 'replace')}")
+        return json.loads(body)["token"]
 
     def get(self):
         cookie = self.clearance()
@@ -314,6 +332,13 @@ def get(arguments):
     return 0 if response.status < 400 else 1
 
 
+def token(arguments):
+    visitor = Visitor(arguments.url, arguments.base_path, arguments.insecure, arguments.algorithms.split(","))
+    page = arguments.page or f"{visitor.url.scheme}://{visitor.url.netloc}"
+    print(visitor.token(arguments.key, page, action=arguments.action, cdata=arguments.cdata))
+    return 0
+
+
 def check(arguments):
     import check_vectors  # not at the top: it imports this module
 
@@ -323,12 +348,19 @@ def check(arguments):
 def main():
     parser = argparse.ArgumentParser(description="A client for Portcullis, and a check of its test vectors.")
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("get", help="solve the challenge for URL, redeem it, print status and body")
-    command.add_argument("url")
-    command.add_argument("--base-path", default="/.portcullis/", help="where the verifier's endpoints are")
-    command.add_argument("--insecure", action="store_true", help="believe any certificate")
-    command.add_argument("--algorithms", default="sha256", help="what to solve, a list with commas: sha256, hashwx")
+    online = argparse.ArgumentParser(add_help=False)
+    online.add_argument("url")
+    online.add_argument("--base-path", default="/.portcullis/", help="where the verifier's endpoints are")
+    online.add_argument("--insecure", action="store_true", help="believe any certificate")
+    online.add_argument("--algorithms", default="sha256", help="what to solve, a list with commas: sha256, hashwx")
+    command = commands.add_parser("get", parents=[online], help="solve the challenge for URL, redeem it, print status and body")
     command.set_defaults(run=get)
+    command = commands.add_parser("token", parents=[online], help="solve a challenge for KEY, print the token")
+    command.add_argument("key")
+    command.add_argument("--page", help="the origin of the page with the form; that of URL unless it is said")
+    command.add_argument("--action", default="")
+    command.add_argument("--cdata", default="")
+    command.set_defaults(run=token)
     command = commands.add_parser("check", help="check every vector of FILE")
     command.add_argument("file")
     command.set_defaults(run=check)

@@ -64,6 +64,16 @@ pub struct Traits {
     pub without_cookies: bool,
     /// The person has switched JavaScript off.
     pub without_script: bool,
+    /// A private window.
+    pub private: bool,
+}
+
+/// Keys that have no letter (`WebDriver` §17.4.2).
+pub mod keys {
+    /// To the next control.
+    pub const TAB: &str = "\u{e004}";
+    /// Presses the control that has the focus.
+    pub const ENTER: &str = "\u{e007}";
 }
 
 /// A running browser.
@@ -88,11 +98,22 @@ impl Browser {
         browser
     }
 
+    /// A visitor in Chromium with a new profile who reaches one more address of this machine than loopback.
+    pub fn reaching(address: &str) -> Self {
+        let browser = Self::begin(|profile| Engine::start_reaching(profile, address));
+        browser.witness();
+        browser
+    }
+
     /// A visitor with a new profile in any engine.
     pub fn of(engine: Engine, traits: Traits) -> Self {
+        Self::begin(|profile| engine.start(profile, traits))
+    }
+
+    fn begin(start: impl FnOnce(&Path) -> (Driver, Option<Process>)) -> Self {
         let turn = Turn::take();
         let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
-        let (driver, display) = engine.start(profile.path(), traits);
+        let (driver, display) = start(profile.path());
         Self { driver, _display: display, _profile: profile, _turn: turn }
     }
 
@@ -178,6 +199,25 @@ impl Browser {
         self.driver.command("POST", &format!("/element/{element}/value"), &json!({"text": text})).unwrap();
     }
 
+    /// Presses keys one after the other, wherever the focus is, as somebody does who has no pointer.
+    #[track_caller]
+    pub fn press(&self, keys: &str) {
+        let steps = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()})));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": steps.collect::<Vec<_>>()});
+        self.driver
+            .command("POST", "/actions", &json!({"actions": [keyboard]}))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// What a function body hands to its last argument (`arguments[arguments.length - 1](…)`).
+    #[track_caller]
+    pub fn script_async(&self, script: &str) -> Value {
+        let body = json!({"script": script, "args": []});
+        self.driver.command("POST", "/execute/async", &body).unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
     #[track_caller]
     fn element(&self, selector: &str) -> String {
         let body = json!({"using": "css selector", "value": selector});
@@ -211,7 +251,16 @@ impl Browser {
 
     /// Opens another tab and goes on in this one.
     pub fn open_tab(&self) -> String {
-        let tab = self.driver.command("POST", "/window/new", &json!({"type": "tab"})).unwrap();
+        self.open_another("tab")
+    }
+
+    /// Opens another window and goes on in this tab.
+    pub fn open_window(&self) -> String {
+        self.open_another("window")
+    }
+
+    fn open_another(&self, kind: &str) -> String {
+        let tab = self.driver.command("POST", "/window/new", &json!({"type": kind})).unwrap();
         tab["handle"].as_str().unwrap().to_owned()
     }
 

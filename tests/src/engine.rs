@@ -40,11 +40,17 @@ impl Engine {
         }
     }
 
+    /// Starts Chromium with a new profile in `directory`, where it may connect to `address` too.
+    pub(crate) fn start_reaching(directory: &Path, address: &str) -> (Driver, Option<Process>) {
+        let capabilities = chromium(&directory.join("profile"), Traits::default(), Some(address));
+        (Driver::start(Command::new("chromedriver"), directory, &capabilities), None)
+    }
+
     /// Starts it with a new profile in `directory`, and the display it needs.
     pub(crate) fn start(self, directory: &Path, traits: Traits) -> (Driver, Option<Process>) {
         match self {
             Self::Chromium => {
-                let capabilities = chromium(&directory.join("profile"), traits);
+                let capabilities = chromium(&directory.join("profile"), traits, None);
                 (Driver::start(Command::new("chromedriver"), directory, &capabilities), None)
             }
             Self::Firefox => {
@@ -104,7 +110,8 @@ fn display(directory: &Path) -> (String, Process) {
     (display, server)
 }
 
-fn chromium(profile: &Path, traits: Traits) -> Value {
+fn chromium(profile: &Path, traits: Traits, reached: Option<&str>) -> Value {
+    let reached = reached.map(|address| format!(", EXCLUDE {address}")).unwrap_or_default();
     let mut arguments = vec![
         "--headless=new".to_owned(),
         "--no-sandbox".into(),
@@ -117,7 +124,7 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
         "--disable-extensions".into(),
         "--window-size=1000,800".into(),
         // Nothing but loopback, whatever a page names.
-        "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".into(),
+        format!("--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1{reached}"),
         format!("--user-data-dir={}", profile.display()),
     ];
     if traits.without_wasm {
@@ -125,6 +132,9 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
     }
     if traits.without_simd {
         arguments.push("--js-flags=--no-enable-sse4-1".into());
+    }
+    if traits.private {
+        arguments.push("--incognito".into());
     }
     let [cookies, script] = [traits.without_cookies, traits.without_script].map(|off| if off { 2 } else { 1 });
     json!({
@@ -146,6 +156,7 @@ fn chromium(profile: &Path, traits: Traits) -> Value {
 fn firefox(traits: Traits) -> Value {
     json!({
         "browserName": "firefox",
+        "acceptInsecureCerts": true,
         "moz:firefoxOptions": {
             "args": ["-headless"],
             "prefs": {
@@ -153,6 +164,7 @@ fn firefox(traits: Traits) -> Value {
                 "network.cookie.cookieBehavior": if traits.without_cookies { 2 } else { 5 },
                 "javascript.options.wasm": !traits.without_wasm,
                 "javascript.enabled": !traits.without_script,
+                "browser.privatebrowsing.autostart": traits.private,
                 // Nothing but loopback.
                 "network.captive-portal-service.enabled": false,
                 "network.connectivity-service.enabled": false,
@@ -168,5 +180,6 @@ fn webkit(traits: Traits) -> Value {
     if traits.without_cookies {
         arguments.push("--cookies-policy=never");
     }
-    json!({"webkitgtk:browserOptions": {"binary": MINI_BROWSER, "args": arguments}})
+    // Every window that is steered is a private one here, whatever the traits say.
+    json!({"acceptInsecureCerts": true, "webkitgtk:browserOptions": {"binary": MINI_BROWSER, "args": arguments}})
 }

@@ -44,8 +44,16 @@ const FRONTS: [&str; 4] = ["nginx", "Apache", "Caddy", "envoy"];
 const OF_FRONTS: [&str; 3] = ["x-envoy-upstream-service-time", "upgrade", "accept-ranges"];
 
 /// PROTOCOL §6: what the answer depends on.
-const VARY: [&str; 7] =
-    ["accept", "cookie", "sec-fetch-mode", "sec-fetch-dest", "origin", "portcullis-clearance", "accept-encoding"];
+const VARY: [&str; 8] = [
+    "accept",
+    "accept-language",
+    "cookie",
+    "sec-fetch-mode",
+    "sec-fetch-dest",
+    "origin",
+    "portcullis-clearance",
+    "accept-encoding",
+];
 
 /// Panics when an answer of the gate lacks what it owes, or says more than it should.
 #[track_caller]
@@ -103,7 +111,7 @@ fn closed(reply: &Reply, about: &dyn Fn() -> String) {
     assert!(reply.header("portcullis-challenge").is_some(), "429 without a challenge: {}", about());
     let vary = reply.all("vary").collect::<Vec<_>>().join(",").to_ascii_lowercase();
     let vary = vary.split(',').map(str::trim).collect::<Vec<_>>();
-    for name in &VARY[..6] {
+    for name in &VARY[..7] {
         assert!(vary.contains(name), "Vary lacks {name}: {}", about());
     }
     for name in vary {

@@ -13,12 +13,16 @@
     reason = "a harness fails its test by panicking, and its values are all made to be used"
 )]
 
+pub mod axe;
 pub mod browser;
 pub mod client;
+pub mod debian;
 pub mod engine;
 pub mod etiquette;
 pub mod h2;
 pub mod live;
+pub mod machine;
+pub mod names;
 pub mod nginx;
 pub mod origin;
 pub mod pages;

@@ -17,6 +17,8 @@ use crate::wait::{SOON, until_true};
 const ADDRESS_LINE: &str = "server unix:/run/portcullis/portcullis.sock;";
 const LOG_SOCKET: &str = "server=127.0.0.1:8081,";
 const TAG_LINE: &str = "# sub_filter \"<head>\"";
+const LOCATION_LINE: &str = "location ^~ /.portcullis/ {";
+const TAG_MAP: [&str; 2] = ["<script src=\"/.portcullis/portcullis.js\"", "~^/\\.portcullis/ \"\";"];
 const FAIL_OPEN_LINE: &str = "# error_page 502 503 504 = @portcullis_dead;";
 
 /// What the operator's own `server { … }` says besides the include of the recipe.
@@ -28,6 +30,8 @@ pub struct Site {
     pub fail_open: bool,
     /// Whether the recipe's line for the script tag is in force.
     pub tag: bool,
+    /// Another `base_path` than the usual one, with both slashes, written wherever the recipe says so.
+    pub base_path: String,
     /// Where the log goes, `127.0.0.1:PORT` or `unix:PATH`; nowhere when empty, without `portcullis-log.conf`.
     pub log: String,
     /// Names of the server (`portcullis.test` when empty).
@@ -52,8 +56,11 @@ impl Nginx {
         // The workers are another user when this runs as root.
         fs::set_permissions(root, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         fs::create_dir_all(root.join("site")).unwrap();
-        let http = recipe("portcullis.conf");
+        let mut http = recipe("portcullis.conf");
         assert_eq!(http.matches(ADDRESS_LINE).count(), 1, "the recipe has one address line");
+        if !site.base_path.is_empty() {
+            http = TAG_MAP.iter().fold(http, |http, line| moved(&http, line, &site.base_path));
+        }
         fs::write(
             root.join("portcullis.conf"),
             http.replace(ADDRESS_LINE, &format!("server 127.0.0.1:{verifier_port};")),
@@ -67,6 +74,9 @@ impl Nginx {
         if site.tag {
             assert_eq!(server.matches(TAG_LINE).count(), 1, "the recipe has one line for the script tag");
             server = server.replace(TAG_LINE, TAG_LINE.trim_start_matches("# "));
+        }
+        if !site.base_path.is_empty() {
+            server = moved(&server, LOCATION_LINE, &site.base_path);
         }
         fs::write(root.join("portcullis-server.conf"), server).unwrap();
         if !site.log.is_empty() {
@@ -111,6 +121,12 @@ impl Nginx {
     pub fn errors(&self) -> String {
         fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default()
     }
+}
+
+/// The recipe with another base path in the one line that begins so; no regular expression has anything to say about it.
+fn moved(recipe: &str, line: &str, base_path: &str) -> String {
+    assert_eq!(recipe.matches(line).count(), 1, "the recipe has {line} once");
+    recipe.replace(line, &line.replace("\\.", ".").replace("/.portcullis/", base_path))
 }
 
 fn recipe(file: &str) -> String {

@@ -166,6 +166,13 @@ async fn respond(request: Request<Incoming>, target: &str, shared: &Shared) -> R
             let text = String::from_utf8_lossy(&body).replace('<', "&lt;");
             html(pages::page(site, target, &format!("<p id=echo>{text}</p>")))
         }
+        "/save" => {
+            let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let mut response = status("/status/303");
+            let location = HeaderValue::from_str(&format!("/page/9?{}", String::from_utf8_lossy(&body))).unwrap();
+            response.headers_mut().insert("location", location);
+            response
+        }
         "/upload" => upload(request, shared).await,
         "/download" => {
             let bytes = target.split_once('?').and_then(|(_, size)| size.parse().ok()).unwrap_or(0);
@@ -218,6 +225,15 @@ fn status(path: &str) -> Response<Body> {
     response
 }
 
+/// A browser runs a file as a script, and shows it as a page, by this alone.
+fn type_of(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
 /// A file that was offered, or the part of it that `Range: bytes=FIRST-LAST` names.
 fn file(path: &str, headers: &HeaderMap, shared: &Shared) -> Response<Body> {
     let folder = shared.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -226,7 +242,11 @@ fn file(path: &str, headers: &HeaderMap, shared: &Shared) -> Response<Body> {
     let asked = headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
     let range = asked.and_then(|(first, last)| Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?));
     let part = range.and_then(|range| Some((range.clone(), bytes.get(range)?.to_vec())));
-    let Some((range, part)) = part else { return Response::new(Full::from(bytes).boxed()) };
+    let Some((range, part)) = part else {
+        let mut response = Response::new(Full::from(bytes).boxed());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(type_of(path)));
+        return response;
+    };
     let mut response = Response::new(Full::from(part).boxed());
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let told = format!("bytes {}-{}/{}", range.start(), range.end(), bytes.len());

@@ -25,7 +25,7 @@ use crate::settings::Settings;
 use crate::stage::HOST;
 use crate::verifier::{Unit, Verifier};
 use crate::wait::{SOON, until_true};
-pub use files::shipped;
+pub use files::{shipped, web_group};
 
 /// A policy under which the gate's page could do nothing, as a site may set it for everything it serves.
 pub const SITE_POLICY: &str = "default-src 'none'";

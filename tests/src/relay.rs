@@ -13,22 +13,50 @@ pub struct Relay {
     /// Where browsers connect.
     pub port: u16,
     lines: Arc<Mutex<Vec<String>>>,
+    wire: Arc<Mutex<Wire>>,
+}
+
+/// What a cut goes through.
+#[derive(Debug, Default)]
+struct Wire {
+    is_cut: bool,
+    visitors: Vec<TcpStream>,
 }
 
 impl Relay {
     /// In front of 127.0.0.1:`server`.
     pub fn start(server: u16) -> Self {
         let port = ports::free();
-        let relay = Self { port, lines: Arc::default() };
+        let relay = Self { port, lines: Arc::default(), wire: Arc::default() };
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let lines = Arc::clone(&relay.lines);
+        let (lines, wire) = (Arc::clone(&relay.lines), Arc::clone(&relay.wire));
         thread::spawn(move || {
             for visitor in listener.incoming().flatten() {
+                let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+                if wire.is_cut {
+                    continue;
+                }
+                wire.visitors.extend(visitor.try_clone());
+                drop(wire);
                 let lines = Arc::clone(&lines);
                 thread::spawn(move || pass(&visitor, server, &lines));
             }
         });
         relay
+    }
+
+    /// Cuts every connection, and takes none until [`Relay::mend`].
+    pub fn cut(&self) {
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        wire.is_cut = true;
+        for visitor in wire.visitors.drain(..) {
+            let _ = visitor.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Connections come through again.
+    pub fn mend(&self) {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).is_cut = false;
     }
 
     /// Every request line so far: `GET /path`.
@@ -69,15 +97,20 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, mut seen: impl FnMut(&[u8])) -
     }
 }
 
+/// A request line from its method on: the end of the body before it may stand in front of it.
+fn without_body(line: &str) -> &str {
+    const BEGINNINGS: [&str; 7] = ["GET /", "HEAD /", "POST /", "PUT /", "PATCH /", "DELETE /", "OPTIONS /"];
+    let begins = BEGINNINGS.iter().filter_map(|beginning| line.rfind(beginning)).max();
+    &line[begins.unwrap_or(0)..]
+}
+
 fn note(rest: &mut Vec<u8>, bytes: &[u8], lines: &Mutex<Vec<String>>) {
     rest.extend_from_slice(bytes);
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = rest.drain(..=end).collect::<Vec<_>>();
         let line = String::from_utf8_lossy(&line);
         if let Some((request, _)) = line.trim_end().rsplit_once(" HTTP/1.1") {
-            // The end of a body may stand in front of the method: a JSON body ends with a brace.
-            let request = request.rsplit('}').next().unwrap_or(request);
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(request.to_owned());
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(without_body(request).to_owned());
         }
     }
 }

@@ -86,10 +86,21 @@ impl Settings {
         self.push("rule", rule)
     }
 
+    /// Adds a `[[site_key]]`, written as in the file.
+    pub fn site_key(self, lines: &str) -> Self {
+        let key = lines.parse::<Table>().unwrap();
+        self.push("site_key", key)
+    }
+
     fn push(mut self, list: &str, entry: Table) -> Self {
         let array = self.table.entry(list).or_insert_with(|| Value::Array(Vec::new()));
         array.as_array_mut().unwrap().push(Value::Table(entry));
         self
+    }
+
+    /// The port of a listener that a key of the top level names, if it does.
+    pub fn port_of(&self, key: &str) -> Option<u16> {
+        self.table.get(key)?.as_str()?.rsplit_once(':')?.1.parse().ok()
     }
 
     /// What the file says.

@@ -65,7 +65,7 @@ impl Verifier {
     /// The same in a unit.
     pub fn start_in(unit: Unit, settings: Settings, port: u16) -> Self {
         let directory = TempDir::with_prefix("portcullis-test-").unwrap();
-        let admin_port = ports::free();
+        let admin_port = settings.port_of("admin").unwrap_or_else(ports::free);
         let settings = complete(settings, directory.path(), port, admin_port);
         let process = launch(directory.path(), &settings, &unit);
         let mut verifier = Self { process, settings, unit, directory, port, admin_port };

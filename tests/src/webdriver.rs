@@ -58,6 +58,10 @@ impl Driver {
         let request = self.client.request(method, path);
         let request = if method == "POST" { request.body("application/json", body.to_string()) } else { request };
         let reply = request.try_send().map_err(|error| error.to_string())?;
+        if reply.status == 405 {
+            // A driver that does not know the command says so in its own words.
+            return Err(reply.text());
+        }
         let mut answer = reply.json();
         match reply.status {
             200 => Ok(answer["value"].take()),

@@ -39,6 +39,11 @@ impl<T> BySite<T> {
         self.by_mark.load().iter().any(|(_, found)| is_so(found))
     }
 
+    /// Does something with each that was asked for.
+    pub(crate) fn each(&self, act: impl Fn(&T)) {
+        self.by_mark.load().iter().for_each(|(_, found)| act(found));
+    }
+
     /// Forgets the sites that are configured no more.
     pub(crate) fn keep_only(&self, config: &Config) {
         let configured = |mark: u16| config.sites.iter().any(|site| site.mark == mark);

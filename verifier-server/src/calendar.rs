@@ -42,6 +42,12 @@ pub(crate) fn told(time: UnixSeconds) -> String {
     format!("{} {:02}:{:02} UTC", date(time), of_day / 3_600, of_day / 60 % 60)
 }
 
+/// `2026-11-25T02:11:03Z`.
+pub(crate) fn rfc_3339(time: UnixSeconds) -> String {
+    let of_day = time.0 % 86_400;
+    format!("{}T{:02}:{:02}:{:02}Z", date(time), of_day / 3_600, of_day / 60 % 60, of_day % 60)
+}
+
 /// `2026-11-25` (civil from days, by Howard Hinnant's algorithm).
 pub(crate) fn date(time: UnixSeconds) -> String {
     // The inverse of `days`: a year begins in March, so that the leap day is its last.
@@ -110,6 +116,12 @@ fn number(text: &str, digits: usize) -> Option<i64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_moment_is_written_to_the_second() {
+        assert_eq!(rfc_3339(UnixSeconds(1_795_572_663)), "2026-11-25T02:11:03Z");
+        assert_eq!(of_operator(&rfc_3339(UnixSeconds(1_795_572_663))), Some(UnixSeconds(1_795_572_663)));
+    }
 
     #[test]
     fn a_time_of_a_log_is_read_with_its_offset() {

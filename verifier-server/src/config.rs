@@ -13,6 +13,8 @@ mod envoy;
 mod family;
 mod hashwx;
 mod limits;
+mod logging;
+mod logo;
 mod look;
 mod names;
 mod networks;
@@ -22,6 +24,8 @@ mod problem;
 mod ranges;
 mod read;
 mod rules;
+mod secrets;
+mod site_keys;
 mod sites;
 
 pub use access_log::LogSocket;
@@ -29,7 +33,9 @@ pub use challenge::{ChallengeTerms, HashWxTerms, PriceBounds};
 pub use colours::Stylesheet;
 pub use family::Family;
 pub use limits::Limits;
-pub use look::{Look, Words};
+pub use logging::{LogFormat, Privacy};
+pub(crate) use look::is_language_tag;
+pub use look::{Link, Logo, Look, Words};
 pub use names::Canonical;
 pub use origins::{Origin, Origins};
 pub use preview::Preview;
@@ -37,8 +43,10 @@ pub use problem::{Problem, Problems};
 pub use sites::{Host, Probe, Site};
 
 use crate::gate::api_keys::ApiKeys;
+use crate::gate::crawlers::CrawlerList;
 use crate::gate::networks::KnownNetwork;
 use crate::gate::policy::{Policy, Reserve};
+use crate::gate::site_keys::SiteKeys;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use puzzle::Credits;
@@ -90,33 +98,6 @@ impl Mode {
             Self::Off => "off",
             Self::Auto => "auto",
             Self::On => "on",
-        }
-    }
-}
-
-/// How lines of the log are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// An object a line.
-    Json,
-}
-
-impl LogFormat {
-    /// The format of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Text, Self::Json].into_iter().find(|format| format.name() == name)
-    }
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
         }
     }
 }
@@ -239,6 +220,8 @@ pub struct Config {
     pub access_log: Vec<LogSocket>,
     /// Where the table survives a clean stop.
     pub state_dir: Option<PathBuf>,
+    /// How long attacks are kept there, in days.
+    pub keep_attacks_days: u32,
     /// How many verifiers share the secret.
     pub verifiers: NonZeroU32,
     /// Size of the table of live ids.
@@ -251,6 +234,8 @@ pub struct Config {
     pub log: tracing::Level,
     /// How its lines are written.
     pub log_format: LogFormat,
+    /// How much they say of whose a request is.
+    pub privacy: Privacy,
     /// Where the system tells about pressure.
     pub pressure_dir: PathBuf,
     /// What is protected.
@@ -263,10 +248,16 @@ pub struct Config {
     pub ticket: TicketTerms,
     /// The rules.
     pub policy: Policy,
+    /// Crawlers that are known by the names of their addresses.
+    pub crawlers: CrawlerList,
+    /// Who is asked for those names; empty for the name servers of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// Whether paths become assets by what the origin answers, where requests pass through here.
     pub learned_assets: bool,
     /// Programs that show a secret.
     pub api_keys: ApiKeys,
+    /// Who sells tokens to forms.
+    pub site_keys: SiteKeys,
     /// Networks that the operator knows to be shared.
     pub known_networks: Vec<KnownNetwork>,
     /// Every limit that has a name.
@@ -307,6 +298,13 @@ impl Config {
     pub fn capacity_of(&self, site: &Site) -> Option<f64> {
         let capacity = f64::from(site.capacity_per_second?.in_hundredths()) / 100.0;
         Some(capacity / f64::from(self.verifiers.get()))
+    }
+
+    /// What a site did before, in credits a second for this verifier, where the configuration says so.
+    #[must_use]
+    pub fn capacity_at_least_of(&self, site: &Site) -> Option<f64> {
+        let at_least = f64::from(site.capacity_at_least_per_second?.in_hundredths()) / 100.0;
+        Some(at_least / f64::from(self.verifiers.get()))
     }
 
     /// How many requests the server of a site works on at once for this verifier, where the configuration says so.

@@ -5,6 +5,7 @@ mod course;
 mod flood;
 mod lines;
 mod networks;
+mod reported;
 mod second;
 mod site;
 mod story;
@@ -15,6 +16,7 @@ mod workers;
 pub use course::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
 
 use crate::config::{Config, Mode};
+use crate::secret;
 use crate::startup::{self, Running, StartError};
 use attack::Target;
 use std::error::Error;
@@ -75,6 +77,8 @@ struct Demo {
     address: SocketAddr,
     /// Its configuration, for `portcullis mode off --config …`.
     config: PathBuf,
+    /// What its operator's listener wants to hear before it changes anything.
+    token: String,
     /// What keeps the site from answering at once, under attack.
     workers: Option<Arc<Workers>>,
     folder: Folder,
@@ -95,8 +99,13 @@ impl Demo {
             let admin = free_address(ADMIN_PORT).await?;
             std::fs::write(&file, configuration(address, admin, origin_address, mode))?;
             starts += 1;
-            match startup::start(Config::load(&file)?, &file).await {
-                Ok(running) => return Ok(Self { running, address, config: file, workers, folder }),
+            let config = Config::load(&file)?;
+            let token_file = config.admin_token_file.clone();
+            match startup::start(config, &file).await {
+                Ok(running) => {
+                    let token = secret::admin_token(&token_file)?;
+                    return Ok(Self { running, address, config: file, token, workers, folder });
+                }
                 Err(StartError::Bind(_)) if starts < STARTS_MAX => {}
                 Err(error) => return Err(error.into()),
             }
@@ -113,7 +122,8 @@ impl Demo {
         tell(&[
             opening.to_owned(),
             format!("\n    http://{}/\n", self.address),
-            format!("The operator's address is http://{operator}/status"),
+            "The operator's dashboard:".to_owned(),
+            format!("\n    http://{operator}/#token={}\n", self.token),
             format!("Lift the gate:  portcullis mode off --config {}", self.config.display()),
             "End the demo with Ctrl-C.".to_owned(),
         ])?;
@@ -122,6 +132,7 @@ impl Demo {
             let target = Target { verifier, port: self.address.port(), workers };
             tell(&[String::new()])?;
             target.attack(Duration::from_secs(seconds)).await?;
+            tell(&reported::lines(verifier, &self.config, &self.folder.0))?;
             tell(&["\nThe site and the gate go on, without visitors. End the demo with Ctrl-C.".to_owned()])?;
         }
         Ok(())
@@ -150,7 +161,7 @@ fn configuration(visitors: SocketAddr, admin: SocketAddr, origin: SocketAddr, mo
         Mode::On | Mode::Off => (mode.name(), Default::default()),
     };
     format!(
-        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\n{machine}\n\
+        "listen = \"{visitors}\"\nadmin = \"{admin}\"\nmode = \"{name}\"\nlog = \"warn\"\nstate_dir = \"state\"\n{machine}\n\
          [[site]]\nname = \"demo\"\norigin = \"http://{origin}\"\n{capacity}\n\
          [[rule]]\npath = \"/static/**\"\nasset = true\n\n\
          [[rule]]\npath = [\"/robots.txt\", \"/.well-known/**\"]\naction = \"allow\"\n\n\

@@ -5,9 +5,11 @@ mod believed;
 
 pub use asked::{ASKED_HEADERS_MAX, Asked, AskedError, asked};
 
-use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Site, Words};
+use crate::config::{Bind, Config, Mode, OnFailure, Origins, PriceBounds, Privacy, Site, Words};
 use crate::gate::UNPAID_SHARE;
 use crate::gate::policy::{Action, Rule};
+use crate::gate::site_keys::SiteKey;
+use crate::load::Capacity;
 use puzzle::Credits;
 use std::fmt::Write;
 
@@ -32,9 +34,9 @@ pub fn explain(config: &Config) -> String {
             say(line);
         }
     }
-    for line in believed::lines(config) {
-        say(line);
-    }
+    let addresses = "the log has whole addresses of visitors (`privacy = \"address\"`)";
+    let addresses = (config.privacy == Privacy::Address).then(|| addresses.to_owned());
+    addresses.into_iter().chain(believed::lines(config)).for_each(&mut say);
     let (floor, ceiling) = (config.challenge.floor(), config.challenge.ceiling());
     say(match config.mode {
         Mode::Off => "mode off on every site: nothing but `deny` rules acts".to_owned(),
@@ -82,6 +84,9 @@ pub fn explain(config: &Config) -> String {
         let credits = config.reserve_of(key.reserve);
         say(format!("API key `{}`: whoever shows it in {} passes, {credits} credits a second", key.name, key.header));
     }
+    let crawlers = (!config.crawlers.all().is_empty()).then(|| crawlers(config));
+    let site_keys = config.site_keys.all().iter().map(|key| site_key_told(config, key));
+    crawlers.into_iter().chain(site_keys).for_each(&mut say);
     if !config.policy.rules().iter().any(|rule| rule.built_in) {
         say("default_rules = false: no rule is built in".to_owned());
     }
@@ -90,7 +95,10 @@ pub fn explain(config: &Config) -> String {
     }
     let kept = config.state_dir.as_ref().map_or_else(
         || "nothing is kept: clearances end with the process".to_owned(),
-        |folder| format!("clearances survive a clean stop in {}", folder.display()),
+        |folder| {
+            let (folder, days) = (folder.display(), config.keep_attacks_days);
+            format!("clearances survive a clean stop in {folder}, and attacks are kept there for {days} days")
+        },
     );
     say(format!("the table takes at most {} MiB; {kept}", config.table_mib));
     say(match config.on_failure {
@@ -107,6 +115,17 @@ pub fn explain(config: &Config) -> String {
         say(format!("warning: {warning}"));
     }
     text
+}
+
+/// Who is asked for the names of crawlers, and when.
+fn crawlers(config: &Config) -> String {
+    let servers: Vec<String> = config.name_servers.iter().map(ToString::to_string).collect();
+    let servers = if servers.is_empty() { "the system's name servers".to_owned() } else { servers.join(" and ") };
+    let called: Vec<&str> = config.crawlers.all().iter().map(|crawler| crawler.user_agent.as_str()).collect();
+    format!(
+        "{servers} are asked, in the background, for the names of addresses that call themselves {}; nobody waits for it",
+        called.join(", ")
+    )
 }
 
 /// A rule in a sentence.
@@ -132,6 +151,17 @@ fn rule_told(config: &Config, number: usize, rule: &Rule) -> String {
     let built_in = if rule.built_in { "built in, " } else { "" };
     let name = rule.name.as_ref().map(|name| format!(" ({built_in}`{name}`)")).unwrap_or_default();
     format!("rule {}{name}: {} {acts}{least}{raises}", number + 1, rule.conditions)
+}
+
+/// A site key in a sentence.
+fn site_key_told(config: &Config, key: &SiteKey) -> String {
+    let site = config.sites.iter().find(|site| site.mark == key.site).map_or("", |site| &site.name);
+    let hosts: Vec<String> = key.hosts.iter().map(ToString::to_string).collect();
+    let pages = if hosts.is_empty() { "the pages beside its endpoints".to_owned() } else { hosts.join(", ") };
+    let secrets = if key.digests.len() > 1 { "two secrets" } else { "one secret" };
+    let test =
+        key.test.map_or_else(String::new, |test| format!("; for tests only, it always answers `{}`", test.name()));
+    format!("site key `{}` of `{site}`: tokens for forms on {pages}; {secrets}{test}", key.key)
 }
 
 /// The one line that takes everything back.
@@ -183,7 +213,15 @@ fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
             "fetchers of link previews, by what they call themselves, get the title of `{name}` in place of a challenge"
         ));
     }
-    let own = [("words", site.look.words != Words::default()), ("colours", site.look.stylesheet.is_some())];
+    let look = &site.look;
+    let has_words = look.words != Words::default() || !look.translations.is_empty();
+    let own = [
+        ("words", has_words),
+        ("a name", look.name.is_some()),
+        ("a logo", look.logo.is_some()),
+        ("links", !look.links.is_empty()),
+        ("colours", look.stylesheet.is_some()),
+    ];
     let own: Vec<&str> = own.into_iter().filter_map(|(what, is_own)| is_own.then_some(what)).collect();
     if !own.is_empty() {
         lines.push(format!("the page of `{name}` has {} of its own", own.join(" and ")));
@@ -193,7 +231,7 @@ fn names_and_look(config: &Config, site: &Site) -> Vec<String> {
 
 /// What passes unpaid while others pay: rules, preflights, browsers without script.
 fn unpaid(config: &Config, site: &Site) -> String {
-    let share = match (config.capacity_of(site), &site.origin) {
+    let share = match (config.capacity_of(site).or(config.capacity_at_least_of(site)), &site.origin) {
         (Some(capacity), _) => format!(
             "allow rules, preflights and browsers without JavaScript share {} credits a second",
             (capacity * UNPAID_SHARE * 100.0).round() / 100.0
@@ -215,10 +253,25 @@ fn unpaid(config: &Config, site: &Site) -> String {
     }
 }
 
+/// What follows of what a site did before.
+fn at_least(config: &Config, site: &Site) -> String {
+    let did = config.capacity_at_least_of(site).unwrap_or_default();
+    let then = if site.origin.is_some() || !config.access_log.is_empty() {
+        "until more is learned its price stays at the floor"
+    } else {
+        "its price stays at the floor"
+    };
+    let much = did * Capacity::HEADROOM;
+    format!(
+        "it did {did} credits a second here before: more than {much} start its gate, a tenth of {did} passes unpaid, and {then}"
+    )
+}
+
 /// What tells how much a site can do, and what else starts its gate.
 fn load(config: &Config, site: &Site) -> String {
     let capacity = match (config.capacity_of(site), &site.origin) {
         (Some(capacity), _) => format!("it can do {capacity} credits a second here, as configured"),
+        (None, _) if config.capacity_at_least_of(site).is_some() => at_least(config, site),
         (None, Some(_)) => "what it can do is learned from its answers".to_owned(),
         (None, None) if !config.access_log.is_empty() => {
             let sockets: Vec<String> = config.access_log.iter().map(ToString::to_string).collect();

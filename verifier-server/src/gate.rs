@@ -4,13 +4,19 @@
 
 pub mod admission;
 pub mod api_keys;
+pub mod by_hand;
 pub mod callers;
 mod choice;
 mod clearance;
+pub mod crawlers;
 pub mod entry;
+mod forms;
+mod issue;
 mod last_pages;
 pub mod learned;
 pub mod level;
+mod live;
+mod modes;
 pub mod networks;
 mod overtime;
 pub mod passes;
@@ -21,16 +27,21 @@ mod pricing;
 mod redeem;
 mod repeats;
 mod saved;
+pub mod site_keys;
 mod sites;
 pub mod table;
 mod tags;
 pub mod target;
 mod ticket;
+mod token_mark;
 pub mod top;
 mod unpaid;
+mod warrant;
 
 pub use choice::{Abilities, NoChoice};
 pub use clearance::Worth;
+pub use forms::{Form, NoGood};
+pub use issue::Asking;
 pub use overtime::PaidAgain;
 pub use payback::Receipt;
 pub use pricing::{Pricing, Quote};
@@ -38,25 +49,24 @@ pub use redeem::{Begun, Redeemed, Submission};
 pub use saved::{SavedTable, TableFileError};
 pub use sites::{SiteGate, SiteReport};
 pub use ticket::{TICKET_SECONDS, TICKETS_MAX, TicketOffer};
+pub use token_mark::Question;
 pub use unpaid::{CLEARED_SHARE, Right, Supplies, SuppliesReport, UNPAID_SHARE, Unpaid};
 
 use crate::config::{Bind, Config, Mode, Site};
 use crate::load::Amount;
 use arc_swap::ArcSwap;
+use by_hand::ByHand;
 use callers::Callers;
 use entry::{Entry, Kind, NetworkMark, Payment};
 use last_pages::LastPages;
+use modes::ModeCell;
 use networks::{HashKey, Memory, Nested, Profile};
 use passes::Passes;
 use policy::{Action, Reserve, Route};
-use puzzle::{
-    Algorithm, CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, NewChallenge,
-    Purpose, Shape, TagSource, UnixSeconds,
-};
+use puzzle::{CHALLENGE_BYTES, ClearanceId, ClientNetwork, Credits, Day, KeyRing, Master, UnixSeconds};
 use repeats::Repeats;
 use sites::Sites;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use table::{LiveIds, Table};
 use tags::SiteTags;
 
@@ -153,7 +163,7 @@ pub struct Gate {
     table: Table,
     table_begins: UnixSeconds,
     secrets: ArcSwap<Secrets>,
-    mode: AtomicU8,
+    mode: ModeCell,
     /// Charges that cover further questions about the same request.
     repeats: Repeats,
     memory: Arc<Memory>,
@@ -162,6 +172,7 @@ pub struct Gate {
     last_pages: LastPages,
     sites: Sites,
     passes: Passes,
+    by_hand: ByHand,
     callers: Callers,
     /// Of which everything that hashes has its key.
     hash_key: HashKey,
@@ -184,13 +195,14 @@ impl Gate {
             table,
             table_begins,
             secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
-            mode: AtomicU8::new(mode as u8),
+            mode: ModeCell::new(mode),
             repeats: Repeats::new(hash_key.part("repeats")),
             memory: Arc::new(Memory::new(purchases, Profile::new(profile), false, now)),
             counted: Repeats::new(hash_key.part("counted")),
             last_pages: LastPages::new(hash_key.part("last pages")),
             sites: Sites::new(hash_key.part("sites")),
             passes: Passes::default(),
+            by_hand: ByHand::default(),
             callers: Callers::new(hash_key.part("callers")),
             hash_key,
         }
@@ -210,6 +222,7 @@ impl Gate {
         }
         self.table.sweep(now);
         self.passes.forget_ended(now);
+        self.by_hand.forget_ended(now);
         let at_peace = self.mode() != Mode::On && !self.sites.any_strained();
         self.memory.tick(now, at_peace);
         self.callers.tick(now, at_peace);
@@ -218,31 +231,6 @@ impl Gate {
     /// Believes other masters from now on.
     pub fn set_masters(&self, masters: Masters, now: UnixSeconds) {
         self.secrets.store(Secrets::new(masters, now).into());
-    }
-
-    /// The mode in force.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        match self.mode.load(Ordering::Relaxed) {
-            mode if mode == Mode::On as u8 => Mode::On,
-            mode if mode == Mode::Auto as u8 => Mode::Auto,
-            _ => Mode::Off,
-        }
-    }
-
-    /// The mode in force for a site: its own, unless everything is off.
-    #[must_use]
-    pub fn mode_of(&self, site: &Site) -> Mode {
-        match (self.mode(), site.mode) {
-            (Mode::Off, _) => Mode::Off,
-            (_, Some(own)) => own,
-            (of_all, None) => of_all,
-        }
-    }
-
-    /// Sets the mode.
-    pub fn set_mode(&self, mode: Mode) {
-        self.mode.store(mode as u8, Ordering::Relaxed);
     }
 
     /// Entries of the table in use, and how many fit.
@@ -292,7 +280,7 @@ impl Gate {
             // The share is used up: as if no rule spoke of the path.
             quote = pricing.quote_unallowed(route);
         }
-        let kind = kind(facts, route);
+        let kind = pricing::kind(facts, route);
         if let Some(met) = self.enters_by_pass(config, facts, route, (kind, quote), now) {
             return met;
         }
@@ -331,40 +319,6 @@ impl Gate {
         }
         self.memory.observe(facts.network, cost(route));
         Met { receipt, unpaid, ..Met::new(Decision::Paid) }
-    }
-
-    /// A fresh challenge of `algorithm` at `quote` times the multiplier of `network`, for whoever asks from there. `None` if the clock has left the days of the
-    /// keys, which the next tick mends.
-    #[expect(clippy::too_many_arguments, reason = "what a challenge depends on, each of its own type")]
-    #[must_use]
-    pub fn issue(
-        &self,
-        config: &Config,
-        site: &Site,
-        network: ClientNetwork,
-        quote: Quote,
-        algorithm: Algorithm,
-        now: UnixSeconds,
-        random: [u8; 16],
-    ) -> Option<Challenge> {
-        let secrets = self.secrets.load();
-        let keys = secrets.keys.signing(now)?;
-        let terms = config.challenge_of(site);
-        let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
-        let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
-        let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
-        let (ceiling, count) = (terms.ceiling_of(algorithm), terms.count_of(algorithm));
-        let difficulty = puzzle::price::asked(price, multiplier, ceiling, terms.rate_of(algorithm), count);
-        Some(keys.issue(&NewChallenge {
-            shape: Shape { algorithm, count, difficulty },
-            issued_at: now,
-            lifetime_seconds: terms.lifetime_seconds,
-            purpose: Purpose::Gate,
-            standing: quote.standing,
-            random,
-            binding: if config.clearance.bind == Bind::Strict { keys.binding(network) } else { [0; 8] },
-            site: secrets.tags.of(site).tag(keys),
-        }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a payment depends on, each of its own type")]
@@ -431,16 +385,4 @@ fn payment(config: &Config, kind: Kind, route: &Route, quote: Quote, network: Ne
 /// What a request to a route counts for, in demand and in the profile.
 pub(crate) fn cost(route: &Route) -> Credits {
     if route.asset { Credits::TENTH } else { route.cost }
-}
-
-fn kind(facts: &RequestFacts<'_>, route: &Route) -> Kind {
-    if !facts.safe_method {
-        Kind::Unsafe
-    } else if route.asset {
-        Kind::Asset
-    } else if facts.navigation {
-        Kind::Navigation
-    } else {
-        Kind::Other
-    }
 }

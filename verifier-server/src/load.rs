@@ -73,14 +73,39 @@ pub enum Capacity {
     Configured(f64),
     /// As learned.
     Learned(f64),
+    /// It did so much before, and nobody knows how much more it can do.
+    AtLeast(f64),
 }
 
 impl Capacity {
+    /// What was done in the busiest seconds of quiet weeks tells of the visitors, not of the site: demand counts as too much
+    /// above so many times that.
+    pub const HEADROOM: f64 = 2.0;
+
     /// Credits a second.
     #[must_use]
     pub const fn credits_per_second(self) -> f64 {
         match self {
+            Self::Configured(credits) | Self::Learned(credits) | Self::AtLeast(credits) => credits,
+        }
+    }
+
+    /// Credits a second above which demand is too much, and of which client networks have shares.
+    #[must_use]
+    pub const fn bearable(self) -> f64 {
+        match self {
             Self::Configured(credits) | Self::Learned(credits) => credits,
+            Self::AtLeast(credits) => credits * Self::HEADROOM,
+        }
+    }
+
+    /// Credits a second, where they were measured or somebody vouches for them: only by such a number a price rises, and who
+    /// has paid is turned away.
+    #[must_use]
+    pub const fn known(self) -> Option<f64> {
+        match self {
+            Self::Configured(credits) | Self::Learned(credits) => Some(credits),
+            Self::AtLeast(_) => None,
         }
     }
 }
@@ -127,6 +152,8 @@ pub struct Queued {
 pub struct Told {
     /// What it can do, in credits a second.
     pub capacity: Option<f64>,
+    /// What it did before, in credits a second, so that it can do that at least.
+    pub at_least: Option<f64>,
     /// How many requests its server works on at once.
     pub requests_max: Option<u32>,
 }
@@ -302,9 +329,10 @@ impl SiteLoad {
         };
         stepped.origin_seen |= second.answered > 0 || second.waiting_peak > 0;
         stepped.limit.set_told(told.requests_max);
+        stepped.limit.set_at_least(told.at_least);
         stepped.limit.step(&second, elapsed);
         let learned = stepped.limit.capacity().map(Capacity::Learned);
-        let capacity = told.capacity.map(Capacity::Configured).or(learned);
+        let capacity = told.capacity.map(Capacity::Configured).or(learned).or(told.at_least.map(Capacity::AtLeast));
         let limit = stepped.limit;
         let slots_open = limit.slots().max(crate::gate::admission::OPEN_SLOTS_MIN);
         let origin = OriginState {
@@ -315,7 +343,7 @@ impl SiteLoad {
             learning: limit.learning(),
         };
         stepped.last = Measured {
-            demand: self.demand.take(seconds, capacity.map(Capacity::credits_per_second)),
+            demand: self.demand.take(seconds, capacity.map(Capacity::bearable)),
             capacity,
             origin: stepped.origin_seen.then_some(origin),
             log,
@@ -412,9 +440,20 @@ mod tests {
         let load = load();
         load.remember_capacity(50.0);
         assert_eq!(step(&load).capacity, Some(Capacity::Learned(50.0)));
-        let told = Told { capacity: Some(200.0), requests_max: None };
+        let told = Told { capacity: Some(200.0), at_least: Some(20.0), requests_max: None };
         let measured = load.step(&told, false, &Surroundings::default(), ONE, NOW);
         assert_eq!(measured.capacity, Some(Capacity::Configured(200.0)));
+    }
+
+    #[test]
+    fn what_a_site_did_before_counts_until_something_is_measured() {
+        let load = load();
+        let told = Told { at_least: Some(24.0), ..Told::default() };
+        let step = || load.step(&told, false, &Surroundings::default(), ONE, NOW).capacity.expect("told");
+        assert_eq!(step(), Capacity::AtLeast(24.0));
+        assert_eq!((step().bearable(), step().known()), (48.0, None), "it is no measure of what the site can do");
+        load.remember_capacity(200.0);
+        assert_eq!(step(), Capacity::Learned(200.0));
     }
 
     #[test]

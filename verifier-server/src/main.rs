@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use verifier_server::cli::{self, Arguments, BotsTask, Command};
 use verifier_server::config::{Config, LogFormat};
 use verifier_server::solve::Solved;
 use verifier_server::watchdog::Starter;
-use verifier_server::{clock, demo, explain, learn, operator, refresh, solve, startup, telemetry};
+use verifier_server::{clock, demo, doctor, explain, learn, operator, refresh, setup, solve, startup, telemetry};
 
 /// `EX_CONFIG` of sysexits.h: what is wrong can only be mended by the operator.
 const EXIT_CONFIG: u8 = 78;
@@ -54,14 +55,30 @@ async fn main() -> ExitCode {
             operator::status(&config, dry_run).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Health { config } => operator::health(&config).await.map_or_else(|error| fail(1, error), say),
-        Command::Mode { mode, config } => {
-            operator::set_mode(&config, &mode).await.map_or_else(|error| fail(1, error), say)
+        Command::Mode { mode, site, config } => {
+            operator::set_mode(&config, &mode, site.as_deref()).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Attacks { config } => operator::attacks::list(&config).await.map_or_else(|error| fail(1, error), say),
+        Command::Report(arguments) => {
+            operator::report::report(&arguments).await.map_or_else(|error| fail(1, error), say)
+        }
+        Command::Indicators { number, format, config } => {
+            operator::report::indicators(&config, number, format).await.map_or_else(|error| fail(1, error), say)
         }
         Command::Bots { task: BotsTask::Refresh { file, source } } => {
             refresh::run(&file, source).map_or_else(|error| fail(1, error), say)
         }
+        Command::Notice(arguments) => operator::notice::run(&arguments).await.map_or_else(|error| fail(1, error), say),
         Command::Pass(arguments) => operator::passes::run(&arguments).await.map_or_else(|error| fail(1, error), say),
-        Command::Solve { url, base_path } => match solve::run(&url, &base_path).await {
+        Command::Doctor(arguments) => match doctor::run(&arguments).await {
+            Ok(report) => {
+                println!("{report}");
+                ExitCode::from(u8::from(!report.is_well()))
+            }
+            Err(error) => fail(2, error),
+        },
+        Command::Setup(arguments) => setup::run(&arguments).await.map_or_else(|error| fail(1, error), say),
+        Command::Solve { url, base_path, ca } => match solve::run(&url, &base_path, ca.as_deref()).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),
             Ok(Solved::NotNeeded) => {
                 eprintln!("{url} needs no work now");
@@ -121,8 +138,11 @@ async fn serve(file: &Path) -> ExitCode {
 }
 
 fn say(text: impl Display) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever closes what they read from has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(1, error),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn fail(code: u8, error: impl Display) -> ExitCode {

@@ -1,20 +1,26 @@
-//! `portcullis status`, `mode`, `explain` and `pass`: questions to the admin listener of a running verifier.
+//! `portcullis status`, `mode`, `explain`, `pass`, `attacks`, `report` and `indicators`: questions to the admin listener of a running verifier.
 
+pub mod attacks;
+mod by_hand;
 mod callers;
 pub mod explain;
+pub mod notice;
 pub mod passes;
+pub mod report;
 mod top;
 pub mod watch;
 
 use crate::client::{self, ClientError};
 use crate::config::{Config, Listen, Problems};
 use crate::explain::AskedError;
+use crate::report::ZoneError;
+use crate::report::asn::AsnError;
 use crate::secret::{SecretError, admin_token};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why the question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,20 @@ pub enum OperatorError {
     /// The question is none.
     #[error("{0}")]
     Asked(#[from] AskedError),
+    /// What was kept is not there, or cannot be used.
+    #[error("the verifier does not answer, and in its state_dir: {0}")]
+    Kept(String),
+    /// The file of autonomous systems cannot be used.
+    #[error("{}: {reason}", file.display())]
+    Asn {
+        /// Where it is.
+        file: PathBuf,
+        /// Why not.
+        reason: AsnError,
+    },
+    /// The time zone is not known.
+    #[error("{0}")]
+    Zone(#[from] ZoneError),
     /// It refused.
     #[error("the verifier answered {0}: {1}")]
     Refused(u16, String),
@@ -44,12 +64,12 @@ pub async fn status(config: &Path, dry_run: bool) -> Result<String, OperatorErro
     Ok(lines(&ask(config, Method::GET, "/status", None).await?, dry_run))
 }
 
-/// Sets the mode and says what the verifier does then.
+/// Sets the mode of all sites, or of one, and says what the verifier does then.
 ///
 /// # Errors
 /// See [`OperatorError`].
-pub async fn set_mode(config: &Path, mode: &str) -> Result<String, OperatorError> {
-    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode }))).await?, false))
+pub async fn set_mode(config: &Path, mode: &str, site: Option<&str>) -> Result<String, OperatorError> {
+    Ok(lines(&ask(config, Method::POST, "/mode", Some(json!({ "mode": mode, "site": site }))).await?, false))
 }
 
 /// Asks whether the verifier is there and answers, as a container's health check does. It needs no token.
@@ -65,6 +85,14 @@ pub async fn health(config: &Path) -> Result<&'static str, OperatorError> {
         return Ok("the verifier serves");
     }
     Err(OperatorError::Refused(response.status().as_u16(), "it is not healthy".to_owned()))
+}
+
+/// Has a running verifier read its configuration again.
+///
+/// # Errors
+/// See [`OperatorError`].
+pub(crate) async fn reload(config: &Path) -> Result<(), OperatorError> {
+    ask(config, Method::POST, "/reload", Some(json!({}))).await.map(drop)
 }
 
 async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, OperatorError> {
@@ -99,8 +127,9 @@ fn site_line(site: &Value) -> String {
     let why: Vec<&str> = site["overload"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let why = if why.is_empty() { String::new() } else { format!(" by {}", why.join(", ")) };
     let demand = &site["demand"];
+    let by_hand = if site["mode_by_hand"].is_null() { "" } else { " set by hand" };
     format!(
-        "site       {}: mode {}, {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
+        "site       {}: mode {}{by_hand}, {}{why}, price {}, offered {} and paid {} of capacity {capacity} credits/s",
         site["name"].as_str().unwrap_or("?"),
         site["mode"].as_str().unwrap_or("?"),
         site["state"].as_str().unwrap_or("?"),
@@ -133,6 +162,7 @@ fn lines(status: &Value, dry_run: bool) -> String {
         lines.push(site_line(site));
         lines.extend(callers::lines(site, dry_run));
     }
+    lines.extend(by_hand::lines(status));
     lines.extend(top::lines(&status["top"]));
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(warnings.map(|warning| format!("warning    {warning}")));

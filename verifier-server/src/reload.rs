@@ -148,11 +148,18 @@ impl Reload {
         if new.mode != old.mode {
             self.verifier.gate.set_mode(new.mode);
         }
+        for site in &new.sites {
+            let before = old.sites.iter().find(|before| before.name == site.name);
+            if before.is_some_and(|before| before.mode != site.mode) {
+                self.verifier.gate.set_mode_of(site, None);
+            }
+        }
         self.verifier.gate.memory().set_known(&new.known_networks);
         let changes = Changes::between(&explain(&old), &explain(&new));
         let config = Arc::new(new);
         self.verifier.config.store(Arc::clone(&config));
         self.verifier.metrics.forget_rules();
+        self.verifier.crawlers.addresses.ask_again();
         Ok(Reloaded { config, changes })
     }
 }

@@ -11,9 +11,14 @@ use puzzle::{
     Algorithm, CHALLENGE_BYTES, Challenge, NONCES_PER_INSTANCE, Shape, SubPuzzle, guard, instance_of, target,
 };
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
+
+/// How long one of several addresses may take to answer at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why there is no clearance.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +46,20 @@ pub enum Solved {
     Cookie(String),
 }
 
-/// Solves what `url` asks now and returns the cookie.
+/// Solves what `url` asks now and returns the cookie. Believed are the authorities in `ca`, or without it the system's.
 ///
 /// # Errors
 /// See [`SolveError`].
-pub async fn run(url: &str, base_path: &str) -> Result<Solved, SolveError> {
-    run_from(None, url, base_path).await
+pub async fn run(url: &str, base_path: &str, ca: Option<&Path>) -> Result<Solved, SolveError> {
+    solve(Site::parse(None, url, ca).await?, base_path).await
 }
 
 /// The same, from one of this machine's addresses.
 pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &str) -> Result<Solved, SolveError> {
-    let site = Site::parse(source, url).await?;
+    solve(Site::parse(source, url, None).await?, base_path).await
+}
+
+async fn solve(site: Site, base_path: &str) -> Result<Solved, SolveError> {
     let wanted: String = form_urlencoded::Serializer::new(String::new()).append_pair("for", &site.target).finish();
     let path = format!("{base_path}challenge?{wanted}&algorithms=sha256,hashwx");
     let asked = site.send(Method::GET, &path, None).await?;
@@ -73,7 +81,7 @@ pub(crate) async fn run_from(source: Option<Ipv4Addr>, url: &str, base_path: &st
 }
 
 /// The nonces of all sub-puzzles, found on all cores, and the guard where there is one.
-fn solution(challenge: &Challenge) -> Vec<u8> {
+pub(crate) fn solution(challenge: &Challenge) -> Vec<u8> {
     let Shape { algorithm, count, .. } = challenge.shape();
     let mut solution: Vec<u8> = (0..count).flat_map(|sub_puzzle| nonce(challenge, sub_puzzle).to_be_bytes()).collect();
     if algorithm == Algorithm::HashWx {
@@ -125,6 +133,17 @@ fn nonce(challenge: &Challenge, sub_puzzle: u8) -> u64 {
     nonce.into_inner()
 }
 
+/// The first of a host's addresses at which somebody listens: many a host has one of IPv6 that leads nowhere.
+async fn reachable(source: Option<Ipv4Addr>, addresses: Vec<SocketAddr>) -> Option<SocketAddr> {
+    for address in addresses.iter().filter(|_| addresses.len() > 1) {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, client::connect_from(source, *address)).await;
+        if matches!(connected, Ok(Ok(_))) {
+            return Some(*address);
+        }
+    }
+    addresses.first().copied()
+}
+
 /// Where to ask.
 struct Site {
     /// Whose certificates are believed; `None` for plain HTTP.
@@ -136,20 +155,22 @@ struct Site {
 }
 
 impl Site {
-    async fn parse(source: Option<Ipv4Addr>, url: &str) -> Result<Self, SolveError> {
+    async fn parse(source: Option<Ipv4Addr>, url: &str, ca: Option<&Path>) -> Result<Self, SolveError> {
         let wrong = |why: &str| SolveError::Address(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
         let tls = match uri.scheme_str() {
             Some("http") => None,
-            Some("https") => Some(Tls::of_system().map_err(|error| wrong(&error.to_string()))?),
+            Some("https") => {
+                Some(ca.map_or_else(Tls::of_system, Tls::from_file).map_err(|error| wrong(&error.to_string()))?)
+            }
             _ => return Err(wrong("write it with http:// or https://")),
         };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
-        let mut addresses = tokio::net::lookup_host((authority.host().trim_matches(['[', ']']), port))
+        let addresses = tokio::net::lookup_host((authority.host().trim_matches(['[', ']']), port))
             .await
             .map_err(|error| wrong(&error.to_string()))?;
-        let address = addresses.next().ok_or_else(|| wrong("the host has no address"))?;
+        let address = reachable(source, addresses.collect()).await.ok_or_else(|| wrong("the host has no address"))?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         Ok(Self { tls, source, listen: Listen::Tcp(address), authority: authority.to_string(), target })
     }

@@ -12,7 +12,9 @@ use crate::http::{
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{caller_keeper, clock, pass_keeper, profile_keeper, random, restrict};
+use crate::{
+    attack_keeper, caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict,
+};
 use puzzle::UnixSeconds;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,10 +65,11 @@ pub struct Running {
 /// See [`StartError`]. Then nothing listens and no saved table was touched.
 pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let masters = secret::masters(&config.secret_file)?;
-    let token = secret::admin_token(&config.admin_token_file)?;
+    // The token may belong into it.
     if let Some(path) = &config.state_dir {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
+    let token = secret::admin_token(&config.admin_token_file)?;
     let metrics = Metrics::new()?;
     let mut handed_over = HandedOver::from_environment()?;
     let mut entrances = Vec::new();
@@ -103,14 +106,20 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
     verifier.gate.begin(&config);
     resume(&verifier, &config);
+    attack_keeper::resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
+        hand_keeper::resume(&verifier, state_dir);
         caller_keeper::resume(&verifier, state_dir);
+        if let Err(error) = verifier.notices.take(state_dir) {
+            tracing::error!("the notices in {} are not used: {error}", state_dir.display());
+        }
     }
     let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
-    let admin = Arc::new(Admin { reload: Arc::clone(&reload), token, hosts });
+    let admin = Arc::new(Admin::new(Arc::clone(&reload), token, hosts));
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
+    tokio::spawn(crawler_lookup::run(Arc::clone(&verifier)));
     for receiver in log_receivers {
         tokio::spawn(http::receive(Arc::clone(&verifier), receiver));
     }
@@ -134,8 +143,14 @@ impl Running {
                 Ok(count) => tracing::info!("saved {count} clearances in {}", state_dir.display()),
                 Err(error) => tracing::error!("the clearances could not be saved in {}: {error}", state_dir.display()),
             }
+            attack_keeper::write(&verifier, state_dir);
             profile_keeper::write(&verifier, state_dir);
             caller_keeper::write(&verifier, state_dir);
+            if verifier.gate.by_hand_changed()
+                && let Err(error) = hand_keeper::keep(&verifier, state_dir.clone()).await
+            {
+                tracing::error!("what was set by hand could not be kept in {}: {error}", state_dir.display());
+            }
             if verifier.gate.passes_changed()
                 && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
             {

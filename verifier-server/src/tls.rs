@@ -1,5 +1,7 @@
 //! TLS as a client: to origins, probes, and by `portcullis solve`. The other side's certificate is always verified.
 
+mod pinned;
+
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io;

@@ -2,6 +2,7 @@
 
 mod saving;
 
+use crate::attack_keeper;
 use crate::client;
 use crate::clock;
 use crate::config::{Config, Mode, Probe};
@@ -19,15 +20,17 @@ use tokio::time::Instant;
 pub(crate) struct Watch {
     verifier: Arc<Verifier>,
     stepped: Instant,
-    /// The mode at the last step.
+    /// The mode at the last step, and those that were set for single sites, by their marks.
     mode: Mode,
+    by_hand: Vec<(u16, Mode)>,
     saving: Saving,
 }
 
 impl Watch {
     pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
         let (mode, saving) = (verifier.gate.mode(), Saving::new(Arc::clone(&verifier)));
-        Self { verifier, stepped: Instant::now(), mode, saving }
+        let by_hand = by_hand(&verifier, &verifier.config.load());
+        Self { verifier, stepped: Instant::now(), mode, by_hand, saving }
     }
 
     /// A second has passed, or a little more.
@@ -46,6 +49,8 @@ impl Watch {
         self.verifier.take_in_log(&config);
         let changed = self.verifier.gate.step(&config, &surroundings, now, elapsed, clock::now());
         self.verifier.set_slots(&config);
+        self.verifier.note_second(&config, elapsed);
+        attack_keeper::second(&self.verifier, &config, now, elapsed);
         for site in &changed {
             self.tell(&config, site, now);
         }
@@ -53,8 +58,13 @@ impl Watch {
         if mode == Mode::On && mode != self.mode {
             config.sites.iter().for_each(|site| self.verifier.tell_turned_away(&config, site));
         }
-        let differs = !changed.is_empty() || mode != self.mode;
-        self.mode = mode;
+        let by_hand = by_hand(&self.verifier, &config);
+        for (mark, _) in by_hand.iter().filter(|set| set.1 == Mode::On && !self.by_hand.contains(set)) {
+            let site = config.sites.iter().filter(|site| site.mark == *mark);
+            site.for_each(|site| self.verifier.tell_turned_away(&config, site));
+        }
+        let differs = !changed.is_empty() || mode != self.mode || by_hand != self.by_hand;
+        (self.mode, self.by_hand) = (mode, by_hand);
         self.saving.second(&config, differs);
     }
 
@@ -70,6 +80,11 @@ impl Watch {
         tracing::warn!(site = name, why, hold_seconds, "the site is overloaded: the gate goes down");
         self.verifier.tell_turned_away(config, site);
     }
+}
+
+fn by_hand(verifier: &Verifier, config: &Config) -> Vec<(u16, Mode)> {
+    let sites = config.sites.iter();
+    sites.filter_map(|site| Some((site.mark, verifier.gate.mode_by_hand(site)?))).collect()
 }
 
 /// Probes every site that has a `probe_url` until the verifier stops. The next round waits for the slowest.

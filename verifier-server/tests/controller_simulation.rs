@@ -8,7 +8,7 @@ use std::time::Duration;
 use verifier_server::config::Mode;
 use verifier_server::gate::price::{Controller, State};
 use verifier_server::load::limit::Learning;
-use verifier_server::load::{Answered, Outcome, Queued};
+use verifier_server::load::{Answered, Capacity, Outcome, Queued};
 
 const HOUR: u32 = 3_600;
 const DAY: u32 = 86_400;
@@ -89,6 +89,31 @@ fn where_nothing_tells_the_capacity_the_price_never_rises_above_the_floor() {
         world.step();
     }
     assert_eq!((world.measured.capacity, world.price()), (None, TERMS.floor));
+}
+
+#[test]
+fn what_a_site_did_before_brings_the_gate_down_and_never_the_price_up() {
+    let at_least = CAPACITY / 10.0;
+    let mut world = World { configured: None, at_least: Some(at_least), ..World::new() };
+    for _ in 0..60 {
+        (0..18).for_each(|number| {
+            world.ask(&network(number), 1.0);
+        });
+        world.step();
+    }
+    assert!(!world.is_closed(), "more visitors than ever are no attack");
+    for _ in 0..3 {
+        (0..200).for_each(|number| {
+            world.ask(&network(number), 1.0);
+        });
+        world.step();
+    }
+    assert!(world.is_closed(), "ten times as much as ever is");
+    for _ in 0..300 {
+        (0..500).for_each(|number| world.visit(&network(number), 2.0));
+        world.step();
+    }
+    assert_eq!((world.measured.capacity, world.price()), (Some(Capacity::AtLeast(at_least)), TERMS.floor));
 }
 
 #[test]

@@ -138,7 +138,8 @@ fn the_report_is_a_configuration_and_its_rules_do_what_they_say() {
     let is_asset = |path: &str| {
         let target = &Target::parse(path);
         let (host, address) = ("example.org", [203, 0, 113, 7].into());
-        let subject = Subject { target, has_query: false, host, address, method: Some("GET"), headers: None };
+        let subject =
+            Subject { target, has_query: false, host, address, crawler: None, method: Some("GET"), headers: None };
         config.policy.route(&subject).asset
     };
     assert!(is_asset("/static/deep/x.css") && !is_asset("/news/today"));

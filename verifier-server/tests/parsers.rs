@@ -26,6 +26,7 @@ fn route(policy: &Policy, target: &str) -> Route {
         has_query: false,
         host: "example.org",
         address: [203, 0, 113, 7].into(),
+        crawler: None,
         method: Some("GET"),
         headers: None,
     })

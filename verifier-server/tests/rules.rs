@@ -28,13 +28,21 @@ fn files_with(what: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_clearance_is_minted_in_one_place() {
+fn a_clearance_or_a_token_is_minted_in_one_place() {
     assert_eq!(
         files_with(".insert_if_absent("),
         ["gate/redeem.rs", "gate/saved.rs"],
         "sold, or read back after a clean stop"
     );
-    assert_eq!(files_with("Ok(Entry {"), ["gate/redeem.rs"]);
+    assert_eq!(files_with("Clearance(Entry {"), ["gate/redeem.rs"]);
+    assert_eq!(
+        files_with("token_mark_of("),
+        ["gate/redeem.rs", "gate/warrant.rs"],
+        "a token's mark is made for a sale only"
+    );
+    assert_eq!(files_with("TokenMark::new("), ["gate/warrant.rs"]);
+    assert_eq!(files_with("keys.token("), ["gate/forms.rs"]);
+    assert_eq!(files_with("forms::written("), ["gate/redeem.rs"], "and written for whoever redeemed its challenge");
     assert_eq!(files_with("self.sell("), ["gate/redeem.rs"], "and nothing else sells");
     let redeem = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gate/redeem.rs")).unwrap();
     assert_eq!(redeem.matches("insert_if_absent").count(), 1);

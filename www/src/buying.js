@@ -1,204 +1,139 @@
 import { Note } from './note.js';
-import { CHALLENGES_MAX, SUBMISSIONS_MAX, TICK_MS, pauseBusy } from './patience.js';
-import { Pool } from './pool.js';
-import { readChallenge, requestChallenge, sendSolution } from './protocol.js';
-import { Tabs } from './tabs.js';
+import { TICK_MS, pauseBusy } from './patience.js';
+import { Purchase } from './purchase.js';
 import { startWorker } from './worker.js';
 
-/** @import { Answer, Challenge, Place } from './protocol.js' */
+/** @import { Place } from './protocol.js' */
+/** @import { Progress } from './tabs.js' */
 
 /**
- * Bought by this page; bought by another, in another tab or before; or not at all.
+ * Bought by this page; bought by another, in another tab or before; not at all; or in vain, because this browser does not keep
+ * the cookie.
  *
- * @typedef {'bought' | 'others' | 'failed'} Outcome
+ * @typedef {'bought' | 'others' | 'failed' | 'refused'} Outcome
  */
 
-const LIFETIME_OFFSET_WORD = 3;
+const COOKIES_TEXT =
+  'Your browser did not keep the cookie that this site needs while very many ask for it. Please allow cookies for this site, then load the page again.';
+const BUSY_TEXT = 'The site is serving as many visitors as it can. What you asked for is sent again in a few seconds.';
 
 // One file is both: a page loads it once.
 if (typeof document === 'undefined') {
   startWorker();
 }
 
-/**
- * @param {Place} place what is wanted, and where its endpoints are
- * @param {string} challenge as the gate's answer brought it
- * @param {boolean} told whether a note says what happens when it takes longer
- * @returns {Promise<Outcome>}
- */
-export function buy(place, challenge, told) {
-  return new Promise((resolve) => new Purchase(place, told ? new Note() : undefined, resolve).start(challenge));
-}
-
-/** One clearance for a page that stays: solve, or wait for the tab that solves. */
-class Purchase {
-  #place;
+/** One clearance for a page that stays. */
+export class Buying {
+  #purchase;
+  #told;
+  /** @type {Note | undefined} */
   #note;
-  #resolve;
-  #pool;
-  #tabs;
+  /** While nobody waits for it: a reading of `performance.now()`, when somebody may have to. */
+  #until = 0;
+  #gentle = false;
+  #rests = false;
   #timer;
-  /** @type {Challenge | undefined} */
-  #challenge;
-  #round = 0;
-  /** Grows with every turn of the story, so that what was awaited in an earlier one is dropped. */
-  #turn = 0;
-  #algorithms = 'sha256,hashwx';
+  /** @type {(outcome: Outcome) => void} */
+  #resolve = () => {};
+  #listening = new AbortController();
+  /** @type {Promise<Outcome>} */
+  outcome = new Promise((resolve) => (this.#resolve = resolve));
 
   /**
-   * @param {Place} place
-   * @param {Note | undefined} note
-   * @param {(outcome: Outcome) => void} resolve
+   * @param {Place} place what is wanted, and where its endpoints are
+   * @param {boolean} told whether a note says what happens when it takes longer
+   * @param {{challenge?: string, leftMs?: number}} wish the challenge of the gate's answer; or how long nobody will wait for it
    */
-  constructor(place, note, resolve) {
-    this.#place = place;
-    this.#note = note;
-    this.#resolve = resolve;
-    this.#pool = new Pool({
-      ready: () => this.#progressed(),
-      progressed: () => this.#progressed(),
-      solved: (solution) => this.#submit(solution),
-      stuck: () => this.#end('failed'),
-      assetMissing: () => this.#end('failed'),
-      refused: () => {
-        // Where `hashwx` does not run, the other algorithm does.
-        this.#algorithms = 'sha256';
-        this.#renew();
+  constructor(place, told, { challenge, leftMs }) {
+    this.#told = told;
+    this.#purchase = new Purchase(
+      {
+        progressed: (progress) => this.#progressed(progress),
+        followed: (progress) => this.#note?.progress(progress),
+        opened: (bought) => this.#end(bought ? 'bought' : 'others'),
+        failed: (code) => this.#end(code === 'cookies' ? 'refused' : 'failed'),
+        outdated: () => this.#end('failed'),
       },
-    });
-    this.#tabs = new Tabs({
-      yielded: () => {
-        this.#turn++;
-        this.#pool.stop();
-      },
-      progressed: (progress) => this.#note?.progress(progress),
-      orphaned: () => this.#renew(),
-      opened: () => this.#end('others'),
-    });
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-  }
-
-  /** @param {string} text */
-  start(text) {
-    try {
-      // The answer is as fresh as its challenge: that counts for all of its life.
-      const { words } = readChallenge(text, 0, 0);
-      this.#begin(text, words[LIFETIME_OFFSET_WORD] >>> 16);
-    } catch {
-      this.#end('failed');
-    }
-  }
-
-  /**
-   * @param {string} text
-   * @param {number} expiresIn seconds
-   */
-  #begin(text, expiresIn) {
-    if (++this.#round > CHALLENGES_MAX) {
-      this.#end('failed');
-      return;
-    }
-    this.#turn++;
-    this.#challenge = readChallenge(text, expiresIn, performance.now());
-    this.#pool.start(this.#challenge, this.#attended());
-    // The tabs of this origin talk of its own clearance only.
-    if (new URL(this.#place.base).origin === location.origin) {
-      this.#tabs.claim(this.#pool.progress());
-    }
-  }
-
-  async #renew() {
-    this.#pool.stop();
-    const turn = ++this.#turn;
-    const answer = await requestChallenge(this.#algorithms, this.#place);
-    if (turn === this.#turn) {
-      this.#follow(answer);
-    }
-  }
-
-  /** @param {Answer} answer */
-  #follow({ challenge, expires_in: expiresIn = 0, needed }) {
-    if (challenge) {
-      this.#begin(challenge, expiresIn);
+      place,
+    );
+    this.#timer = setInterval(() => this.#purchase.tick(), TICK_MS);
+    const { signal } = this.#listening;
+    document.addEventListener('visibilitychange', () => this.#look(), { signal });
+    addEventListener('pagehide', () => this.#purchase.rest(), { signal });
+    addEventListener('pageshow', ({ persisted }) => persisted && this.#purchase.look(), { signal });
+    if (leftMs !== undefined) {
+      this.#gentle = true;
+      this.#until = performance.now() + leftMs;
+      this.#purchase.pace(true);
     } else {
-      this.#end(needed === false ? 'others' : 'failed');
+      this.#tell();
+    }
+    this.#purchase.adopt({ challenge }, performance.now());
+    this.#purchase.begin();
+  }
+
+  /** Somebody waits for it now. */
+  hurry() {
+    if (this.#gentle) {
+      this.#gentle = false;
+      this.#purchase.pace(false);
+      if (this.#rests) {
+        this.#purchase.begin();
+      }
+      this.#tell();
     }
   }
 
-  /** @param {string} solution */
-  async #submit(solution) {
-    const turn = ++this.#turn;
-    const { text = '' } = this.#challenge ?? {};
-    for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
-      const answer = await sendSolution(text, solution, this.#place);
-      if (turn !== this.#turn) {
-        return;
-      }
-      if (answer.ok) {
-        this.#end('bought');
-        return;
-      }
-      if (answer.status !== 0 && answer.code !== 'busy') {
-        this.#refused(answer);
-        return;
-      }
-      await pauseBusy(answer.retryAfter);
-      if (turn !== this.#turn) {
-        return;
-      }
+  #tell() {
+    if (this.#told) {
+      this.#note = new Note();
     }
-    this.#end('failed');
   }
 
-  /** @param {Answer} answer a refusal, which brings a fresh challenge */
-  #refused(answer) {
-    if (answer.code === 'unsolved') {
-      if (this.#challenge?.hashwx) {
-        this.#algorithms = 'sha256';
-        this.#renew();
-        return;
-      }
-      this.#pool.distrust();
-    }
-    if (/^(malformed|cross_site)$/.test(answer.code ?? '')) {
-      this.#end('failed');
+  /** What nobody waits for rests while nobody looks. */
+  #look() {
+    this.#rests = document.hidden && this.#gentle;
+    if (this.#rests) {
+      this.#purchase.rest();
     } else {
-      this.#follow(answer);
+      this.#purchase.look();
     }
   }
 
-  #progressed() {
-    const progress = this.#pool.progress();
+  /** @param {Progress} progress */
+  #progressed(progress) {
     this.#note?.progress(progress);
-    this.#tabs.pulse(progress);
-  }
-
-  #tick() {
-    this.#tabs.tick();
-    if (this.#pool.running) {
-      this.#pool.resize(this.#attended());
-      this.#pool.tick();
-      if (performance.now() > (this.#challenge?.deadline ?? 0)) {
-        this.#renew();
-      }
-    } else {
-      this.#tabs.pulse(this.#pool.progress());
+    const { seconds } = progress;
+    const soonest = Math.min(this.#until, this.#purchase.deadline);
+    if (this.#gentle && seconds !== undefined && performance.now() + 1000 * seconds > soonest) {
+      this.#purchase.pace(false);
     }
   }
 
   /** @param {Outcome} outcome */
   #end(outcome) {
-    this.#turn++;
+    this.#purchase.stop();
     clearInterval(this.#timer);
-    this.#pool.stop();
-    this.#tabs.leave(outcome === 'failed' ? 'gone' : 'done');
-    this.#tabs.close();
+    this.#listening.abort();
     this.#note?.remove();
+    if (outcome === 'refused') {
+      console.warn(`Portcullis: ${COOKIES_TEXT}`);
+      if (this.#told) {
+        new Note(COOKIES_TEXT, true);
+      }
+    }
     this.#resolve(outcome);
   }
+}
 
-  /** Somebody looks at this tab, or at one that waits for it. */
-  #attended() {
-    return !document.hidden || this.#tabs.watched;
-  }
+/**
+ * The gate let a request wait that was paid for.
+ *
+ * @param {number} seconds
+ * @param {boolean} told whether a note says so when it takes longer
+ */
+export async function waitForTurn(seconds, told) {
+  const note = told ? new Note(BUSY_TEXT) : undefined;
+  await pauseBusy(seconds);
+  note?.remove();
 }

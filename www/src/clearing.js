@@ -1,26 +1,40 @@
-/** @import { Outcome } from './buying.js' */
+/** @import { Buying, Outcome } from './buying.js' */
 
 /**
- * A request that the gate did not admit.
+ * An answer of the gate in the place of the site's. The request has not reached the site.
  *
  * @typedef {object} Refused
  * @property {string} url of the answer
- * @property {string} challenge of the answer's header
+ * @property {string | null} challenge of its header; without one the request was paid for, or is no longer asked to be
+ * @property {number} retryAfter seconds
  * @property {number} began a reading of `performance.now()` from before the request was sent
+ */
+
+/**
+ * A clearance that is being bought.
+ *
+ * @typedef {{outcome: Promise<Outcome>, hurry(): void}} Ongoing
  */
 
 const TAG = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 /** Endpoints and assets stand beside this script. */
-const OWN_URL = TAG?.src || new URL('/.portcullis/portcullis.js', location.href).href;
+export const OWN_URL = TAG?.src || new URL('/.portcullis/portcullis.js', location.href).href;
+const TOLD = TAG?.dataset.note !== 'off';
 /** Loaded when there is something to solve, and not before. */
 const BUYING_SCRIPT = '{{asset:buying.js}}';
-/** A request is sent again for what others have bought, too; but not for ever. */
+/** A request is sent again for what others have bought, and while the site is busy, too; but not for ever. */
 export const REPEATS_MAX = 3;
+/** A question that hangs longer than this counts as not answered. */
+const ASK_MS_MAX = 5_000;
+/** So long nothing is bought after a purchase that came to nothing. */
+const FAILED_MS = 10_000;
+/** The same where this browser keeps no cookie. */
+const REFUSED_MS = 600_000;
 
 /**
  * By origin: what is being bought, which all requests wait for.
  *
- * @type {Map<string, Promise<Outcome>>}
+ * @type {Map<string, Ongoing>}
  */
 const purchases = new Map();
 /**
@@ -29,15 +43,31 @@ const purchases = new Map();
  * @type {Map<string, number>}
  */
 const boughtAt = new Map();
+/**
+ * By origin: a reading of `performance.now()` until which nothing is bought, and what came of the last purchase.
+ *
+ * @type {Map<string, {until: number, outcome: Outcome}>}
+ */
+const pauses = new Map();
+/** @type {((bought: boolean) => void)[]} */
+const listeners = [];
 
 /**
- * Whether an answer is the gate's, and may be read: a page of another site does not see the header.
+ * Whether an answer is the gate's, and may be read: a page of another site does not see the headers.
  *
  * @param {number} status
- * @param {string | null} challenge
+ * @param {string} url of the answer
+ * @param {(name: string) => string | null} header of the answer
+ * @param {number} began
+ * @returns {Refused | undefined}
  */
-export function isRefused(status, challenge) {
-  return status === 429 && challenge !== null;
+export function readRefusal(status, url, header, began) {
+  if (status !== 429 && status !== 503) {
+    return undefined;
+  }
+  const challenge = status === 429 ? header('Portcullis-Challenge') : null;
+  const refused = challenge !== null || header('Portcullis-Gate') !== null;
+  return refused ? { url, challenge, retryAfter: Number(header('Retry-After')) || 0, began } : undefined;
 }
 
 /**
@@ -51,34 +81,135 @@ export function carriesClearance(url, withCookies) {
 }
 
 /**
- * Buys a clearance, or waits for the one that is being bought.
+ * Does what the gate asks for before the request may be sent again.
  *
  * @param {Refused} refused
- * @returns {Promise<Outcome>} whether the request may be sent again, and whether what was bought was for it alone
+ * @returns {Promise<Outcome>} whether it may be sent again, and whether what was bought was for it alone
  */
-export function clear({ url, challenge, began }) {
+export async function settle(refused) {
+  if (refused.challenge !== null) {
+    return clear(refused);
+  }
+  if (refused.retryAfter) {
+    const wait = load().then(({ waitForTurn }) => waitForTurn(refused.retryAfter, TOLD));
+    await wait.catch(() => new Promise((resolve) => setTimeout(resolve, 1000 * refused.retryAfter)));
+  }
+  return 'others';
+}
+
+/**
+ * Buys a clearance, or waits for the one that is being bought.
+ *
+ * @param {Refused} refused without a challenge it is asked for one
+ * @returns {Promise<Outcome>}
+ */
+async function clear({ url, challenge, began }) {
   const { origin, pathname, search } = new URL(url);
   const present = purchases.get(origin);
   if (present) {
-    return present.then((outcome) => (outcome === 'bought' ? 'others' : outcome));
+    present.hurry();
+    const outcome = await present.outcome;
+    return outcome === 'bought' ? 'others' : outcome;
   }
   if (began < (boughtAt.get(origin) ?? -Infinity)) {
-    return Promise.resolve('others');
+    return 'others';
   }
+  return pausedBy(origin) ?? buy(origin, pathname + search, { challenge: challenge ?? undefined }).outcome;
+}
+
+/**
+ * Buys the next clearance while nobody waits for it.
+ *
+ * @param {number} leftMs so long nobody will
+ */
+export function renew(leftMs) {
+  const { origin, pathname, search } = location;
+  if (!purchases.has(origin) && !pausedBy(origin)) {
+    buy(origin, pathname + search, { leftMs });
+  }
+}
+
+/**
+ * For a request that the browser sends by itself, of which nobody can say before how it will go.
+ *
+ * @param {string} url of this origin
+ * @returns {Promise<Outcome>}
+ */
+export async function ensureClearance(url) {
+  const { pathname, search } = new URL(url);
+  const { status } = await askWorth(pathname + search);
+  if (status !== 401) {
+    // A verifier that is dead behind a web server may have the site open: the browser will see.
+    return status === 0 ? 'failed' : 'others';
+  }
+  return clear({ url, challenge: null, retryAfter: 0, began: performance.now() });
+}
+
+/**
+ * What a clearance is worth to a navigation to `target` of this origin; status 0 where nobody answers.
+ *
+ * @param {string} target
+ * @returns {Promise<{status: number, needed?: boolean, credits?: number, expires_in?: number}>}
+ */
+export async function askWorth(target) {
+  const url = new URL('clearance', OWN_URL);
+  url.searchParams.set('for', target);
+  try {
+    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(ASK_MS_MAX) });
+    return { ...(await response.json().catch(() => ({}))), status: response.status };
+  } catch {
+    return { status: 0 };
+  }
+}
+
+/**
+ * @param {string} origin
+ * @returns {Outcome | undefined} why nothing is bought for now
+ */
+function pausedBy(origin) {
+  const { until = 0, outcome } = pauses.get(origin) ?? {};
+  return performance.now() < until ? outcome : undefined;
+}
+
+/** @param {(bought: boolean) => void} listener hears of every purchase that has come to its end */
+export function onPurchase(listener) {
+  listeners.push(listener);
+}
+
+/**
+ * @param {string} origin
+ * @param {string} target
+ * @param {{challenge?: string, leftMs?: number}} wish
+ * @returns {Ongoing}
+ */
+function buy(origin, target, wish) {
   const base = new URL(new URL(OWN_URL).pathname, origin).href;
-  const purchase = import(new URL(BUYING_SCRIPT, OWN_URL).href)
-    .then(({ buy }) => buy({ base, target: pathname + search }, challenge, TAG?.dataset.note !== 'off'))
+  /** @type {Promise<Buying>} */
+  const buying = load().then(({ Buying }) => new Buying({ base, target }, TOLD, wish));
+  const outcome = buying
+    .then((begun) => begun.outcome)
     // Gone after an upgrade of the server, or out of reach: the page gets the answer that there was.
-    .catch(() => 'failed')
-    .then((/** @type {Outcome} */ outcome) => {
+    .catch(() => /** @type {const} */ ('failed'))
+    .then((outcome) => {
       purchases.delete(origin);
-      if (outcome !== 'failed') {
+      const bought = outcome === 'bought' || outcome === 'others';
+      if (bought) {
         boughtAt.set(origin, performance.now());
+      } else {
+        const until = performance.now() + (outcome === 'refused' ? REFUSED_MS : FAILED_MS);
+        pauses.set(origin, { until, outcome });
       }
+      listeners.forEach((listener) => listener(bought));
       return outcome;
     });
-  purchases.set(origin, purchase);
-  return purchase;
+  const ongoing = { outcome, hurry: () => void buying.then((begun) => begun.hurry()).catch(() => {}) };
+  purchases.set(origin, ongoing);
+  return ongoing;
+}
+
+/** @returns {Promise<typeof import('./buying.js')>} */
+function load() {
+  return import(new URL(BUYING_SCRIPT, OWN_URL).href);
 }
 
 /**

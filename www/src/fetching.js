@@ -1,4 +1,4 @@
-import { REPEATS_MAX, carriesClearance, clear, isRefused, keepBody } from './clearing.js';
+import { REPEATS_MAX, carriesClearance, keepBody, readRefusal, settle } from './clearing.js';
 
 /** A request whose answer is the gate's is sent once more after it was paid for. */
 export function wrapFetch() {
@@ -15,22 +15,21 @@ export function wrapFetch() {
     const { first, again, signal, method, credentials } = repeatable;
     let began = performance.now();
     let response = await native.call(globalThis, ...first);
+    let bought = false;
     for (let repeats = 0; repeats < REPEATS_MAX; repeats++) {
-      const challenge = response.headers.get('Portcullis-Challenge');
-      const moved = response.redirected && !/^(get|head)$/i.test(method);
-      if (!isRefused(response.status, challenge) || moved || !carriesClearance(response.url, credentials === 'include')) {
+      const { status, url, headers, redirected } = response;
+      const refused = readRefusal(status, url, (name) => headers.get(name), began);
+      const moved = redirected && !/^(get|head)$/i.test(method);
+      if (!refused || moved || !carriesClearance(url, credentials === 'include') || (bought && refused.challenge)) {
         break;
       }
-      const refused = { url: response.url, challenge: challenge ?? '', began };
-      const outcome = await unlessAborted(clear(refused), signal);
-      if (outcome === 'failed') {
+      const outcome = await unlessAborted(settle(refused), signal);
+      if (outcome === 'failed' || outcome === 'refused') {
         break;
       }
+      bought ||= outcome === 'bought';
       began = performance.now();
       response = await native.call(globalThis, ...again());
-      if (outcome === 'bought') {
-        break;
-      }
     }
     return response;
   };

@@ -21,18 +21,26 @@ const NOTE_STYLE = {
   pointerEvents: 'none',
 };
 
-/** Says that something takes its time, and how far it is. */
+/** Says that something takes its time, and how far it is; or, with a button in the place of the bar, what did not work. */
 export class Note {
   #box = document.createElement('div');
   #bar = document.createElement('progress');
+  #text;
+  #part;
   #timer = setTimeout(() => this.#show(), NOTE_AFTER_MS);
 
-  constructor() {
+  /**
+   * @param {string} [text]
+   * @param {boolean} [stays] until the visitor has read it
+   */
+  constructor(text = NOTE_TEXT, stays = false) {
+    this.#text = text;
+    this.#part = stays ? this.#button() : this.#bar;
     this.#box.className = 'portcullis-note';
     this.#box.lang = 'en';
     this.#box.dir = 'ltr';
     // Property by property: a site's policy may forbid style attributes.
-    Object.assign(this.#box.style, NOTE_STYLE);
+    Object.assign(this.#box.style, NOTE_STYLE, stays && { pointerEvents: 'auto' });
     this.#bar.setAttribute('aria-label', 'Progress');
     Object.assign(this.#bar.style, { display: 'block', inlineSize: '100%', marginBlockStart: '.5rem' });
   }
@@ -48,12 +56,21 @@ export class Note {
     this.#box.remove();
   }
 
+  #button() {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = 'Close';
+    Object.assign(button.style, { font: 'inherit', marginBlockStart: '.5rem' });
+    button.addEventListener('click', () => this.remove());
+    return button;
+  }
+
   #show() {
     const text = document.createElement('div');
     text.setAttribute('role', 'status');
-    this.#box.append(text, this.#bar);
+    this.#box.append(text, this.#part);
     document.body.append(this.#box);
     // A live region speaks of what changes in it after it stands there.
-    setTimeout(() => (text.textContent = NOTE_TEXT), 0);
+    setTimeout(() => (text.textContent = this.#text), 0);
   }
 }

@@ -29,11 +29,11 @@ function secretOfLink() {
 /** Looks at the link: when the page opens, and when another link is opened in its place. */
 function readLink() {
   if (!secretOfLink()) {
-    showPass('incomplete', sayOfPass('incomplete'));
+    showPass('incomplete', sayOfPass('pass_incomplete'));
   } else if (navigator.cookieEnabled) {
     showPass('ready', '');
   } else {
-    showPass('failed', sayOfPass('cookies'));
+    showPass('failed', sayOfPass('pass_cookies'));
   }
 }
 
@@ -60,7 +60,7 @@ async function usePass() {
   if (!secret || document.documentElement.dataset.state === 'sending') {
     return;
   }
-  showPass('sending', sayOfPass('sending'));
+  showPass('sending', sayOfPass('title'));
   const { ok, code, expiresIn } = await postSecret(secret);
   if (!ok) {
     showPass('failed', refusedText(code));
@@ -69,7 +69,7 @@ async function usePass() {
   // Whoever looks at the address now, or goes back to it, finds no secret there.
   history.replaceState(null, '', location.pathname);
   showPass('done', redeemedText(expiresIn));
-  partOfPass('title').textContent = sayOfPass('title_done');
+  partOfPass('title').textContent = sayOfPass('pass_title_done');
   partOfPass('title').focus();
 }
 

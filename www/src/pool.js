@@ -25,12 +25,15 @@ import { LANES, MODULES, createSolver, download } from './worker.js';
  * @property {() => void} stuck no lane makes progress
  * @property {() => void} assetMissing
  * @property {() => void} refused this browser does not do `hashwx`
+ * @property {(url: string) => Worker} [open] a worker of a script, where it is not to be opened as usual
  */
 
-/** The worker for it. */
-const HASHWX_SCRIPT = '{{asset:hashwx.js}}';
+/** This very script, which is also the worker's, and the one beside it for `hashwx`. */
+const SCRIPTS = [import.meta.url, new URL('{{asset:hashwx.js}}', import.meta.url).href];
 
 const WORKERS_MAX = 8;
+/** A solver that shares the machine rests so long for each moment of work: it is a quarter busy. */
+const REST = 3;
 /** Calls of `tick`, one a second, without a report; before the first lane is ready the network has a part in it. */
 const SILENT_TICKS_MAX = 4;
 const LOADING_TICKS_MAX = 15;
@@ -58,6 +61,7 @@ export class Pool {
   #module;
   #silentTicks = 0;
   #attended = false;
+  #gentle = false;
   /** Less once memory has run out. */
   #sizeMax = WORKERS_MAX;
   /**
@@ -77,6 +81,19 @@ export class Pool {
 
   get running() {
     return this.#solvers.length > 0;
+  }
+
+  get gentle() {
+    return this.#gentle;
+  }
+
+  /** @param {boolean} gentle one solver, which mostly rests */
+  pace(gentle) {
+    if (gentle !== this.#gentle) {
+      this.#gentle = gentle;
+      this.#restartRate();
+      this.#solvers.forEach((solver) => solver.postMessage({ puzzle: this.#solved, rest: gentle ? REST : 0 }));
+    }
   }
 
   /**
@@ -108,7 +125,7 @@ export class Pool {
     this.#attended = attended;
     const cores = Math.min(navigator.hardwareConcurrency || 2, this.#sizeMax);
     // The first one finds a lane, and compiles for all. While it does, none stands in its way.
-    const size = this.#ready && attended && this.#lane < LANES.length ? cores : 1;
+    const size = this.#ready && attended && !this.#gentle && this.#lane < LANES.length ? cores : 1;
     if (size === this.#solvers.length) {
       return;
     }
@@ -199,7 +216,7 @@ export class Pool {
   #add() {
     if (this.#lane < LANES.length) {
       try {
-        const worker = new Worker(trustedUrl(this.#challenge?.hashwx), { type: 'module' });
+        const worker = (this.#events.open ?? openWorker)(SCRIPTS[this.#challenge?.hashwx ? 1 : 0]);
         worker.onmessage = ({ data }) => this.#hear(worker, data);
         worker.onerror = () => this.#lose(worker);
         worker.onmessageerror = () => this.#lose(worker);
@@ -234,6 +251,7 @@ export class Pool {
       words: this.#challenge?.words,
       puzzle: this.#solved,
       block: this.#blocks++,
+      rest: this.#gentle ? REST : 0,
       lane,
       module: this.#module,
     });
@@ -339,25 +357,20 @@ export class Pool {
 let policy;
 
 /**
- * This very script, which is also the worker's, or the one beside it, under Trusted Types where there are any. Throws where
- * the site's own policy does not let us.
+ * Under Trusted Types where there are any. Throws where the site's own policy does not let us.
  *
- * @param {boolean} [hashwx]
- * @returns {any}
+ * @param {any} url
  */
-function trustedUrl(hashwx) {
-  const own = import.meta.url;
-  const other = new URL(HASHWX_SCRIPT, own).href;
+function openWorker(url) {
   const { trustedTypes } = /** @type {any} */ (globalThis);
   policy ??= trustedTypes?.createPolicy('portcullis', {
     /** @param {string} url */
     createScriptURL(url) {
-      if (url !== own && url !== other) {
+      if (!SCRIPTS.includes(url)) {
         throw new TypeError('not our script');
       }
       return url;
     },
   });
-  const url = hashwx ? other : own;
-  return policy ? policy.createScriptURL(url) : url;
+  return new Worker(policy ? policy.createScriptURL(url) : url, { type: 'module' });
 }

@@ -11,7 +11,7 @@ import { decodeBase64url } from './base64url.js';
  * What an endpoint said, problem or not (PROTOCOL §4). `status` is 0 when nothing was heard from it.
  *
  * @typedef {{status: number, retryAfter: number, ok?: boolean, needed?: boolean, credits?: number, code?: string,
- *   challenge?: string, expires_in?: number}} Answer
+ *   challenge?: string, expires_in?: number, failure_id?: string, token?: string}} Answer
  */
 
 /**
@@ -25,7 +25,7 @@ const REQUEST_MS_MAX = 15000;
 
 /**
  * @param {string} text the 64 bytes in base64url
- * @param {number} expiresIn seconds
+ * @param {number | undefined} expiresIn seconds; by default all of its life
  * @param {number} receivedAt a reading of `performance.now()`
  * @returns {Challenge}
  */
@@ -33,16 +33,18 @@ export function readChallenge(text, expiresIn, receivedAt) {
   const view = new DataView(decodeBase64url(text).buffer);
   const words = Uint32Array.from({ length: 16 }, (_, index) => view.getUint32(4 * index));
   const [algorithm, count] = [view.getUint8(1), view.getUint8(3)];
-  return { text, words, hashwx: algorithm === 2, count, difficulty: words[1], deadline: receivedAt + 1000 * expiresIn };
+  const deadline = receivedAt + 1000 * (expiresIn ?? view.getUint16(12));
+  return { text, words, hashwx: algorithm === 2, count, difficulty: words[1], deadline };
 }
 
 /**
- * Whether this page's own address would be answered now: `unknown` when nobody could say.
+ * Whether the address that is wanted would be answered now: `unknown` when nobody could say.
  *
+ * @param {Place} [place]
  * @returns {Promise<'open' | 'closed' | 'unknown'>}
  */
-export async function askClearance() {
-  const { status, credits, needed } = await ask('clearance');
+export async function askClearance(place) {
+  const { status, credits, needed } = await ask('clearance', place);
   if (status === 401) {
     return 'closed';
   }
@@ -51,12 +53,23 @@ export async function askClearance() {
 }
 
 /**
+ * Tells the site that this page has failed.
+ *
+ * @param {string} code why
+ * @returns {Promise<string | undefined>} the number under which the people who run the site find it
+ */
+export async function reportFailure(code) {
+  const { failure_id: id } = await ask('clearance', undefined, {}, { failed: code });
+  return id;
+}
+
+/**
  * @param {string} algorithms what this browser can do
  * @param {Place} [place]
  * @returns {Promise<Answer>}
  */
 export function requestChallenge(algorithms, place) {
-  return ask('challenge', place, {}, algorithms);
+  return ask('challenge', place, {}, { algorithms });
 }
 
 /**
@@ -77,15 +90,14 @@ export function sendSolution(challenge, solution, place) {
  * @param {string} endpoint
  * @param {Place} [place] by default this page's own
  * @param {RequestInit} [init]
- * @param {string} [algorithms]
+ * @param {Record<string, string>} [parameters] besides the target
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, place, init, algorithms) {
+async function ask(endpoint, place, init, parameters) {
   const url = new URL(endpoint, place?.base ?? import.meta.url);
-  url.searchParams.set('for', place?.target ?? location.pathname + location.search);
-  if (algorithms) {
-    url.searchParams.set('algorithms', algorithms);
-  }
+  const target = place?.target ?? location.pathname + location.search;
+  // A service worker of the site may keep what it hears: no answer to another question is one to this.
+  url.search = String(new URLSearchParams({ for: target, once: `${Math.random()}`, ...parameters }));
   try {
     const response = await fetch(url, {
       cache: 'no-store',

@@ -7,6 +7,7 @@
  * @property {number} puzzle
  * @property {Uint32Array} [words] the challenge
  * @property {number} [block] this solver's own high word of the nonces, so that no two try the same
+ * @property {number} [rest] how much longer than a slice the pause after it is
  * @property {number} [lane] the first of `LANES` to try
  * @property {WebAssembly.Module} [module] of that lane, where another worker has compiled it already
  * @property {ArrayBuffer} [bytes] of that lane's module, where the page has fetched it already
@@ -62,6 +63,7 @@ export function createSlices(send, openLane, sizes) {
   let size = sizes.first;
   let attempts = 0;
   let reportedAt = -Infinity;
+  let rest = 0;
   let idle = true;
 
   /** @param {number} next */
@@ -110,12 +112,17 @@ export function createSlices(send, openLane, sizes) {
       reportedAt = now;
       deliver(send, report);
     }
-    pulse.port2.postMessage(0);
+    if (rest) {
+      setTimeout(solve, rest * (now - begun));
+    } else {
+      pulse.port2.postMessage(0);
+    }
   }
 
   return {
     /** @param {Order} order */
     async postMessage(order) {
+      rest = order.rest ?? rest;
       if (order.words) {
         const opened = await openLane(order, send);
         if (!opened) {

@@ -38,11 +38,21 @@ export class Tabs {
   #missedBeats = 0;
   /** @type {BroadcastChannel | undefined} */
   #channel;
+  #name;
   #events;
 
-  /** @param {TabEvents} events */
-  constructor(events) {
+  /**
+   * @param {TabEvents} events
+   * @param {string} [base] a URL of the origin whose clearance they want
+   */
+  constructor(events, base = location.href) {
     this.#events = events;
+    this.#name = 'portcullis ' + new URL(base).origin;
+  }
+
+  /** Whether this one waits for another. */
+  get following() {
+    return this.#role === 'follower';
   }
 
   /** Whether another tab that somebody looks at waits for this one. */
@@ -88,12 +98,16 @@ export class Tabs {
     }
   }
 
-  /** Once a second. */
-  tick() {
-    if (this.#role !== 'follower') {
+  /**
+   * Once a second.
+   *
+   * @param {boolean} patient whether nobody waits for this tab, though somebody may look at it
+   */
+  tick(patient) {
+    if (!this.following) {
       return;
     }
-    if (!document.hidden) {
+    if (!document.hidden && !patient) {
       this.#send({ kind: 'watch' });
     }
     if (++this.#missedBeats > MISSED_BEATS_MAX) {
@@ -103,7 +117,7 @@ export class Tabs {
 
   #open() {
     if (!this.#channel && typeof BroadcastChannel === 'function') {
-      this.#channel = new BroadcastChannel('portcullis');
+      this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
     }
   }

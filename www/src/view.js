@@ -1,4 +1,6 @@
+import { offerLanguages } from './language.js';
 import { say, sayTimeLeft } from './texts.js';
+import { WORDS } from './words.js';
 
 /** @import { Progress } from './tabs.js' */
 /** @import { TextKey } from './texts.js' */
@@ -16,27 +18,45 @@ export class View {
   #status = part('p', 'status', this.#card);
   #action = part('button', 'action', this.#card);
   #request = part('p', 'request', this.#card);
+  #languages = part('button', 'language', this.#card);
   #live = part('p', 'live', document.body);
   #announced = 0;
   /**
-   * The site's own words, in a language of their own; the small page brings none.
+   * The site's own words, in a language of their own.
    *
    * @type {Partial<Record<TextKey, string>>}
    */
-  #own = { title: this.#title.textContent ?? '', lead: this.#lead.textContent ?? '' };
+  #own = { title: ownText(this.#title), lead: ownText(this.#lead) };
   #language = this.#title.lang;
+  #requestId;
+  #failureId = '';
+  /**
+   * What is shown.
+   *
+   * @type {Parameters<View['show']>}
+   */
+  #shown = ['starting', {}];
 
   /**
    * @param {string} requestId
    * @param {() => void} onAction the one button was pressed
    */
   constructor(requestId, onAction) {
-    this.#site.textContent = this.#host;
-    this.#bar.setAttribute('aria-label', say('progress_name'));
+    this.#requestId = requestId;
+    if (!this.#site.textContent) {
+      this.#site.textContent = this.#host;
+    }
+    // What the page says already the script does not bring.
+    WORDS.lead ??= this.#lead.textContent ?? '';
     this.#live.setAttribute('role', 'status');
-    this.#request.textContent = say('request', { id: requestId });
     this.#action.setAttribute('type', 'button');
     this.#action.addEventListener('click', onAction);
+    offerLanguages(this.#languages, () => this.redraw());
+  }
+
+  /** Says everything again, once there are other words. */
+  redraw() {
+    this.show(...this.#shown);
   }
 
   /** @returns {State} */
@@ -58,8 +78,13 @@ export class View {
    * @param {'cancel' | 'retry' | 'back'} [texts.action] the button; hidden if there is nothing to do
    * @param {string} [failure]
    */
-  show(state, { title = 'title', lead = 'lead', status, action }, failure) {
-    const { dataset } = document.documentElement;
+  show(state, texts, failure) {
+    this.#shown = [state, texts, failure];
+    const { title = 'title', lead = 'lead', status, action } = texts;
+    const page = document.documentElement;
+    const { dataset } = page;
+    page.lang = WORDS.tag;
+    page.dir = WORDS.direction;
     dataset.state = state;
     if (failure) {
       dataset.failure = failure;
@@ -67,6 +92,9 @@ export class View {
       delete dataset.failure;
     }
     const values = { host: this.#host };
+    this.#bar.setAttribute('aria-label', say('progress_name'));
+    this.failed(failure ? this.#failureId : '');
+    this.#languages.textContent = `${say('language')}: ${WORDS.name}`;
     document.title = this.#say(this.#title, title);
     this.#say(this.#lead, lead);
     this.#status.textContent = status ? say(status, values) : '';
@@ -84,10 +112,15 @@ export class View {
    */
   #say(part, key) {
     const own = this.#own[key];
-    if (this.#language) {
-      part.lang = own ? this.#language : 'en';
-    }
+    part.lang = (own && this.#language) || WORDS.tag;
     return (part.textContent = own || say(key, { host: this.#host }));
+  }
+
+  /** @param {string} failureId the number of what failed; empty where nothing did */
+  failed(failureId) {
+    this.#failureId = failureId;
+    const request = say('request', { id: this.#requestId });
+    this.#request.textContent = failureId ? `${say('failure', { id: failureId })} · ${request}` : request;
   }
 
   /** @param {Progress} progress */
@@ -95,7 +128,8 @@ export class View {
     this.#bar.max = count || 1;
     this.#bar.value = solved;
     const left = seconds === undefined ? '' : sayTimeLeft(seconds);
-    return say(left ? 'progress_left' : 'progress', { solved, count, left });
+    const done = say('progress', { solved, count });
+    return left ? `${done} · ${left}` : done;
   }
 
   /** @param {string} text */
@@ -131,6 +165,11 @@ export class View {
     link.rel = 'noopener';
     link.textContent = say('open_tab', { host: this.#host });
   }
+}
+
+/** @param {HTMLElement} part */
+function ownText({ dataset, textContent }) {
+  return dataset.own === undefined ? undefined : (textContent ?? '');
 }
 
 /**

@@ -1,4 +1,3 @@
-import { createJavaScriptLane } from './sha256.js';
 import { createSlices, outOfMemory } from './slices.js';
 import { initSync, set_challenge_word, prepare, run, found_high, found_low } from './solver.js';
 
@@ -47,7 +46,14 @@ async function openLane(order, send) {
       order.module = order.bytes = undefined;
     }
   }
-  return { lane: createJavaScriptLane(), report: { lane: LANES.length - 1 } };
+  // Few browsers need it: it is fetched where it is.
+  try {
+    const script = await import(new URL('{{asset:sha256.js}}', import.meta.url).href);
+    return { lane: script.createJavaScriptLane(), report: { lane: LANES.length - 1 } };
+  } catch {
+    send({ missing: true });
+    return;
+  }
 }
 
 /**

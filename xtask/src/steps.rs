@@ -43,8 +43,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Names another folder with the same source: `cargo xtask dist --check` builds there too.
+pub(crate) const WORKSPACE: &str = "PORTCULLIS_WORKSPACE";
+
 /// The root of the workspace.
 pub(crate) fn workspace() -> PathBuf {
+    if let Some(elsewhere) = std::env::var_os(WORKSPACE) {
+        return PathBuf::from(elsewhere);
+    }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::assets::{self, solver};
 use crate::steps::{cargo, run, step, workspace};
-use crate::{dependencies, setup};
+use crate::{dependencies, dist, setup};
 
 /// Runs everything.
 pub(crate) fn everything() -> anyhow::Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     step("Documentation", || {
         run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
+    step("Package, from a quick build", dist::package_for_tests)?;
     step("Tests", tests)?;
     println!("==> all passed in {:.0} s", began.elapsed().as_secs_f32());
     Ok(())

@@ -49,7 +49,7 @@ fn redeem(stand: &Stand, config: &Config, submission: &Submission<'_>) -> Option
     let site = config.site_of(Stand::HOST)?;
     match stand.gate.redeem(config, site, submission, NOW, 0) {
         Ok(Redeemed::Clearance { id, .. }) => Some(id),
-        Ok(Redeemed::NotNeeded) | Err(_) => None,
+        Ok(Redeemed::NotNeeded | Redeemed::Token { .. }) | Err(_) => None,
     }
 }
 
@@ -76,6 +76,7 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             has_query: true,
             host: Stand::HOST,
             address: Stand::VISITOR,
+            crawler: None,
             method: Some("GET"),
             headers: None,
         };

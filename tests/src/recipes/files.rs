@@ -38,7 +38,7 @@ pub(super) fn write(place: &Place<'_>, name: &str, text: &str) -> String {
 }
 
 /// The group of Debian's web servers, where this runs as root and they give it up.
-pub(super) fn web_group() -> Option<u32> {
+pub fn web_group() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

@@ -2,8 +2,10 @@
 
 use serde_json::json;
 use tests::client::Client;
+use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
+use tests::verifier::Verifier;
 use tests::visitor::{ask, buy};
 
 fn stage() -> Stage {
@@ -133,6 +135,40 @@ fn the_command_line_talks_to_it() {
     assert!(stage.verifier.command(&["mode", "on", "--config", &file]).status.success());
     assert!(gate_is_on(&stage));
     assert!(!stage.verifier.command(&["mode", "sideways", "--config", &file]).status.success());
+}
+
+#[test]
+fn one_site_can_have_a_mode_of_its_own_by_hand() {
+    let origin = Origin::start("main");
+    let state = tempfile::tempdir().unwrap();
+    let settings = Settings::new()
+        .set("mode", "auto")
+        .set("state_dir", state.path().display().to_string())
+        .site("shop", &["shop.test"], Some(&origin.url()))
+        .site("blog", &["blog.test"], Some(&origin.url()))
+        .of_site("mode", "on");
+    let mut verifier = Verifier::start(settings);
+    let statuses = |verifier: &Verifier| ["shop.test", "blog.test"].map(|host| verifier.client(host).get("/").status);
+    let mode = |verifier: &Verifier, arguments: &[&str]| {
+        let output = verifier.command(&[&["mode"], arguments].concat());
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    assert_eq!(statuses(&verifier), [200, 429]);
+    let (done, told) = mode(&verifier, &["on", "--site", "shop"]);
+    assert!(done && told.contains("shop: mode on set by hand"), "{told}");
+    assert!(mode(&verifier, &["off", "--site", "blog"]).0);
+    assert_eq!(statuses(&verifier), [429, 200]);
+    assert!(verifier.restart().success());
+    assert_eq!(statuses(&verifier), [429, 200], "it outlasts a restart");
+    let (done, told) = mode(&verifier, &["on", "--site", "nowhere"]);
+    assert!(!done && told.contains("no site is called `nowhere`"), "{told}");
+    // Off is off for all, and what is set for all ends what was set for one.
+    assert!(mode(&verifier, &["off"]).0);
+    assert_eq!(statuses(&verifier), [200, 200]);
+    let (done, told) = mode(&verifier, &["on", "--site", "shop"]);
+    assert!(!done && told.contains("everything is off"), "{told}");
+    assert!(mode(&verifier, &["auto"]).0);
+    assert_eq!(statuses(&verifier), [200, 429]);
 }
 
 #[test]

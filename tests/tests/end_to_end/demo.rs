@@ -17,6 +17,9 @@ use tests::wait::{SOON, until, until_true};
 /// The shortest flood that there is, in seconds.
 const FLOOD_SECONDS: &str = "5";
 
+/// Calm, flood, the shortest hold, and time for a machine that is busy.
+const STORY: Duration = Duration::from_mins(3);
+
 /// A demo whose temporary folder is the test's own.
 struct Demo {
     process: Process,
@@ -105,6 +108,23 @@ fn the_attack_is_announced_met_and_over_and_visitors_are_served_meanwhile() {
         "a flood that never pays raises no price: {told}"
     );
     assert!(told.chars().all(|char| char == '\n' || !char.is_control()), "{told}");
+    demo.interrupt();
+}
+
+#[test]
+fn the_story_ends_with_a_report_that_can_be_opened() {
+    let mut demo = Demo::start(&["--attack", "--attack-seconds", FLOOD_SECONDS]);
+    demo.tells_within(STORY, "REPORT: attack 1");
+    demo.tells("The site demo was asked for more than it can do");
+    demo.tells("In other forms: portcullis report 1 --config");
+    let folder = demo.left_over().pop().unwrap();
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("<title>Attack 1 on demo</title>"), "{page}");
+    let config = folder.join("portcullis.toml");
+    let report = Command::new(binary()).args(["report", "1", "--config"]).arg(config).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    // Flood and visitors are addresses of this machine, which no list names.
+    assert!(report.contains("not on the internet") && report.contains("No network is named"), "{report}");
     demo.interrupt();
 }
 

@@ -1,8 +1,13 @@
 //! What changes when the visitor came over HTTPS (TLS is done by the proxy in front).
 
+use std::process::Command;
+
 use tests::client::Client;
+use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
+use tests::tls::{TlsServer, TlsSite};
+use tests::verifier::Verifier;
 use tests::visitor::{challenge, verify};
 
 fn stage() -> (Stage, Client) {
@@ -26,6 +31,36 @@ fn cookies(client: &Client) -> [String; 2] {
     let [clearance, returning] = [find("__Host-portcullis"), find("__Host-portcullis-return")];
     assert!(clearance.contains("SameSite=Lax") && returning.contains("SameSite=None"), "{cookies:?}");
     [clearance, returning].map(|cookie| cookie.split(';').next().unwrap().to_owned())
+}
+
+#[test]
+fn the_command_line_buys_a_clearance_over_tls_and_believes_only_whom_it_is_told() {
+    let origin = Origin::start("main");
+    let settings = Settings::new().set("beside", "proxy").set("trusted_proxies", vec!["127.0.0.1/32"]);
+    let verifier = Verifier::start(settings.site("main", &["localhost"], Some(&origin.url())));
+    let lines = format!(
+        "location / {{ proxy_pass http://127.0.0.1:{}; proxy_set_header Host $http_host;\n\
+         proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto https; }}\n",
+        verifier.port
+    );
+    let server = TlsServer::start(&[TlsSite { name: "localhost", lines }]);
+    let (url, ca) = (format!("https://localhost:{}/", server.port), server.authority().display().to_string());
+    let solved = verifier.command(&["solve", &url, "--ca", &ca]);
+    let cookie = String::from_utf8_lossy(&solved.stdout).trim().to_owned();
+    assert!(solved.status.success() && cookie.starts_with("__Host-portcullis="), "{solved:?}");
+    // As a program would use it, checked by another client.
+    let curl = |cookie: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", &ca, &url, "--cookie", cookie]);
+        let output = curl.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!((curl(&cookie).as_str(), curl("__Host-portcullis=x").as_str()), ("200", "429"));
+    let unbelieved = verifier.command(&["solve", &url]);
+    let told = String::from_utf8_lossy(&unbelieved.stderr).into_owned();
+    assert!(!unbelieved.status.success() && told.contains("certificate"), "{told}");
+    let missing = verifier.command(&["solve", &url, "--ca", "nowhere.pem"]);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("nowhere.pem cannot be read"), "{missing:?}");
 }
 
 #[test]

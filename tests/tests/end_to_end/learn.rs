@@ -84,7 +84,7 @@ fn what_it_prints_is_accepted_and_the_profile_that_it_writes_is_used() {
         .set("trusted_proxies", vec!["127.0.0.1/32"])
         .set("challenge.difficulty", 100)
         .site("main", &[HOST], Some(&origin.url()))
-        .of_site("capacity_per_second", capacity(&report));
+        .of_site("capacity_at_least_per_second", capacity(&report));
     let file = folder.path().join("portcullis.toml");
     fs::write(&file, format!("{}\n{}", settings.text(), known_rules(&report))).unwrap();
     let checked = Command::new(binary()).arg("check-config").arg(&file).output().unwrap();
@@ -108,9 +108,9 @@ fn what_it_prints_is_accepted_and_the_profile_that_it_writes_is_used() {
     );
 }
 
-/// What the report says that the site can do.
+/// What the report says that the site can do at least.
 fn capacity(report: &str) -> f64 {
-    let line = report.lines().find_map(|line| line.strip_prefix("#     capacity_per_second = "));
+    let line = report.lines().find_map(|line| line.strip_prefix("#     capacity_at_least_per_second = "));
     line.unwrap_or_else(|| panic!("no capacity: {report}")).parse().unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The log: what it says of failures, in which form, and how little of visitors.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::ports;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
@@ -73,4 +73,60 @@ fn the_origin_gets_an_id_of_ours() {
     stage.client().with("X-Request-Id", "strangers-word").get("/").expect_status(200);
     let id = stage.origin.last().header("x-request-id");
     assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+}
+
+/// The lines about requests with this message.
+fn lines(stage: &Stage, message: &str) -> Vec<Value> {
+    let log = stage.verifier.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["message"] == message).collect()
+}
+
+#[test]
+fn each_class_of_decision_has_its_line_and_a_flood_of_it_is_counted_exactly() {
+    const TIMES: u64 = 300;
+    let rule = "path = \"/private\"\naction = \"deny\"";
+    let stage = Stage::new(Front::Proxy, Settings::new().set("log_format", "json").set("log", "debug").rule(rule));
+    let client = stage.client();
+    for _ in 0..TIMES {
+        client.get("/").expect_status(429);
+    }
+    client.get("/private").expect_status(403);
+    let cookie = tests::visitor::buy(&client);
+    client.request("GET", "/").cookie(&cookie).send().expect_status(200);
+    let challenged = until(SOON, "the line", || {
+        let lines = lines(&stage, "a request was asked for work");
+        (!lines.is_empty()).then_some(lines)
+    });
+    let left_out: u64 = challenged.iter().map(|line| line["left_out"].as_u64().unwrap()).sum();
+    assert!(challenged.len() as u64 + left_out <= TIMES && challenged.len() < 60, "{challenged:?}");
+    let [denied] = &lines(&stage, "a request was refused by a rule")[..] else { panic!("{}", stage.verifier.log()) };
+    assert_eq!(denied["rule"], "rule 1", "{denied}");
+    assert_eq!(lines(&stage, "a request was paid for").len(), 1);
+    for line in challenged.iter().chain([denied]) {
+        assert_eq!(
+            (&line["network"], &line["site"], &line["address"]),
+            (&json!("127.0.0.0/24"), &json!("main"), &Value::Null)
+        );
+        assert_eq!(line["request_id"].as_str().map(str::len), Some(16), "{line}");
+    }
+    let metrics = stage.verifier.admin().request("GET", "/metrics").try_send().unwrap().text();
+    assert!(metrics.contains(&format!("portcullis_requests_total{{decision=\"challenged\"}} {TIMES}\n")), "{metrics}");
+}
+
+#[test]
+fn whole_addresses_are_in_the_log_only_where_the_operator_asks_for_them() {
+    for (privacy, is_there) in [("network", false), ("address", true)] {
+        let settings = Settings::new().set("privacy", privacy).set("log", "debug");
+        let stage = Stage::new(Front::Proxy, settings);
+        let client = stage.client().in_network(77, 1);
+        client.get("/").expect_status(429);
+        refused(&stage, 1);
+        let challenge = challenge(&client, "");
+        assert!(verify(&client, "", &challenge, &[0; 3]).status >= 400);
+        until(SOON, "the line", || stage.verifier.log().contains("a solution was refused").then_some(()));
+        let log = stage.verifier.log();
+        assert!(log.contains("127.77.1.0/24"), "{log}");
+        assert_eq!(log.contains("127.77.1.1"), is_there, "{log}");
+    }
 }

@@ -1,15 +1,11 @@
 //! `[[api_key]]`: programs that show a secret.
 
 use super::document::{Lined, Section};
-use crate::gate::api_keys::{ApiKey, ApiKeys, SECRET_BYTES_MAX, SECRET_BYTES_MIN};
+use super::secrets;
+use crate::gate::api_keys::{ApiKey, ApiKeys};
 use crate::gate::policy::Reserve;
-use data_encoding::HEXLOWER_PERMISSIVE;
 use hyper::header::HeaderName;
 use puzzle::Credits;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Reads all keys. What they keep of the capacity is added to `kept`.
@@ -50,8 +46,8 @@ fn read(mut section: Section<'_, '_>, slice: usize, folder: &Path, kept: &mut Ve
         section.problem(line, "an API key without a usable `reserve_per_second`", remedy);
     }
     let digest = match (section.string("secret_file", "payments.key"), section.string("sha256", "64 digits")) {
-        (Some(file), None) => of_file(&section, &folder.join(&file.value), file.line),
-        (None, Some(text)) => of_digits(&section, &text),
+        (Some(file), None) => secrets::of_file(&section, &folder.join(&file.value), file.line),
+        (None, Some(text)) => secrets::of_digits(&section, &text),
         _ => {
             let remedy = "write secret_file = \"payments.key\", or sha256 = \"…\" with the digest of the secret";
             section.problem(line, "an API key needs either `secret_file` or `sha256`", remedy);
@@ -63,44 +59,4 @@ fn read(mut section: Section<'_, '_>, slice: usize, folder: &Path, kept: &mut Ve
     let per_second = Credits::hundredths(rate.value);
     kept.push(Lined { line: rate.line, value: per_second });
     Some(ApiKey { name: name?, header: parsed?, digest: digest?, reserve: Reserve { slice, per_second } })
-}
-
-/// The digest of the secret in a file, without white space around it.
-fn of_file(section: &Section<'_, '_>, file: &Path, line: usize) -> Option<[u8; 32]> {
-    let cannot = |why: String, remedy: &str| {
-        section.problem(line, format!("the secret in {} cannot be used: {why}", file.display()), remedy);
-        None
-    };
-    section.names_file(file);
-    let (mode, bytes) = match mode_and_bytes(file) {
-        Ok(read) => read,
-        Err(error) => return cannot(error.to_string(), "make it: openssl rand -hex 24 > FILE; chmod 600 FILE"),
-    };
-    if mode & 0o077 != 0 {
-        return cannot("others may read it".to_owned(), &format!("run: chmod 600 {}", file.display()));
-    }
-    let secret = bytes.trim_ascii();
-    if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len()) {
-        let why = format!("it has {} bytes, not {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}", secret.len());
-        return cannot(why, "make a new one: openssl rand -hex 24");
-    }
-    Some(Sha256::digest(secret).into())
-}
-
-/// As much of a file as could be a secret, and a little more.
-fn mode_and_bytes(file: &Path) -> io::Result<(u32, Vec<u8>)> {
-    let open = File::open(file)?;
-    let mode = open.metadata()?.permissions().mode();
-    let mut bytes = Vec::new();
-    open.take(2 * u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
-    Ok((mode, bytes))
-}
-
-fn of_digits(section: &Section<'_, '_>, text: &Lined<String>) -> Option<[u8; 32]> {
-    let digest = HEXLOWER_PERMISSIVE.decode(text.value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-    if digest.is_none() {
-        let remedy = "write what this prints: printf %s \"$SECRET\" | sha256sum; the secret itself must not stand here";
-        section.problem(text.line, "`sha256` is not 64 hexadecimal digits", remedy);
-    }
-    digest
 }

@@ -3,6 +3,7 @@
 use super::bots::Bots;
 use super::document::{Lined, Section};
 use super::sites::Host;
+use crate::gate::crawlers::CrawlerNames;
 use crate::gate::policy::{Conditions, HeaderCondition, HeaderValueIs, Networks, PolicyBuilder};
 use crate::network_lists::{self, NETWORKS_MAX};
 use hyper::Method;
@@ -43,14 +44,9 @@ pub(super) fn read(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Co
         let message = format!("a rule without {} matches nothing", KEYS.map(|key| format!("`{key}`")).join(", "));
         section.problem(section.line, message, "write path = \"/**\" for every path");
     }
-    Conditions {
-        paths: paths(section),
-        hosts: hosts(section),
-        methods: methods(section),
-        headers: headers(section, shared),
-        networks: networks(section, shared),
-        without_query: false,
-    }
+    let (paths, hosts, methods, headers) = (paths(section), hosts(section), methods(section), headers(section, shared));
+    let (networks, crawlers) = senders(section, shared);
+    Conditions { paths, hosts, methods, headers, networks, crawlers, without_query: false }
 }
 
 /// The strings of a condition: one that lists none would match nothing.
@@ -153,8 +149,11 @@ fn expression(table: &Section<'_, '_>, text: &Lined<String>, shared: &mut Shared
     }
 }
 
-fn networks(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Vec<Arc<Networks>> {
-    let mut sets = Vec::new();
+/// Whom a rule is for: any of these networks, or the names of any of these crawlers.
+type Senders = (Vec<Arc<Networks>>, Vec<Arc<CrawlerNames>>);
+
+fn senders(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Senders {
+    let (mut sets, mut crawlers) = (Vec::new(), Vec::new());
     let mut nets = Vec::new();
     for Lined { line, value } in listed(section, "network", "203.0.113.0/24") {
         match network_lists::parse(&value) {
@@ -183,11 +182,12 @@ fn networks(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Vec<Arc<N
         sets.extend(network_file(section, &file, shared));
     }
     for bot in listed(section, "verified_bot", "googlebot") {
-        if let Some(networks) = shared.bots.get(&bot.value) {
-            sets.push(Arc::clone(networks));
+        if let Some(known) = shared.bots.get(&bot.value) {
+            sets.extend(known.networks.clone());
+            crawlers.extend(known.names.clone());
         } else {
             let message = format!("no crawler is called `{}`", bot.value);
-            let remedy = format!("write a [[bot]] with name = \"{}\" and its `ranges`", bot.value);
+            let remedy = format!("write a [[bot]] with name = \"{}\" and its `ranges` or `domains`", bot.value);
             section.problem(bot.line, message, remedy);
         }
     }
@@ -195,7 +195,7 @@ fn networks(section: &mut Section<'_, '_>, shared: &mut Shared<'_>) -> Vec<Arc<N
         section.problem(section.line, format!("the rules name more than {NETWORKS_MAX} networks"), "name wider ones");
         shared.networks = 0;
     }
-    sets
+    (sets, crawlers)
 }
 
 /// The networks of a file, read once however many rules name it.

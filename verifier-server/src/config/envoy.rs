@@ -4,12 +4,13 @@ use crate::gate::api_keys::ApiKeys;
 use crate::gate::policy::Policy;
 
 /// What `allowed_headers` of deploy/envoy/envoy.yaml names.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 13] = [
     "x-forwarded-for",
     "x-forwarded-proto",
     "cookie",
     "portcullis-clearance",
     "accept",
+    "accept-language",
     "user-agent",
     "x-method-override",
     "origin",

@@ -1,13 +1,13 @@
 //! From the file's keys to the checked configuration.
 
-use super::LogFormat;
 use super::conditions::Shared;
 use super::document::{Document, Findings, Lined, Section};
 use super::rules::Around;
 use super::{
     Beside, Bind, ChallengeTerms, ClearanceTerms, Config, Family, Limits, Listen, Mode, OnFailure, Problems, Site,
-    TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules,
+    TicketTerms, access_log, api_keys, believed, bots, envoy, networks, rules, site_keys,
 };
+use super::{LogFormat, Privacy};
 use puzzle::Credits;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest life of a clearance: with the challenge's own hour the keys of two days back still reach it.
 const CLEARANCE_SECONDS_MAX: u64 = 86_400;
+/// How long attacks are kept: a report is wanted within weeks, and what names networks is not kept for ever.
+const KEEP_ATTACKS_DAYS_DEFAULT: u32 = 90;
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
 const DEFAULT_ADMIN: &str = "127.0.0.1:9090";
 const DEFAULT_PRESSURE: &str = "/proc/pressure";
@@ -52,6 +54,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let access_log = access_log::read(root, beside.as_ref());
     let path = |text: Lined<String>| folder.join(text.value);
     let state_dir = root.string("state_dir", "/var/lib/portcullis").map(path);
+    let keep_attacks_days = whole(root, "keep_attacks_days", 1..=3_650, KEEP_ATTACKS_DAYS_DEFAULT);
     let secret_file =
         root.string("secret_file", "portcullis.secret").map_or_else(|| folder.join("portcullis.secret"), path);
     root.names_file(&secret_file);
@@ -74,6 +77,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     let pressure_dir = root.string("pressure_dir", DEFAULT_PRESSURE).map_or_else(|| DEFAULT_PRESSURE.into(), path);
     let log = root.choice("log", &["error", "warn", "info", "debug"], |name| name.parse().ok());
     let log_format = root.choice("log_format", &["text", "json"], LogFormat::parse);
+    let privacy = root.choice("privacy", &["network", "address"], Privacy::parse);
     let limits = Limits::read(root.section("limits"));
     let challenge = ChallengeTerms::read(root, &mut warnings);
     let clearance = clearance(root, verifiers);
@@ -82,7 +86,8 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     // What a rule asks is asked on every site.
     let lowest =
         sites.iter().map(|site| challenge.within(site.bounds)).min_by_key(ChallengeTerms::ceiling).unwrap_or(challenge);
-    let shared = Shared::new(folder, bots::read_all(root, folder));
+    let (bots, crawlers) = bots::read_all(root, folder);
+    let shared = Shared::new(folder, bots);
     let mut kept = Vec::new();
     let api_keys = api_keys::read_all(root, folder, &mut kept);
     let mut around = Around { challenge: &lowest, clearance: &clearance, sites: &sites, shared, kept };
@@ -90,6 +95,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
     if beside == Some(Beside::Envoy) {
         warnings.extend(envoy::warnings(&policy, &api_keys));
     }
+    let site_keys = site_keys::read_all(root, folder, &sites, verifiers, &mut warnings);
     let known_networks = networks::read_all(root);
     warnings.extend(of_sites(mode, access_log.is_empty(), &sites));
     Config {
@@ -105,6 +111,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         trusted_proxies,
         access_log,
         state_dir,
+        keep_attacks_days,
         verifiers,
         table_mib,
         secret_file,
@@ -112,6 +119,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         reload_on_change,
         log: log.unwrap_or(tracing::Level::INFO),
         log_format: log_format.unwrap_or_default(),
+        privacy: privacy.unwrap_or_default(),
         pressure_dir,
         sites,
         challenge,
@@ -119,7 +127,10 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         ticket,
         learned_assets: root.boolean("learned_assets").unwrap_or(true),
         policy,
+        crawlers,
+        name_servers: bots::name_servers(root),
         api_keys,
+        site_keys,
         known_networks,
         limits,
         warnings,
@@ -139,8 +150,17 @@ fn of_sites(mode: Mode, unlogged: bool, sites: &[Site]) -> Vec<String> {
             )
         }));
     }
-    let blind = sites.iter().filter(|site| unlogged && !site.tells_capacity());
+    let unmeasured = |site: &&Site| unlogged && !site.tells_capacity();
+    let blind = sites.iter().filter(unmeasured).filter(|site| site.capacity_at_least_per_second.is_none());
     let auto = |site: &&Site| mode != Mode::Off && site.mode.unwrap_or(mode) == Mode::Auto;
+    let guessed = |site: &&Site| unmeasured(site) && site.capacity_at_least_per_second.is_some();
+    warnings.extend(sites.iter().filter(guessed).map(|site| {
+        format!(
+            "nothing measures how much the site `{}` can do: its price never rises above the floor; write `access_log` at the \
+             top, or capacity_per_second in its [[site]]",
+            site.name
+        )
+    }));
     warnings.extend(blind.clone().filter(auto).map(|site| {
         format!(
             "nothing tells how much the site `{}` can do: in mode auto only pressure, the probe and `POST /load` start \

@@ -133,7 +133,7 @@ fn holds_for_strangers(section: &Section<'_, '_>, conditions: &Conditions, route
 fn opens_everything(conditions: &Conditions, route: &Route) -> bool {
     let everywhere = conditions.paths.is_empty()
         || conditions.paths.iter().any(|path| path.chars().all(|letter| matches!(letter, '*' | '/')) && path != "/");
-    route.action == Action::Allow && everywhere && conditions.hosts.is_empty() && conditions.networks.is_empty()
+    route.action == Action::Allow && everywhere && conditions.hosts.is_empty() && !conditions.say_who()
 }
 
 /// The next slice, for a rule that may have one.

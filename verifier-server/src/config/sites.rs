@@ -73,6 +73,8 @@ pub struct Site {
     pub origin: Option<Origins>,
     /// What it can do in a second, as the operator knows it; `None` where it is to be learned.
     pub capacity_per_second: Option<Credits>,
+    /// What it did in its busiest seconds before, so that it can do that at least.
+    pub capacity_at_least_per_second: Option<Credits>,
     /// Requests that its server works on at once, as the operator knows it: no more are sent there, whatever the load.
     pub origin_requests_max: Option<u32>,
     /// An address that is asked now and then, and whose delay tells how the site does.
@@ -108,6 +110,18 @@ impl Site {
         self.hosts.iter().any(|name| name.match_len(host).is_some())
     }
 
+    /// Its scheme and host, if the configuration names them: behind TLS unless `canonical` says otherwise.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let named = || {
+            self.hosts.iter().find_map(|host| match host {
+                Host::Exact(name) => Some(format!("https://{name}")),
+                Host::Below(_) => None,
+            })
+        };
+        self.canonical.as_ref().map(|canonical| canonical.origin.clone()).or_else(named)
+    }
+
     /// Whether anything tells what the site can do: the configuration, or its answers as they pass through here.
     #[must_use]
     pub const fn tells_capacity(&self) -> bool {
@@ -115,7 +129,7 @@ impl Site {
     }
 
     /// The 16 bits for a site called `name`: the same after a restart, whatever the order of the sites.
-    fn mark_of(name: &str) -> u16 {
+    pub(crate) fn mark_of(name: &str) -> u16 {
         let digest = Sha256::digest(name.as_bytes());
         u16::from_be_bytes([digest[0], digest[1]])
     }
@@ -157,17 +171,7 @@ impl Site {
         let default_name = || if index == 0 { "main".to_owned() } else { format!("site-{}", index + 1) };
         let name = section.string("name", "main").filter(|name| Self::name_fits(name, root));
         let name = name.map_or_else(default_name, |name| name.value);
-        let mut hosts = Vec::new();
-        for Lined { line, value } in section.strings("hosts", "example.org").unwrap_or_default() {
-            match Host::parse(&value) {
-                Some(host) => hosts.push(host),
-                None => root.problem(
-                    line,
-                    format!("`{value}` is not a host name"),
-                    "write it without scheme, port and path: \"example.org\" or \"*.example.org\"",
-                ),
-            }
-        }
+        let hosts = hosts(&mut section);
         let line = section.line;
         let (origin, authorities) = origins::read(&mut section, folder);
         if origin.is_none() && !section.had("origin") && !beside.is_some_and(Beside::asks) {
@@ -176,6 +180,14 @@ impl Site {
         }
         let capacity = section.hundredths("capacity_per_second", 1..=100_000_000);
         let capacity_per_second = capacity.map(|capacity| Credits::hundredths(capacity.value));
+        let at_least = section.hundredths("capacity_at_least_per_second", 1..=100_000_000);
+        let at_least = at_least.map(|at_least| (at_least.line, Credits::hundredths(at_least.value)));
+        if let (Some((line, at_least)), Some(capacity)) = (at_least, capacity_per_second)
+            && at_least > capacity
+        {
+            let message = format!("the site `{name}` can do less than `capacity_at_least_per_second`");
+            root.problem(line, message, "leave it out: `capacity_per_second` is what counts");
+        }
         let requests_max = section.integer("origin_requests_max", 1..=100_000);
         if let Some(max) = requests_max.as_ref().filter(|_| beside == Some(&Beside::Nginx)) {
             let remedy = "leave it out: beside nginx it is nginx that sends requests on";
@@ -188,7 +200,7 @@ impl Site {
         let canonical = Canonical::read(&mut section, &hosts, beside.is_some());
         let cookie_domain = cookie_domain(&mut section, &hosts);
         warnings.extend(cookie_domain.as_ref().map(|domain| sharing_warning(&name, domain)));
-        let look = Look::read(&mut section, &name, warnings);
+        let look = Look::read(&mut section, &name, folder, warnings);
         let preview = Preview::read(&mut section);
         section.finish();
         Self {
@@ -197,6 +209,7 @@ impl Site {
             hosts,
             origin,
             capacity_per_second,
+            capacity_at_least_per_second: at_least.map(|(_, at_least)| at_least),
             origin_requests_max,
             probe,
             mode,
@@ -231,6 +244,22 @@ impl Site {
             root.problem(line, "two sites serve every host", "write `hosts` for all but one");
         }
     }
+}
+
+/// `hosts`: names, or all names below one.
+pub(super) fn hosts(section: &mut Section<'_, '_>) -> Vec<Host> {
+    let mut hosts = Vec::new();
+    for Lined { line, value } in section.strings("hosts", "example.org").unwrap_or_default() {
+        match Host::parse(&value) {
+            Some(host) => hosts.push(host),
+            None => section.problem(
+                line,
+                format!("`{value}` is not a host name"),
+                "write it without scheme, port and path: \"example.org\" or \"*.example.org\"",
+            ),
+        }
+    }
+    hosts
 }
 
 fn probe(section: &mut Section<'_, '_>, authorities: &Authorities) -> Option<Probe> {

@@ -46,7 +46,7 @@ pub enum AskedError {
     UnknownHost(String),
 }
 
-/// What would become of the request, a sentence a line. `learned` says whether the origin has shown a target of a site under no
+/// What would become of the request, a sentence a line. `crawler` is the confirmed name of its address, and `learned` says whether the origin has shown a target of a site under no
 /// rule to be an asset. Nothing is charged and nothing is counted.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub enum AskedError {
 pub fn asked(
     gate: &Gate,
     config: &Config,
-    asked: &Asked,
+    (asked, crawler): (&Asked, Option<&str>),
     learned: impl FnOnce(&Site, &str, &Subject<'_>, &Route) -> bool,
     now: UnixSeconds,
 ) -> Result<Vec<String>, AskedError> {
@@ -71,10 +71,11 @@ pub fn asked(
         has_query: raw_target.contains('?'),
         host,
         address: asked.from,
+        crawler: crawler.filter(|_| config.crawlers.are_claimed(&headers)),
         method: Some(method.as_str()),
         headers: Some(&headers),
     };
-    let mut route = config.policy.route(&subject);
+    let mut route = gate.route(config, site, &subject);
     let is_learned = learned(site, raw_target, &subject, &route);
     route.asset |= is_learned;
     let network = ClientNetwork::of(asked.from);
@@ -97,7 +98,8 @@ pub fn asked(
             lines.push("path       too odd and too long to be read in every way: no rule makes it cheaper".to_owned());
         }
     }
-    lines.push(format!("rule       {}", rule_of(config, &route, is_learned)));
+    let by_hand = gate.hand_rule_of(&route, now).map(|rule| format!("made by hand: {rule}"));
+    lines.push(format!("rule       {}", by_hand.unwrap_or_else(|| rule_of(config, &route, is_learned))));
     lines.push(format!("price      {}", price(gate, config, site, &route, network, now)));
     lines.push(format!("decision   {}", decision(gate, config, site, &route, &headers, (&method, network), now)));
     Ok(lines)
@@ -135,6 +137,14 @@ fn rule_of(config: &Config, route: &Route, is_learned: bool) -> String {
 fn price(gate: &Gate, config: &Config, site: &Site, route: &Route, network: ClientNetwork, now: UnixSeconds) -> String {
     let of_site = gate.pricing(config, site).price;
     let asked = gate.quote(config, site, network, route, now).price;
+    let told = price_told(of_site, asked);
+    match gate.pin_of(site, now) {
+        Some(pin) if of_site > 0 => format!("{told}; held by hand for {} min", pin.expires_at.since(now).div_ceil(60)),
+        _ => told,
+    }
+}
+
+fn price_told(of_site: u64, asked: u64) -> String {
     match (of_site, asked) {
         (0, 0) => "0: nothing is asked now".to_owned(),
         (_, 0) => format!("{of_site} attempts for a full clearance at this site; of this request nothing is asked"),
@@ -223,7 +233,7 @@ mod tests {
             method: "GET".to_owned(),
             headers: headers.iter().map(|header| (*header).to_owned()).collect(),
         };
-        asked(&gate, &config, &question, |_, _, _, _| false, NOW).map(|lines| lines.join("\n"))
+        asked(&gate, &config, (&question, None), |_, _, _, _| false, NOW).map(|lines| lines.join("\n"))
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Which algorithm a challenge is of (PROTOCOL §4, `algorithms=`).
 
 use super::table::LiveIds;
-use super::{Gate, Quote};
-use crate::config::{ChallengeTerms, Config, Site};
+use super::{Asking, Gate};
+use crate::config::{ChallengeTerms, Config};
 use puzzle::price::{Sale, table_price};
-use puzzle::{Algorithm, ClientNetwork, Multiplier, UnixSeconds};
+use puzzle::{Algorithm, Multiplier, UnixSeconds};
 
 /// What a client can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +51,14 @@ impl Abilities {
 }
 
 impl Gate {
-    /// The algorithm of a challenge for a client of `network` at `quote`.
+    /// The algorithm of a challenge for whoever asks.
     ///
     /// # Errors
     /// See [`NoChoice`].
     pub fn choose(
         &self,
         config: &Config,
-        site: &Site,
-        network: ClientNetwork,
-        quote: Quote,
+        asking: &Asking<'_>,
         abilities: Abilities,
         now: UnixSeconds,
     ) -> Result<Algorithm, NoChoice> {
@@ -73,7 +71,7 @@ impl Gate {
             Abilities::Said { sha256: false, .. } => Err(NoChoice::NotOffered),
             Abilities::Said { .. } | Abilities::Unsaid => {
                 let algorithm = Algorithm::Sha256;
-                if self.buys_something(config, site, network, quote, algorithm, now) {
+                if self.buys_something(config, asking, algorithm, now) {
                     Ok(algorithm)
                 } else if abilities == Abilities::Unsaid {
                     Ok(Algorithm::HashWx)
@@ -85,15 +83,8 @@ impl Gate {
     }
 
     /// Whether what a challenge of `algorithm` asks would be sold now.
-    fn buys_something(
-        &self,
-        config: &Config,
-        site: &Site,
-        network: ClientNetwork,
-        quote: Quote,
-        algorithm: Algorithm,
-        now: UnixSeconds,
-    ) -> bool {
+    fn buys_something(&self, config: &Config, asking: &Asking<'_>, algorithm: Algorithm, now: UnixSeconds) -> bool {
+        let Asking { site, network, quote, .. } = *asking;
         let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
         let (terms, price) = (config.challenge_of(site), self.pricing(config, site).price);
         let work = quote.price.max(price).saturating_mul(multiplier.in_hundredths().into()) / 100;

@@ -1,7 +1,8 @@
 //! What a clearance is worth to a request, without spending it.
 
+use super::pricing::kind;
 use super::table::LiveIds;
-use super::{Gate, RequestFacts, cost, kind, payment};
+use super::{Gate, RequestFacts, cost, payment};
 use crate::config::Config;
 use crate::gate::policy::Action;
 use puzzle::UnixSeconds;

@@ -132,7 +132,35 @@ impl Policy {
     }
 
     fn of_path(&self, request: &Request<'_>, path: &str) -> Route {
-        request.dearest_method(Reading::new(request, path), |reading| self.of_reading(reading))
+        let reading = Reading::new(request, path);
+        if request.overriding_methods.is_empty() {
+            return self.of_reading(&reading);
+        }
+        // Everything but the method is found out once: an odd path is read in sixty ways, and a header may name many methods.
+        let [deciding, raising] =
+            [&self.deciding, &self.raising].map(|index| self.held_but_for_method(index, &reading));
+        request.dearest_method(reading, |reading| {
+            let holds = |number: &&u32| {
+                self.rule(**number).is_some_and(|rule| rule.conditions.hold_for_method(&rule.route, reading.method))
+            };
+            let first = deciding.iter().find(holds).copied().unwrap_or(u32::MAX);
+            let route = self.rule(first).map_or(Route::DEFAULT, |rule| rule.route);
+            let raised = raising.iter().take_while(|number| **number < first).filter(holds);
+            raised.filter_map(|number| self.rule(*number)).fold(route, |route, rule| route.dearest(rule.route))
+        })
+    }
+
+    /// The rules of an index that hold for a reading, whatever its method is, in order.
+    fn held_but_for_method(&self, index: &Index, reading: &Reading<'_>) -> Vec<u32> {
+        let holds = |number: &&u32| {
+            self.rule(**number)
+                .is_some_and(|rule| rule.compiled.hold_but_for_method(&rule.conditions, &rule.route, reading))
+        };
+        let mut held = Vec::new();
+        index.candidates(reading, |numbers| held.extend(numbers.iter().filter(holds)));
+        held.sort_unstable();
+        held.dedup();
+        held
     }
 
     fn of_reading(&self, reading: &Reading<'_>) -> Route {

@@ -7,7 +7,7 @@ mod controller;
 mod saved;
 
 pub use controller::{Controller, Overload, State, Terms};
-pub use saved::{SavedPrices, SavedSite};
+pub use saved::{ModeByHand, SavedPrices, SavedSite};
 
 /// More than this part of the client networks getting errors is overload: the site itself is down.
 pub const FAILING_SHARE: f64 = 0.5;

@@ -1,5 +1,7 @@
 //! The price of the site and of its routes (PROTOCOL §3).
 
+use super::RequestFacts;
+use super::entry::Kind;
 use super::policy::{Action, Route};
 use crate::config::{ChallengeTerms, Mode};
 
@@ -70,5 +72,18 @@ impl Pricing {
     #[must_use]
     pub fn standing(&self) -> Quote {
         Quote { price: self.price.max(self.floor), standing: true }
+    }
+}
+
+/// By which reserve a request is paid for.
+pub(super) fn kind(facts: &RequestFacts<'_>, route: &Route) -> Kind {
+    if !facts.safe_method {
+        Kind::Unsafe
+    } else if route.asset {
+        Kind::Asset
+    } else if facts.navigation {
+        Kind::Navigation
+    } else {
+        Kind::Other
     }
 }

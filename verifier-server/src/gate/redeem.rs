@@ -1,22 +1,19 @@
-//! Redemption: a solution becomes a clearance, once, and so does the secret of a staff pass. The checks of a solution run in
-//! the order of PROTOCOL §4.
+//! Redemption: a solution becomes a clearance or a token, once, and the secret of a staff pass a clearance. The checks of a
+//! solution run in the order of PROTOCOL §4.
 
-use super::choice::crowded;
 use super::entry::{Entry, Networks};
-use super::networks::Buyer;
+use super::forms::{self, Form};
+use super::live::Live;
 use super::passes::{PASS_SECRET_BYTES, PassRefusal, Shown};
 use super::table::{Inserted, LiveIds};
+use super::token_mark::TokenMark;
+use super::warrant::{Order, Warrant, by_pass, token_mark_of};
 use super::{Gate, Secrets};
 use crate::config::{Bind, Config, Mode, Site};
 use puzzle::{
-    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Credits, Day, Expectations, Guarded, Paid, Purpose,
-    Refusal, SOLUTION_BYTES_MAX, Solution, Solved, UnixSeconds, decode,
+    CHALLENGE_BYTES, Challenge, ClearanceId, ClientNetwork, Expectations, Guarded, Paid, Purpose, Refusal,
+    SOLUTION_BYTES_MAX, Solution, Solved, TagSource, UnixSeconds, decode,
 };
-
-/// Life of clearances sold while the table is a quarter full.
-const CROWDED_LIFETIME_SECONDS: u32 = 600;
-/// Seconds that an entry stays after its expiry at least.
-const KEEP_SECONDS: u32 = puzzle::price::GRACE_SECONDS;
 
 /// What a client sent to be redeemed.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +24,12 @@ pub struct Submission<'a> {
     pub solution: &'a str,
     /// Where it comes from.
     pub network: ClientNetwork,
+    /// What a token is to say, where the challenge was made for a key whose pages may ask for one.
+    pub form: Option<Form<'a>>,
 }
 
 /// What it got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redeemed {
     /// Nothing is asked for now: neither MAC nor table were looked at.
     NotNeeded,
@@ -45,6 +44,15 @@ pub enum Redeemed {
         /// Seconds from issue to redemption, where it was bought just now.
         solved_in: Option<u32>,
     },
+    /// A token: the same one each time the same solution is sent, as long as it is not used.
+    Token {
+        /// As it goes over the wire.
+        token: Box<str>,
+        /// Seconds until it expires.
+        expires_in: u32,
+        /// Whether it was sold just now.
+        is_new: bool,
+    },
 }
 
 /// How far a redemption came at once.
@@ -55,33 +63,6 @@ pub enum Begun {
     Redeemed(Redeemed),
     /// All but the nonces of `hashwx` is checked: whoever sent it has paid for that.
     Guarded(Guarded),
-}
-
-/// By what right a clearance is minted: there is no other.
-enum Warrant<'a> {
-    /// Proof of work.
-    Work(&'a Solved),
-    /// The secret of a staff pass.
-    Pass(&'a Shown),
-}
-
-impl Warrant<'_> {
-    const fn clearance_id(&self) -> ClearanceId {
-        match self {
-            Self::Work(solved) => solved.clearance_id(),
-            Self::Pass(shown) => shown.id,
-        }
-    }
-}
-
-/// A sale.
-struct Order<'a> {
-    config: &'a Config,
-    site: &'a Site,
-    warrant: Warrant<'a>,
-    /// What the site asks now.
-    price: u64,
-    network: ClientNetwork,
 }
 
 impl Gate {
@@ -100,7 +81,8 @@ impl Gate {
         match self.begin_redeeming(config, site, submission, now, first)? {
             Begun::Redeemed(redeemed) => Ok(redeemed),
             Begun::Guarded(guarded) => {
-                self.finish_redeeming(config, site, &guarded.solved(first)?, submission.network, now)
+                let Submission { network, form, .. } = *submission;
+                self.finish_redeeming(config, site, &guarded.solved(first)?, (network, form), now)
             }
         }
     }
@@ -133,21 +115,22 @@ impl Gate {
             return Ok(Begun::Redeemed(Redeemed::NotNeeded));
         }
         let secrets = self.secrets.load();
+        let of_site = secrets.tags.of(site);
+        let of_key = submission.form.map(|form| secrets.tags.of_key(form.key));
+        let audience: &dyn TagSource = match (challenge.purpose(), &of_key) {
+            (Purpose::Form, Some(of_key)) => of_key,
+            _ => &of_site,
+        };
         let expected = Expectations {
             now,
-            audience: &secrets.tags.of(site),
+            audience,
             strict_network: (config.clearance.bind == Bind::Strict).then_some(submission.network),
             table_begins: self.table_begins,
         };
         match secrets.keys.authenticate(&challenge, &expected)?.paid_by(&solution, first)? {
             Paid::Solved(solved) => {
-                let order = Order {
-                    config,
-                    site,
-                    warrant: Warrant::Work(&solved),
-                    price: pricing.price,
-                    network: submission.network,
-                };
+                let warrant = Warrant::of_work(&solved, submission.form.as_ref())?;
+                let order = self.order(config, site, warrant, submission.network);
                 self.sell(&order, &secrets, now).map(Begun::Redeemed)
             }
             Paid::Guarded(guarded) => Ok(Begun::Guarded(guarded)),
@@ -163,7 +146,7 @@ impl Gate {
         config: &Config,
         site: &Site,
         solved: &Solved,
-        network: ClientNetwork,
+        (network, form): (ClientNetwork, Option<Form<'_>>),
         now: UnixSeconds,
     ) -> Result<Redeemed, Refusal> {
         let (price, challenge) = (self.pricing(config, site).price, solved.challenge());
@@ -171,7 +154,16 @@ impl Gate {
         if challenge.purpose() == Purpose::Gate && asks_nothing {
             return Ok(Redeemed::NotNeeded);
         }
-        self.sell(&Order { config, site, warrant: Warrant::Work(solved), price, network }, &self.secrets.load(), now)
+        let order = self.order(config, site, Warrant::of_work(solved, form.as_ref())?, network);
+        self.sell(&order, &self.secrets.load(), now)
+    }
+
+    fn order<'a>(&self, config: &'a Config, site: &'a Site, warrant: Warrant<'a>, network: ClientNetwork) -> Order<'a> {
+        let price = match warrant {
+            Warrant::Form(..) => self.form_price(config, site),
+            Warrant::Work(_) | Warrant::Pass(_) => self.pricing(config, site).price,
+        };
+        Order { config, site, warrant, price, network }
     }
 
     /// Gives a device that shows the secret of a pass its clearance, in every mode and at every price: the same one each time
@@ -188,8 +180,7 @@ impl Gate {
         fresh: [u8; 16],
     ) -> Result<(Shown, Redeemed), PassRefusal> {
         let shown = self.passes.show(secret, &site.name, held, ClearanceId(fresh), now)?;
-        let price = self.pricing(config, site).price;
-        let order = Order { config, site, warrant: Warrant::Pass(&shown), price, network };
+        let order = self.order(config, site, Warrant::Pass(&shown), network);
         let Ok(redeemed) = self.sell(&order, &self.secrets.load(), now) else {
             self.passes.give_up(&shown);
             return Err(PassRefusal::Busy);
@@ -197,20 +188,37 @@ impl Gate {
         Ok((shown, redeemed))
     }
 
-    /// The one place in which a clearance is minted: in the `Fresh` arm, from proof of work or the secret of a pass.
+    /// The one place in which a clearance or a token is minted: in the `Fresh` arm, from proof of work or the secret of a
+    /// pass.
     fn sell(&self, order: &Order<'_>, secrets: &Secrets, now: UnixSeconds) -> Result<Redeemed, Refusal> {
-        let id = order.warrant.clearance_id();
-        let mut buyer = None;
+        let id = order.warrant.id();
+        if let Warrant::Form(solved, form) = order.warrant
+            && form.key.test.is_some()
+        {
+            // Of what is worth nothing nothing is kept.
+            return token(secrets, form, id, &token_mark_of(solved, form, now), false, now);
+        }
+        let mut sold = None;
         let inserted = self.table.insert_if_absent(id, now, || {
+            let buyer = || self.memory.buyer(order.network);
             let terms = match order.warrant {
                 Warrant::Work(solved) => {
-                    self.by_work(order, solved, buyer.insert(self.memory.buyer(order.network)), now)?
+                    let buyer = buyer();
+                    let terms = self.by_work(order, solved, &buyer, now)?;
+                    sold = Some((buyer, terms.credits));
+                    terms
+                }
+                Warrant::Form(solved, form) => {
+                    let buyer = buyer();
+                    let credits = self.for_form(order, solved, &buyer, now)?;
+                    sold = Some((buyer, credits));
+                    return Ok(Live::Token(token_mark_of(solved, form, now)));
                 }
                 Warrant::Pass(shown) => by_pass(order, shown, now),
             };
             let mut networks = Networks::default();
             networks.visit(secrets.network_mark(order.network, terms.day));
-            Ok(Entry {
+            Ok(Live::Clearance(Entry {
                 begun: terms.credits,
                 left: i32::try_from(terms.credits.in_hundredths()).unwrap_or(i32::MAX),
                 price_paid: u32::try_from(terms.price_paid).unwrap_or(u32::MAX),
@@ -224,81 +232,50 @@ impl Gate {
                 navigation_ratio: 0,
                 dropped_at: UnixSeconds(0),
                 pass: terms.pass,
-            })
+            }))
         });
-        let (entry, fresh) = match inserted {
-            Inserted::Fresh(entry) => {
+        let (live, is_new) = match inserted {
+            Inserted::Fresh(live) => {
                 // Only what was really sold counts, and once: neither a failure nor the same solution sent again.
-                if let Some(buyer) = buyer {
-                    self.memory.bought(&buyer, entry.begun.ratio(order.config.clearance.full), now);
+                if let Some((buyer, credits)) = sold {
+                    self.memory.bought(&buyer, credits.ratio(order.config.clearance.full), now);
                 }
-                (entry, true)
+                (live, true)
             }
-            Inserted::Existing(entry) if entry.pass == 0 && entry.spent(order.price, now) => return Err(Refusal::Used),
-            Inserted::Existing(entry) => (entry, false),
+            Inserted::Existing(live) => (live, false),
             Inserted::Declined(refusal) => return Err(refusal),
             Inserted::Full => return Err(Refusal::Busy),
         };
-        Ok(Redeemed::Clearance {
-            id,
-            credits: entry.credits_left(),
-            expires_in: entry.expires_at.since(now),
-            solved_in: match order.warrant {
-                Warrant::Work(solved) if fresh => Some(now.since(solved.challenge().issued_at())),
-                Warrant::Work(_) | Warrant::Pass(_) => None,
-            },
-        })
-    }
-
-    /// What the work buys at this moment.
-    fn by_work(&self, order: &Order<'_>, solved: &Solved, buyer: &Buyer, now: UnixSeconds) -> Result<Terms, Refusal> {
-        let (config, challenge) = (order.config, solved.challenge());
-        let (used, slots) = (self.table.used(), self.table.slots());
-        let crowded = crowded(used, slots);
-        if challenge.standing() && self.table.standing() >= slots / 4 {
-            return Err(Refusal::Busy);
+        match (&order.warrant, live) {
+            (Warrant::Form(_, form), Live::Token(mark)) if mark.is_still(&TokenMark::digest(&form.texts), now) => {
+                token(secrets, form, id, &mark, is_new, now)
+            }
+            (Warrant::Form(..), _) | (_, Live::Token(_)) => Err(Refusal::Used),
+            (Warrant::Work(_), Live::Clearance(entry)) if !is_new && entry.spent(order.price, now) => {
+                Err(Refusal::Used)
+            }
+            (warrant, Live::Clearance(entry)) => Ok(Redeemed::Clearance {
+                id,
+                credits: entry.credits_left(),
+                expires_in: entry.expires_at.since(now),
+                solved_in: match warrant {
+                    Warrant::Work(solved) if is_new => Some(now.since(solved.challenge().issued_at())),
+                    _ => None,
+                },
+            }),
         }
-        let (shape, terms) = (challenge.shape(), config.challenge_of(order.site));
-        let work = shape.work(terms.rate_of(shape.algorithm));
-        let sale = self.sale(config, &terms, order.price, self.memory.multiplier(buyer, now));
-        let bought = sale.buy(work, challenge.standing()).ok_or(Refusal::Outpriced)?;
-        let lifetime = config.clearance.lifetime_seconds;
-        let lifetime = if crowded { lifetime.min(CROWDED_LIFETIME_SECONDS) } else { lifetime };
-        let expires_at = now.plus(lifetime);
-        Ok(Terms {
-            credits: bought.credits,
-            price_paid: bought.price_paid,
-            expires_at,
-            keep_seconds: KEEP_SECONDS.max(challenge.expires_at().since(expires_at)),
-            day: challenge.day(),
-            standing: challenge.standing(),
-            pass: 0,
-        })
     }
 }
 
-/// On what terms a clearance is minted.
-struct Terms {
-    credits: Credits,
-    price_paid: u64,
-    expires_at: UnixSeconds,
-    keep_seconds: u32,
-    /// Whose key hashes its networks.
-    day: Day,
-    standing: bool,
-    /// The mark of the pass.
-    pass: u16,
-}
-
-/// A full clearance at the price of this moment, for as long as the pass lives.
-fn by_pass(order: &Order<'_>, shown: &Shown, now: UnixSeconds) -> Terms {
-    Terms {
-        credits: order.config.clearance.full,
-        price_paid: order.price.max(order.config.challenge_of(order.site).floor()),
-        expires_at: shown.expires_at,
-        keep_seconds: KEEP_SECONDS,
-        day: now.day(),
-        standing: false,
-        pass: shown.mark,
-    }
+/// The token of a mark, as whoever redeemed its challenge gets it.
+fn token(
+    secrets: &Secrets,
+    form: &Form<'_>,
+    id: ClearanceId,
+    mark: &TokenMark,
+    is_new: bool,
+    now: UnixSeconds,
+) -> Result<Redeemed, Refusal> {
+    let token = forms::written(secrets, form, id, mark).ok_or(Refusal::Busy)?;
+    Ok(Redeemed::Token { token, expires_in: mark.expires_at().since(now), is_new })
 }

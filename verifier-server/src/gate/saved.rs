@@ -1,6 +1,7 @@
 //! The table across a clean stop: written once, read once, deleted as it is read.
 
-use super::entry::{ENTRY_BYTES, Entry};
+use super::entry::ENTRY_BYTES;
+use super::live::Live;
 use super::table::{Inserted, LiveIds, SLOT_BYTES, Table};
 use super::{Gate, Masters};
 use crate::state_file;
@@ -11,7 +12,9 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-const MAGIC: &[u8; 16] = b"portcullis-tab-1";
+const MAGIC: &[u8; 16] = b"portcullis-tab-2";
+/// That of a table without tokens, which was written before there were any.
+const MAGIC_WITHOUT_TOKENS: &[u8; 16] = b"portcullis-tab-1";
 const FILE: &str = "table";
 const MAC_BYTES: usize = 32;
 
@@ -68,7 +71,7 @@ fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Resu
         mac.update(&header);
     }
     let [magic @ .., b0, b1, b2, b3, _, _, _, _, c0, c1, c2, c3, c4, c5, c6, c7] = header;
-    if magic != *MAGIC {
+    if magic != *MAGIC && magic != *MAGIC_WITHOUT_TOKENS {
         return Err(TableFileError::Damaged);
     }
     let table_begins = UnixSeconds(u32::from_be_bytes([b0, b1, b2, b3]));
@@ -85,9 +88,9 @@ fn read(file: File, masters: &Masters, table_mib: u32, now: UnixSeconds) -> Resu
         let mut entry = [0; ENTRY_BYTES];
         id.copy_from_slice(&record[..16]);
         entry.copy_from_slice(&record[16..]);
-        let entry = Entry::from_bytes(&entry);
-        if now < entry.forgotten_at() {
-            let inserted = table.insert_if_absent(ClearanceId(id), now, || Ok::<_, ()>(entry));
+        let live = Live::from_bytes(&entry);
+        if now < live.forgotten_at() {
+            let inserted = table.insert_if_absent(ClearanceId(id), now, || Ok::<_, ()>(live));
             complete &= matches!(inserted, Inserted::Fresh(_));
         }
     }
@@ -109,9 +112,9 @@ impl Gate {
         self.table.close();
         let mut mac = mac(&self.secrets.load().masters.signing);
         let mut records = Vec::new();
-        self.table.for_each_live(now, |id, entry| {
+        self.table.for_each_live(now, |id, live| {
             records.extend_from_slice(&id.0);
-            records.extend_from_slice(&entry.to_bytes());
+            records.extend_from_slice(&live.to_bytes());
         });
         let count = (records.len() / SLOT_BYTES) as u64;
         let mut header = [0; 32];

@@ -2,8 +2,9 @@
 
 use super::admission::OPEN_SLOTS_MIN;
 use super::last_pages::FINISH_SECONDS;
+use super::modes::ModeCell;
 use super::networks::{HashKey, Nested};
-use super::price::{Controller, Overload, SavedPrices, SavedSite, State, Terms};
+use super::price::{Controller, ModeByHand, Overload, SavedPrices, SavedSite, State, Terms};
 use super::unpaid::Supplies;
 use super::{Gate, Pricing};
 use crate::by_site::BySite;
@@ -27,6 +28,8 @@ pub struct SiteGate {
     pub load: Arc<SiteLoad>,
     /// What passes unpaid, and beside a web server paid, and how much of it.
     pub(super) supplies: Supplies,
+    /// The mode that was set for it by hand.
+    pub(super) by_hand: ModeCell,
     controller: Mutex<Controller>,
     /// As the controller left it: attempts for a full clearance.
     price: AtomicU64,
@@ -45,6 +48,7 @@ impl SiteGate {
         Self {
             load: Arc::new(SiteLoad::new(mark, buckets, key.part("load"))),
             supplies: Supplies::new(key.part("supplies")),
+            by_hand: ModeCell::empty(),
             controller: Mutex::default(),
             price: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -99,6 +103,11 @@ impl Sites {
     pub(super) fn with<R>(&self, site: &Site, act: impl FnOnce(&Arc<SiteGate>) -> R) -> R {
         let make = || SiteGate::new(site.mark, Arc::clone(&self.buckets), self.key.of_site(site.mark));
         self.by_site.with(site, make, act)
+    }
+
+    /// Does something with each.
+    pub(super) fn each(&self, act: impl Fn(&SiteGate)) {
+        self.by_site.each(act);
     }
 
     /// Whether any site is closed or overloaded.
@@ -157,7 +166,8 @@ impl Gate {
     fn pricing_by(&self, config: &Config, site: &Site, state: &SiteGate) -> Pricing {
         let mode = self.mode_of(site);
         let closed = mode == Mode::On || state.closed.load(Ordering::Relaxed);
-        Pricing::of(config.challenge_of(site), mode, closed.then(|| state.price.load(Ordering::Relaxed)))
+        let price = || self.by_hand.pinned(site).unwrap_or_else(|| state.price.load(Ordering::Relaxed));
+        Pricing::of(config.challenge_of(site), mode, closed.then(price))
     }
 
     /// Whether the controller closed the gate of a site a moment ago: pages that began before are finished.
@@ -201,11 +211,10 @@ impl Gate {
             let before = controller.state();
             let gated = before != State::Calm || mode == Mode::On;
             let (capacity, requests_max) = (config.capacity_of(site), config.origin_requests_max_of(site));
-            let told = Told { capacity, requests_max };
+            let told = Told { capacity, at_least: config.capacity_at_least_of(site), requests_max };
             let measured = state.load.step(&told, gated, surroundings, elapsed, second);
             controller.step(mode, terms, &measured, now, elapsed);
-            let capacity = measured.capacity.map(Capacity::credits_per_second);
-            state.supplies.step(config, capacity, elapsed.as_secs_f64());
+            state.supplies.step(config, measured.capacity, elapsed.as_secs_f64());
             state.publish(&controller, mode, now);
             if before == State::Calm && controller.state() != State::Calm {
                 state.went_down_at.store(second.0, Ordering::Relaxed);
@@ -254,6 +263,7 @@ impl Gate {
                 price: controller.price(),
                 hold_seconds: u32::try_from(controller.hold().as_secs()).unwrap_or(u32::MAX),
                 capacity: state.load.learned_capacity(),
+                by_hand: state.by_hand.get().map(|mode| ModeByHand::new(mode, site.mode)),
             }
         });
         SavedPrices::new(self.mode(), config.mode, sites.collect(), now)
@@ -263,8 +273,10 @@ impl Gate {
     pub fn begin(&self, config: &Config) {
         for site in &config.sites {
             let state = self.sites.of(site);
-            state.load.demand.set_capacity(config.capacity_of(site));
-            state.supplies.step(config, config.capacity_of(site), 1.0);
+            let at_least = config.capacity_at_least_of(site).map(Capacity::AtLeast);
+            let capacity = config.capacity_of(site).map(Capacity::Configured).or(at_least);
+            state.load.demand.set_capacity(capacity.map(Capacity::bearable));
+            state.supplies.step(config, capacity, 1.0);
         }
     }
 
@@ -279,6 +291,9 @@ impl Gate {
             let kept = saved.sites.iter().find(|kept| kept.name == site.name)?;
             Some((site, kept))
         }) {
+            if let Some(mode) = kept.by_hand.as_ref().and_then(|by_hand| by_hand.against(site.mode)) {
+                self.set_mode_of(site, Some(mode));
+            }
             let (state, mode) = (self.sites.of(site), self.mode_of(site));
             let terms = config.challenge_of(site);
             let terms = (terms.floor(), terms.ceiling().saturating_mul(10));

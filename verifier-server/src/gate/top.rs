@@ -6,8 +6,8 @@
 mod heavy_hitters;
 mod label;
 
-pub use heavy_hitters::{Heavy, HeavyHitters, WAYS};
-pub use label::{LABEL_BYTES_MAX, Label};
+pub use heavy_hitters::{Fate, Heavy, HeavyHitters, WAYS};
+pub use label::{LABEL_BYTES_MAX, Label, is_unseen, printable};
 
 use crate::gate::Decision;
 use crate::gate::networks::HashKey;
@@ -72,21 +72,36 @@ impl Top {
 
     /// Counts a request that met the gate.
     pub fn met(&self, asked: &Asked<'_>, decision: Decision, now: UnixSeconds) {
-        let turned_away = matches!(decision, Decision::Challenged | Decision::Denied | Decision::Busy);
+        let fate = match decision {
+            Decision::Challenged | Decision::Denied | Decision::Busy => Fate::TurnedAway,
+            Decision::Paid => Fate::Paid,
+            Decision::Free | Decision::Unpaid | Decision::Reserved => Fate::Passed,
+        };
         let path = asked.target.split_once('?').map_or(asked.target, |(path, _)| path);
-        self.networks.count(0, &Label::of_network(asked.network), turned_away, now);
-        self.paths.count(asked.site, &Label::of(path.as_bytes()), turned_away, now);
-        self.user_agents.count(0, &Label::of(asked.user_agent), turned_away, now);
+        self.networks.count(0, &Label::of_network(asked.network), fate, now);
+        self.paths.count(asked.site, &Label::of(path.as_bytes()), fate, now);
+        self.user_agents.count(0, &Label::of(asked.user_agent), fate, now);
         match decision {
-            Decision::Denied => self.reasons.count(asked.site, &Label::of(b"denied"), true, now),
-            Decision::Busy => self.reasons.count(asked.site, &Label::of(b"busy"), true, now),
+            Decision::Denied => self.reasons.count(asked.site, &Label::of(b"denied"), Fate::TurnedAway, now),
+            Decision::Busy => self.reasons.count(asked.site, &Label::of(b"busy"), Fate::TurnedAway, now),
             _ => {}
         }
     }
 
     /// Counts a solution that was refused.
     pub fn refused(&self, site: u16, refusal: Refusal, now: UnixSeconds) {
-        self.reasons.count(site, &Label::of(refusal.code().as_bytes()), true, now);
+        self.reasons.count(site, &Label::of(refusal.code().as_bytes()), Fate::TurnedAway, now);
+    }
+
+    /// Those of one generation (of [`GENERATION_SECONDS`], numbered from the beginning of time) that were turned away most.
+    #[must_use]
+    pub fn of_generation(&self, generation: u32, most: usize) -> TopReport {
+        TopReport {
+            networks: self.networks.of_generation(generation, most),
+            paths: self.paths.of_generation(generation, most),
+            user_agents: self.user_agents.of_generation(generation, most),
+            reasons: self.reasons.of_generation(generation, most),
+        }
     }
 
     /// The heaviest `most` of each kind.

@@ -6,7 +6,7 @@ use super::networks::{HashKey, Nested};
 use super::policy::{Action, Reserve, Route};
 use super::{Gate, Pricing, Quote, RequestFacts, cost};
 use crate::config::{Config, Site};
-use crate::load::Amount;
+use crate::load::{Amount, Capacity};
 use puzzle::{ClearanceId, ClientNetwork, Credits, UnixSeconds};
 
 /// What may pass unpaid, as a part of the capacity.
@@ -96,10 +96,11 @@ impl Supplies {
         }
     }
 
-    /// Once a second: `capacity` is that of the site in credits a second, where anybody knows.
-    pub(super) fn step(&self, config: &Config, capacity: Option<f64>, elapsed_s: f64) {
-        self.unpaid.step(capacity.map(|capacity| UNPAID_SHARE * capacity), elapsed_s);
-        self.cleared.step(capacity.map(|capacity| CLEARED_SHARE * capacity), elapsed_s);
+    /// Once a second: `capacity` is that of the site, where anybody knows. What it did before bounds what passes unpaid; who
+    /// has paid is turned away by a measure only.
+    pub(super) fn step(&self, config: &Config, capacity: Option<Capacity>, elapsed_s: f64) {
+        self.unpaid.step(capacity.map(|capacity| UNPAID_SHARE * capacity.credits_per_second()), elapsed_s);
+        self.cleared.step(capacity.and_then(Capacity::known).map(|capacity| CLEARED_SHARE * capacity), elapsed_s);
         let keys = config.api_keys.keys().iter().map(|key| key.reserve);
         for reserve in config.policy.reserves().chain(keys) {
             if let Some(slice) = self.slices.get(reserve.slice) {

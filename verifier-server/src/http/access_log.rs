@@ -112,7 +112,7 @@ impl Verifier {
         let Some(repeat) = facts.repeat.filter(|_| admitted && !config.access_log.is_empty()) else { return false };
         let load = self.gate.load_of(facts.site);
         let place = load.place_of(repeat.target.split(['?', '#']).next().unwrap_or_default());
-        let check = Check { load, network: facts.network, place, cost: Amount::of(met.cost) };
+        let check = Check { site: facts.site.mark, load, network: facts.network, place, cost: Amount::of(met.cost) };
         self.awaited_lines.admitted(repeat.request_id, check, self.started.elapsed());
         true
     }
@@ -130,7 +130,12 @@ impl Verifier {
             return;
         };
         self.metrics.log_line(match self.awaited_lines.came(&line, self.started.elapsed(), clock::now()) {
-            Came::Counted => LogLine::Counted,
+            Came::Counted { site, delay, failed } => {
+                if let Some(site) = self.config.load().sites.iter().find(|of| of.mark == site) {
+                    self.metrics.origin_answered(&site.name, delay, failed);
+                }
+                LogLine::Counted
+            }
             Came::Ignored => LogLine::Ignored,
             Came::Late => LogLine::Late,
             Came::Unmatched => LogLine::Unmatched,

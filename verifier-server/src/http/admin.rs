@@ -1,16 +1,19 @@
 //! The operator's listener (PROTOCOL §9): its own address, its own guards, never below the base paths.
 
+use super::admin_events::{self, AdminBody, Dashboards};
+use super::admin_guard::Guard;
 use super::client_io::Stream;
 use super::listener::Listener;
-use super::original::{Peer, host_of};
+use super::original::Peer;
 use super::shortage::Lasting;
-use super::{admin_explain, admin_passes, status};
+use super::{admin_attacks, admin_by_hand, admin_dashboard, admin_explain, admin_notice, admin_passes, status};
+use crate::clock;
 use crate::config::Mode;
 use crate::load::ToldLoad;
 use crate::reload::Reload;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -20,23 +23,23 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection lives at the most: one whose other end is gone without a word must not keep its place. A dashboard
+/// comes again by itself.
+const CONNECTION_LIFE_MAX: Duration = Duration::from_mins(15);
 const BODY_BYTES_MAX: usize = 4 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the admin listener works on.
 pub struct Admin {
     /// Reads the configuration again, and holds the verifier.
-    pub reload: Arc<Reload>,
-    /// What writes need, and everything from beyond loopback.
-    pub token: String,
-    /// Host names beyond loopback that may name this listener.
-    pub hosts: Vec<String>,
+    reload: Arc<Reload>,
+    guard: Guard,
+    dashboards: Arc<Dashboards>,
 }
 
 /// Accepts operators until the process ends.
@@ -58,10 +61,13 @@ pub async fn serve(admin: Arc<Admin>, listener: Listener) {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(16 * 1024);
             // How an operator's connection ends is of no interest.
-            let _ = match stream {
-                Stream::Tcp(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
-                Stream::Unix(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+            let serving = async {
+                match stream {
+                    Stream::Tcp(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+                    Stream::Unix(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
+                }
             };
+            let _ = tokio::time::timeout(CONNECTION_LIFE_MAX, serving).await;
             drop(place);
         });
     }
@@ -72,6 +78,8 @@ pub async fn serve(admin: Arc<Admin>, listener: Listener) {
 #[serde(deny_unknown_fields)]
 struct NewMode {
     mode: String,
+    /// The name of a site; left out for all.
+    site: Option<String>,
 }
 
 /// The body of `POST /load`.
@@ -82,12 +90,30 @@ struct NewLoad {
 }
 
 impl Admin {
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// An admin listener with this token, reached by loopback and by these names.
+    #[must_use]
+    pub fn new(reload: Arc<Reload>, token: String, hosts: Vec<String>) -> Self {
+        Self { reload, guard: Guard { token, hosts }, dashboards: Arc::default() }
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<AdminBody> {
         let (parts, body) = request.into_parts();
-        if let Err((status, reason)) = self.guard(peer, &parts.method, parts.uri.path(), &parts.headers) {
+        let is_page = parts.method == Method::GET && parts.uri.path() == "/";
+        if let Err((status, reason)) = self.guard.admits(peer, &parts.method, parts.uri.path(), &parts.headers) {
+            if is_page && status == StatusCode::UNAUTHORIZED {
+                return admin_dashboard::page(false);
+            }
             return json_answer(status, &json!({ "error": reason }));
         }
         match (&parts.method, parts.uri.path()) {
+            (&Method::GET, "/") => admin_dashboard::page(true),
+            (&Method::GET, "/events") => {
+                let query = parts.uri.query().unwrap_or_default();
+                admin_events::begin(&self.reload.verifier, &self.dashboards, query)
+            }
+            (&Method::GET, path) if path.starts_with(admin_dashboard::FILES) => {
+                admin_dashboard::file(path, &parts.headers).unwrap_or_else(nothing_here)
+            }
             (&Method::GET, "/healthz") => json_answer(StatusCode::OK, &json!({ "ok": true })),
             (&Method::GET, "/status") => json_answer(StatusCode::OK, &status::status(&self.reload.verifier)),
             (&Method::GET, "/metrics") => self.metrics(),
@@ -98,13 +124,23 @@ impl Admin {
             }
             (&Method::POST, "/reload") => self.reload().await,
             (&Method::POST, "/mode") => {
-                let Some(mode) = read_json::<NewMode, _>(body).await.and_then(|new| Mode::parse(&new.mode)) else {
-                    let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}";
-                    return json_answer(StatusCode::BAD_REQUEST, &json!({ "error": reason }));
-                };
-                self.reload.verifier.gate.set_mode(mode);
-                tracing::info!("mode {} set over the admin listener", mode.name());
+                if let Err((status, reason)) = self.set_mode(read_json(body).await) {
+                    return json_answer(status, &json!({ "error": reason }));
+                }
                 json_answer(StatusCode::OK, &status::status(&self.reload.verifier))
+            }
+            (&Method::GET, "/notice") => json_answer(StatusCode::OK, &admin_notice::list(&self.reload.verifier)),
+            (&Method::POST, "/notice") => {
+                let (status, body) = admin_notice::set(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::GET, "/attacks") => {
+                let config = self.reload.verifier.config.load();
+                json_answer(StatusCode::OK, &admin_attacks::list(&self.reload.verifier, config.keep_attacks_days))
+            }
+            (&Method::GET, path) if path.starts_with("/attacks/") => {
+                let (status, body) = admin_attacks::one(&self.reload.verifier, path).await;
+                json_answer(status, &body)
             }
             (&Method::GET, "/passes") => json_answer(StatusCode::OK, &admin_passes::list(&self.reload.verifier)),
             (&Method::POST, "/passes") => {
@@ -113,6 +149,18 @@ impl Admin {
             }
             (&Method::POST, "/passes/revoke") => {
                 let (status, body) = admin_passes::revoke(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/rules") => {
+                let (status, body) = admin_by_hand::make(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/rules/revoke") => {
+                let (status, body) = admin_by_hand::revoke(&self.reload.verifier, read_json(body).await).await;
+                json_answer(status, &body)
+            }
+            (&Method::POST, "/price") => {
+                let (status, body) = admin_by_hand::pin(&self.reload.verifier, read_json(body).await).await;
                 json_answer(status, &body)
             }
             (&Method::POST, "/load") => {
@@ -125,12 +173,37 @@ impl Admin {
                 let lapses_after = ToldLoad::LAPSES_AFTER.as_secs();
                 json_answer(StatusCode::OK, &json!({ "ok": true, "lapses_after_seconds": lapses_after }))
             }
-            _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" })),
+            _ => nothing_here(),
         }
     }
 
+    /// Sets the mode of all sites, or of one.
+    fn set_mode(&self, new: Option<NewMode>) -> Result<(), (StatusCode, String)> {
+        let Some((mode, site)) = new.and_then(|new| Some((Mode::parse(&new.mode)?, new.site))) else {
+            let reason = "send {\"mode\":\"off\"}, {\"mode\":\"auto\"} or {\"mode\":\"on\"}, and \"site\" with its name for one site";
+            return Err((StatusCode::BAD_REQUEST, reason.to_owned()));
+        };
+        let gate = &self.reload.verifier.gate;
+        let Some(name) = site else {
+            gate.set_mode(mode);
+            tracing::info!("mode {} set over the admin listener", mode.name());
+            return Ok(());
+        };
+        let config = self.reload.verifier.config.load();
+        let Some(site) = config.sites.iter().find(|site| site.name == name) else {
+            return Err((StatusCode::NOT_FOUND, format!("no site is called `{name}`")));
+        };
+        if gate.mode() == Mode::Off && mode != Mode::Off {
+            let reason = "everything is off, and no site is excepted from that: set the mode of all to auto first";
+            return Err((StatusCode::CONFLICT, reason.to_owned()));
+        }
+        gate.set_mode_of(site, Some(mode));
+        tracing::info!(site = name, "mode {} set over the admin listener", mode.name());
+        Ok(())
+    }
+
     /// Puts the file in force, or says why not: the same in the answer and in the log.
-    async fn reload(&self) -> Response<Full<Bytes>> {
+    async fn reload(&self) -> Response<AdminBody> {
         let reload = Arc::clone(&self.reload);
         let outcome = tokio::task::spawn_blocking(move || {
             let outcome = reload.run();
@@ -150,64 +223,11 @@ impl Admin {
         }
     }
 
-    /// Who may do what: the guards of PROTOCOL §9, on every request.
-    fn guard(
-        &self,
-        peer: Peer,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Result<(), (StatusCode, &'static str)> {
-        let mut hosts = headers.get_all(HOST).into_iter();
-        let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if hosts.next().is_some() || !self.is_ours(host_of(host)) {
-            return Err((
-                StatusCode::FORBIDDEN,
-                "this host name is not one of the admin listener's: see `admin_hosts`",
-            ));
-        }
-        let own_origin = |origin: &HeaderValue| {
-            let origin = origin.to_str().unwrap_or_default();
-            origin.split_once("://").is_some_and(|(_, authority)| authority == host)
-        };
-        let foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-        if foreign_site || !headers.get_all("origin").iter().all(own_origin) {
-            return Err((StatusCode::FORBIDDEN, "pages of other sites may not ask here"));
-        }
-        let (near, socket) = match peer {
-            Peer::UnixSocket => (true, true),
-            Peer::Address(address) | Peer::Announced(address, _) => (address.is_loopback(), false),
-        };
-        let writes = !matches!(*method, Method::GET | Method::HEAD);
-        let needs_token = (writes && !socket) || (!near && path != "/healthz");
-        if needs_token && !self.has_token(headers) {
-            return Err((StatusCode::UNAUTHORIZED, "send the token in `admin_token_file` as Authorization: Bearer …"));
-        }
-        let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if writes && json.split(';').next().unwrap_or_default().trim() != "application/json" {
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json"));
-        }
-        Ok(())
-    }
-
-    fn is_ours(&self, host: &str) -> bool {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        loopback
-            || host.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
-    }
-
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        let token = sent.strip_prefix(b"Bearer ").unwrap_or_default();
-        token.ct_eq(self.token.as_bytes()).into()
-    }
-
-    fn metrics(&self) -> Response<Full<Bytes>> {
+    fn metrics(&self) -> Response<AdminBody> {
         let verifier = &self.reload.verifier;
         let config = verifier.config.load();
         verifier.metrics.set_networks(&verifier.gate.memory().health());
+        verifier.metrics.set_crawlers(verifier.crawlers.addresses.report(clock::now()));
         verifier.metrics.sites(config.sites.iter().map(|site| {
             let price = verifier.gate.pricing(&config, site).price;
             (site.name.as_str(), price, verifier.gate.report(site, verifier.started.elapsed()))
@@ -239,12 +259,16 @@ where
     serde_json::from_slice(&bytes).ok()
 }
 
-fn json_answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+fn nothing_here() -> Response<AdminBody> {
+    json_answer(StatusCode::NOT_FOUND, &json!({ "error": "there is no such page" }))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response<AdminBody> {
     answer(status, "application/json", body.to_string())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<AdminBody> {
+    let mut response = Response::new(AdminBody::whole(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

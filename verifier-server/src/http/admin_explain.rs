@@ -31,7 +31,8 @@ pub(super) fn answer(verifier: &Verifier, query: &str) -> (StatusCode, Value) {
             && learning::may_be_asset(subject, route)
             && verifier.learned.knows(site.mark, target, now)
     };
-    match asked(&verifier.gate, &config, &question, learned, now) {
+    let crawler = verifier.crawlers.addresses.name_of(question.from, now);
+    match asked(&verifier.gate, &config, (&question, crawler.as_deref()), learned, now) {
         Ok(lines) => (StatusCode::OK, json!({ "lines": lines })),
         Err(error) => (StatusCode::BAD_REQUEST, json!({ "error": error.to_string() })),
     }

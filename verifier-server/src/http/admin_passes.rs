@@ -1,5 +1,6 @@
 //! Staff passes on the admin listener (PROTOCOL §9): made, listed, revoked.
 
+use super::admin_notice::site_named;
 use super::service::Verifier;
 use crate::gate::passes::{PASS_DEVICES_MAX, PASS_SECRET_BYTES, PassReport};
 use crate::{clock, pass_keeper, random};
@@ -49,14 +50,9 @@ pub(super) async fn make(verifier: &Arc<Verifier>, new: Option<NewPass>) -> (Sta
         return bad("send {\"name\":\"…\",\"hours\":12}, with \"site\" where there are several".to_owned());
     };
     let config = verifier.config.load_full();
-    let site = match (&new.site, config.sites.as_slice()) {
-        (None, [only]) => Some(only),
-        (None, _) => None,
-        (Some(name), sites) => sites.iter().find(|site| site.name == *name),
-    };
-    let Some(site) = site else {
-        let names: Vec<&str> = config.sites.iter().map(|site| site.name.as_str()).collect();
-        return bad(format!("name the site: {}", names.join(", ")));
+    let site = match site_named(&config, new.site.as_deref()) {
+        Ok(site) => site,
+        Err(reason) => return bad(reason),
     };
     let Ok(secret) = random::bytes::<PASS_SECRET_BYTES>() else {
         return (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "the system gives no randomness for a secret" }));
@@ -68,6 +64,7 @@ pub(super) async fn make(verifier: &Arc<Verifier>, new: Option<NewPass>) -> (Sta
     tracing::info!(site = pass.site, pass = pass.name, "a pass was made for {} h", new.hours);
     let mut answer = told(&pass);
     answer["path"] = json!(format!("{}pass#{}", config.base_path, puzzle::encode(&secret).as_str()));
+    answer["address"] = json!(site.address());
     answer["devices_max"] = json!(PASS_DEVICES_MAX);
     answer["kept"] = json!(kept(verifier).await);
     (StatusCode::OK, answer)

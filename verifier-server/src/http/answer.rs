@@ -3,27 +3,33 @@
 use super::body::AnswerBody;
 use super::client_body::Broken;
 use super::kinds::is_navigation;
+use super::languages::{self, Language, Words, english};
 use super::noscript::NoScript;
 use super::original::Visitor;
 use super::pages::{GATE_POLICY, GatePage, MESSAGE_POLICY, MessagePage};
 use super::preview;
 use super::service::Verifier;
 use super::tickets;
-use crate::config::{Config, Limits, Site};
-use crate::gate::{Abilities, NoChoice, Quote, RequestFacts, TicketOffer};
+use crate::config::{Config, Site};
+use crate::gate::{Abilities, Asking, NoChoice, RequestFacts, TicketOffer};
+use crate::html::Html;
 use crate::{clock, random};
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE,
+    VARY,
 };
 use hyper::{Method, Response, StatusCode};
-use puzzle::{Challenge, ClientNetwork, Rate, UnixSeconds};
+use puzzle::{Challenge, Rate};
 use serde_json::{Map, Value, json};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// What a gate answer depends on.
-const VARY_GATE: &str = "Accept, Cookie, Sec-Fetch-Mode, Sec-Fetch-Dest, Origin, Portcullis-Clearance";
+const VARY_GATE: &str = "Accept, Accept-Language, Cookie, Sec-Fetch-Mode, Sec-Fetch-Dest, Origin, Portcullis-Clearance";
+/// Why the gate answers in the place of the site: `check`'s word to nginx, and to a page's script that the request has not
+/// reached the site and may be sent again after `Retry-After` as it is.
+pub(super) const GATE_HEADER: &str = "portcullis-gate";
+pub(super) const GATE_BUSY: &str = "busy";
+const GATE_AGAIN: &str = "again";
 /// Seconds after which a visitor whom admission dropped tries again: 2 to 8, so that they do not come back together.
 const OVERLOADED_RETRY_SECONDS: (u32, u32) = (2, 8);
 
@@ -35,6 +41,16 @@ pub(super) struct Context<'a> {
     request_id: &'a str,
     method: &'static str,
     navigation: bool,
+    /// What the visitor's browser says of languages.
+    accept_language: Option<HeaderValue>,
+}
+
+/// Title and text of a page that says something: in the language of the visitor, or English where only programs and
+/// operators come.
+#[derive(Clone, Copy)]
+enum Said<'t> {
+    In(fn(&Words) -> (&Html, &Html)),
+    English(&'t str, &'t str),
 }
 
 impl<'a> Context<'a> {
@@ -58,7 +74,14 @@ impl<'a> Context<'a> {
         headers: &HeaderMap,
         method: &str,
     ) -> Self {
-        Self { verifier, config, visitor, request_id, method: known_method(method), navigation: is_navigation(headers) }
+        let (method, navigation) = (known_method(method), is_navigation(headers));
+        let accept_language = headers.get(ACCEPT_LANGUAGE).cloned();
+        Self { verifier, config, visitor, request_id, method, navigation, accept_language }
+    }
+
+    /// Whose the request is.
+    pub(super) const fn visitor(&self) -> &'a Visitor {
+        self.visitor
     }
 
     /// The id of the request.
@@ -80,7 +103,8 @@ impl<'a> Context<'a> {
         let pricing = gate.pricing_for(self.config, facts.site, network, clock::now());
         let quote = pricing.quote_unallowed(&facts.route);
         let abilities = if self.navigation { Abilities::PAGE } else { Abilities::Unsaid };
-        let challenge = issue(self.verifier, self.config, facts.site, network, quote, abilities)?.ok()?;
+        let asking = Asking { site: facts.site, key: None, network, quote };
+        let challenge = issue(self.verifier, self.config, &asking, abilities)?.ok()?;
         let mut response = if self.navigation { self.page(&challenge, facts) } else { self.problem_with(&challenge) };
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(work_seconds(&challenge)));
@@ -90,21 +114,23 @@ impl<'a> Context<'a> {
 
     /// A clearance came in the meantime: the request is sent again.
     pub(super) fn again(&self) -> Response<AnswerBody> {
-        let text = "The page opens again by itself.";
-        let page = || self.message_page(StatusCode::TOO_MANY_REQUESTS, "One moment, please", text, Some(0));
+        let said = Said::In(|words| (&words.title, &words.server_again));
+        let page = || self.message_page(StatusCode::TOO_MANY_REQUESTS, said, Some(0));
         let mut response = if self.method == "GET" {
             page()
         } else {
             self.problem(StatusCode::TOO_MANY_REQUESTS, "again", "Please send the request again")
         };
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(0));
+        response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(GATE_AGAIN));
         response
     }
 
     /// A rule refuses the request.
     pub(super) fn denied(&self) -> Response<AnswerBody> {
-        let text = "The people who run this site do not allow this request.";
-        self.page_or_problem(StatusCode::FORBIDDEN, "denied", "This page is not available", text, None)
+        let said = Said::In(|words| (&words.server_denied_title, &words.server_denied));
+        let title = "The people who run this site do not allow this request.";
+        self.page_or_problem(StatusCode::FORBIDDEN, "denied", said, title, None)
     }
 
     /// A paid request for which there was no room.
@@ -113,22 +139,23 @@ impl<'a> Context<'a> {
         let jitter = u32::from(random::bytes::<1>().unwrap_or_default()[0]);
         let seconds = least + jitter % (most - least + 1);
         // A page can be fetched again; a form is sent by whoever wrote it, and by nobody else.
-        let (text, refresh) = if matches!(self.method, "GET" | "HEAD") {
-            (
-                "The site is serving as many visitors as it can. This page tries again by itself in a few seconds. There is \
-              nothing for you to do, and nothing of yours is lost.",
-                Some(seconds),
-            )
+        let (said, refresh) = if matches!(self.method, "GET" | "HEAD") {
+            (Said::In(|words| (&words.server_overloaded_title, &words.server_overloaded)), Some(seconds))
         } else {
-            (
-                "The site is serving as many visitors as it can. Please go back to your form, wait a few seconds and send it \
-              again. What you typed should still be there.",
-                None,
-            )
+            (Said::In(|words| (&words.server_overloaded_title, &words.server_overloaded_form)), None)
         };
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let mut response = self.page_or_problem(status, "overloaded", "Very many visitors", text, refresh);
+        let title = "The site is serving as many visitors as it can; please send the request again";
+        let mut response = self.page_or_problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", said, title, refresh);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(GATE_BUSY));
+        response
+    }
+
+    /// The origin has begun an event stream for which there is no place: what it did for the request is done, and no script is
+    /// told to send it again.
+    pub(super) fn no_place(&self) -> Response<AnswerBody> {
+        let mut response = self.overloaded();
+        response.headers_mut().remove(GATE_HEADER);
         response
     }
 
@@ -147,18 +174,30 @@ impl<'a> Context<'a> {
     /// The host belongs to no site here.
     pub(super) fn unknown_host(&self) -> Response<AnswerBody> {
         let text = "There is no site of this name on this server.";
-        self.page_or_problem(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "No such site here", text, None)
+        let said = Said::English("No such site here", text);
+        self.page_or_problem(StatusCode::MISDIRECTED_REQUEST, "unknown_host", said, text, None)
     }
 
     /// The site's own content is not served from here.
     pub(super) fn nothing_here(&self) -> Response<AnswerBody> {
         let text = "This address only answers questions of the web server beside it.";
-        self.page_or_problem(StatusCode::NOT_FOUND, "not_found", "Nothing here", text, None)
+        self.page_or_problem(StatusCode::NOT_FOUND, "not_found", Said::English("Nothing here", text), text, None)
     }
 
-    /// The origin did not answer as it should.
+    /// The origin did not answer as it should, or the request cannot be passed on to it.
     pub(super) fn failed(&self, status: StatusCode, code: &str, text: &str) -> Response<AnswerBody> {
-        self.page_or_problem(status, code, "This page cannot be reached right now", text, None)
+        let said = if status.is_server_error() {
+            Said::In(|words| (&words.server_unreachable_title, &words.server_unreachable))
+        } else {
+            Said::English("This page cannot be reached right now", text)
+        };
+        self.page_or_problem(status, code, said, text, None)
+    }
+
+    /// The language of the visitor at a site.
+    fn language(&self, site: Option<&Site>) -> &'static Language {
+        let usual = site.and_then(|site| site.look.words.language.as_deref());
+        languages::preferred(self.accept_language.as_ref(), usual)
     }
 
     fn page(&self, challenge: &Challenge, facts: &RequestFacts<'_>) -> Response<AnswerBody> {
@@ -166,6 +205,7 @@ impl<'a> Context<'a> {
             .ok()
             .and_then(|random| self.verifier.gate.offer_ticket(self.config, facts, clock::now(), random));
         let small = self.verifier.page_rates.is_crowded(self.visitor.network(), clock::now());
+        let notice = self.verifier.notices.of(&facts.site.name);
         let page = GatePage {
             base: &self.config.base_path,
             challenge,
@@ -176,6 +216,8 @@ impl<'a> Context<'a> {
             noscript: NoScript::new(offer.as_ref(), self.method == "GET", random::bytes().unwrap_or_default()),
             small,
             look: &facts.site.look,
+            notice: notice.as_deref(),
+            language: self.language(Some(facts.site)),
         };
         let mut response = html(StatusCode::TOO_MANY_REQUESTS, GATE_POLICY, page.render());
         if let Some(TicketOffer::New { ticket, wait_seconds }) = &offer {
@@ -192,31 +234,44 @@ impl<'a> Context<'a> {
         problem(status, body)
     }
 
+    /// `title` is that of the problem, for programs.
     fn page_or_problem(
         &self,
         status: StatusCode,
         code: &str,
+        said: Said<'_>,
         title: &str,
-        text: &str,
         refresh_seconds: Option<u32>,
     ) -> Response<AnswerBody> {
         if self.navigation {
-            self.message_page(status, title, text, refresh_seconds)
+            self.message_page(status, said, refresh_seconds)
         } else {
-            self.problem(status, code, text)
+            self.problem(status, code, title)
         }
     }
 
-    fn message_page(
-        &self,
-        status: StatusCode,
-        title: &str,
-        text: &str,
-        refresh_seconds: Option<u32>,
-    ) -> Response<AnswerBody> {
-        let (base, request_id) = (self.config.base_path.as_str(), self.request_id);
-        let look = self.config.site_of(self.visitor.host()).map(|site| &site.look);
-        let page = MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds, look };
+    fn message_page(&self, status: StatusCode, said: Said<'_>, refresh_seconds: Option<u32>) -> Response<AnswerBody> {
+        let site = self.config.site_of(self.visitor.host());
+        let (language, title, text) = match said {
+            Said::English(title, text) => (english(), Html::of(title), Html::of(text)),
+            Said::In(words) => {
+                let language = self.language(site);
+                let (title, text) = words(&language.words);
+                (language, title.clone(), text.clone())
+            }
+        };
+        let notice = site.and_then(|site| self.verifier.notices.of(&site.name));
+        let page = MessagePage {
+            base: &self.config.base_path,
+            status: status.as_u16(),
+            title: &title,
+            text: &text,
+            request_id: self.request_id,
+            refresh_seconds,
+            look: site.map(|site| &site.look),
+            notice: notice.as_deref(),
+            language,
+        };
         html(status, MESSAGE_POLICY, page.render())
     }
 
@@ -235,17 +290,15 @@ fn known_method(method: &str) -> &'static str {
 pub(super) fn issue(
     verifier: &Verifier,
     config: &Config,
-    site: &Site,
-    network: ClientNetwork,
-    quote: Quote,
+    asking: &Asking<'_>,
     abilities: Abilities,
 ) -> Option<Result<Challenge, NoChoice>> {
     let now = clock::now();
-    let algorithm = match verifier.gate.choose(config, site, network, quote, abilities, now) {
+    let algorithm = match verifier.gate.choose(config, asking, abilities, now) {
         Ok(algorithm) => algorithm,
         Err(no_choice) => return Some(Err(no_choice)),
     };
-    let challenge = verifier.gate.issue(config, site, network, quote, algorithm, now, random::bytes().ok()?)?;
+    let challenge = verifier.gate.issue(config, asking, algorithm, now, random::bytes().ok()?)?;
     verifier.metrics.challenges_issued.inc();
     Some(Ok(challenge))
 }
@@ -258,9 +311,17 @@ pub(super) fn message(
     title: &str,
     text: &str,
 ) -> Response<AnswerBody> {
-    let base = config.base_path.as_str();
-    let page =
-        MessagePage { base, status: status.as_u16(), title, text, request_id, refresh_seconds: None, look: None };
+    let page = MessagePage {
+        base: &config.base_path,
+        status: status.as_u16(),
+        title: &Html::of(title),
+        text: &Html::of(text),
+        request_id,
+        refresh_seconds: None,
+        look: None,
+        notice: None,
+        language: english(),
+    };
     html(status, MESSAGE_POLICY, page.render())
 }
 
@@ -349,55 +410,4 @@ fn never_cached(headers: &mut HeaderMap) {
 fn work_seconds(challenge: &Challenge) -> u64 {
     let shape = challenge.shape();
     shape.work(Rate::ONE).div_ceil(shape.algorithm.slowest_attempts_per_second().into()).max(1)
-}
-
-/// Challenge pages a second and client network, in a table of fixed size; networks that share a cell share the rate.
-pub(super) struct PageRates {
-    hasher: RandomState,
-    /// The second in the upper half, the count in the lower.
-    cells: Vec<AtomicU64>,
-    /// Pages a second that are not too many.
-    most: u32,
-}
-
-impl Default for PageRates {
-    fn default() -> Self {
-        Self::with_most(Limits::PAGES_PER_SECOND_MAX)
-    }
-}
-
-impl PageRates {
-    const CELLS: usize = 16_384;
-
-    /// At most so many pages a second and client network.
-    pub(super) fn with_most(most: u32) -> Self {
-        let cells = (0..Self::CELLS).map(|_| AtomicU64::new(0)).collect();
-        Self { hasher: RandomState::new(), cells, most }
-    }
-
-    /// Counts a page, and says whether the network fetches more than it should in this second.
-    pub(super) fn is_crowded(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
-        let index = usize::try_from(self.hasher.hash_one(network)).unwrap_or_default() % Self::CELLS;
-        let second = u64::from(now.0) << 32;
-        let count = |cell: u64| if cell >> 32 == second >> 32 { cell + 1 } else { second + 1 };
-        let before = self.cells[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |cell| Some(count(cell)));
-        let pages = count(before.unwrap_or_default()) & u64::from(u32::MAX);
-        pages > u64::from(self.most)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_eleventh_page_of_a_second_is_small_and_the_next_second_begins_anew() {
-        let rates = PageRates::default();
-        let network = ClientNetwork::of([192, 0, 2, 1].into());
-        let crowded = |second| (0..12).map(|_| rates.is_crowded(network, UnixSeconds(second))).collect::<Vec<_>>();
-        let mut expected = vec![false; 10];
-        expected.extend([true, true]);
-        assert_eq!(crowded(7), expected);
-        assert_eq!(crowded(8), expected);
-    }
 }

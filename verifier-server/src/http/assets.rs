@@ -1,7 +1,7 @@
 //! What browsers load, embedded: the solver, the script, the styles, with hashes in their names.
 
 use super::body::AnswerBody;
-use crate::config::Stylesheet;
+use crate::config::Look;
 use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
 };
@@ -30,20 +30,20 @@ pub(super) const PASS_TEMPLATE: &str = PASS;
 /// The template of every other page.
 pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 
+/// The dashboard's page.
+pub(super) const DASHBOARD_TEMPLATE: &str = DASHBOARD;
+
 /// A worker has its own policy, from its own response: wasm compiles there whatever the site's policy says.
 const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
      require-trusted-types-for 'script'; trusted-types portcullis";
 
+/// A picture runs nothing and loads nothing.
+const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
 /// The asset called `name`, in the best encoding that the client takes.
 pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerBody>> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
-    let (encoding, bytes) = if accepts(headers, "br") {
-        (Some("br"), asset.brotli)
-    } else if accepts(headers, "gzip") {
-        (Some("gzip"), asset.gzip)
-    } else {
-        (None, asset.identity)
-    };
+    let Encoded { encoding, bytes, .. } = asset.encoded(headers);
     let known = asset.tag.is_some_and(|tag| is_known(headers, tag));
     let mut response =
         kept_for_ever(asset.content_type, if known { AnswerBody::empty() } else { AnswerBody::bytes(bytes) });
@@ -63,9 +63,50 @@ pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerB
     Some(response)
 }
 
-/// A site's colours, which are too short to be compressed.
-pub(super) fn stylesheet(stylesheet: &Stylesheet) -> Response<AnswerBody> {
-    kept_for_ever("text/css; charset=utf-8", AnswerBody::bytes(stylesheet.css.clone()))
+/// What a site's look brings: its colours, which are too short to be compressed, and its logo, which is.
+pub(super) fn own(look: &Look, name: &str) -> Option<Response<AnswerBody>> {
+    if let Some(colours) = look.stylesheet.as_ref().filter(|colours| colours.name == name) {
+        return Some(kept_for_ever("text/css; charset=utf-8", AnswerBody::bytes(colours.css.clone())));
+    }
+    let logo = look.logo.as_ref().filter(|logo| logo.name == name)?;
+    let mut response = kept_for_ever(logo.content_type, AnswerBody::bytes(logo.bytes.clone()));
+    // Opened by itself a picture is a document, and one in SVG may hold a script.
+    response.headers_mut().insert("content-security-policy", HeaderValue::from_static(PICTURE_POLICY));
+    Some(response)
+}
+
+/// A file in the encoding that a client takes.
+pub(super) struct Encoded {
+    pub(super) content_type: &'static str,
+    pub(super) encoding: Option<&'static str>,
+    pub(super) bytes: &'static [u8],
+}
+
+/// The file of the dashboard called `name`: the admin listener alone has them.
+pub(super) fn of_dashboard(name: &str, headers: &HeaderMap) -> Option<Encoded> {
+    Some(DASHBOARD_ASSETS.iter().find(|asset| asset.name == name)?.encoded(headers))
+}
+
+impl Asset {
+    fn encoded(&self, headers: &HeaderMap) -> Encoded {
+        let (encoding, bytes) = if accepts(headers, "br") {
+            (Some("br"), self.brotli)
+        } else if accepts(headers, "gzip") {
+            (Some("gzip"), self.gzip)
+        } else {
+            (None, self.identity)
+        };
+        Encoded { content_type: self.content_type, encoding, bytes }
+    }
+}
+
+/// The same for pages of other origins: those of the hosts of a site key load the widget. It is the same for everybody and no
+/// secret.
+pub(super) fn for_every_origin(mut asset: Response<AnswerBody>) -> Response<AnswerBody> {
+    let headers = asset.headers_mut();
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    asset
 }
 
 /// What has a hash of its content in its name.
@@ -132,9 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn visitors_cannot_load_the_dashboard() {
+        let file = DASHBOARD_ASSETS.first().expect("a file");
+        assert!(of_dashboard(file.name, &HeaderMap::new()).is_some());
+        assert!(answer(file.name, &HeaderMap::new()).is_none());
+    }
+
+    #[test]
     fn every_asset_has_its_hash_in_its_name_or_tag_and_three_encodings() {
         assert!(ASSETS.len() >= 4);
-        for asset in ASSETS {
+        for asset in ASSETS.iter().chain(DASHBOARD_ASSETS) {
             let hash = asset.tag.map_or_else(|| asset.name.split('.').nth(1), |tag| tag.get(1..17));
             assert_eq!(hash.map(str::len), Some(16), "{}", asset.name);
             assert!(

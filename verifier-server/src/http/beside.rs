@@ -1,8 +1,9 @@
 //! The endpoints for the web server beside us (PROTOCOL §5). A stranger who reaches them finds nothing.
 
 use super::access_log::ADMITTED_HEADER;
-use super::answer::{Context, bare};
+use super::answer::{Context, GATE_BUSY, GATE_HEADER, bare};
 use super::body::AnswerBody;
+use super::crawlers::Claim;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Asked, Peer, Unclear, Visitor};
 use super::service::Verifier;
@@ -19,12 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 pub(super) const BASE_PATH: &str = "/.portcullis-beside/";
 /// Characters of the web server's request id that a page shows.
 const REQUEST_ID_CHARS_MAX: usize = 64;
-/// What tells the web server that the gate said no, and not the site itself.
-const GATE_HEADER: &str = "portcullis-gate";
-
-/// What it says where there was no room for a request that was paid for.
-const GATE_BUSY: &str = "busy";
-/// What it says otherwise: `gate` has the answer.
+/// What [`GATE_HEADER`] says to the web server where it is not [`GATE_BUSY`]: `gate` has the answer.
 const GATE_CLOSED: &str = "closed";
 
 /// What a web server can ask here.
@@ -72,7 +68,7 @@ pub(super) fn answer<B>(
         .and_then(|asked| Ok((asked, original::visitor(config, peer, request)?)));
     let (asked, visitor, endpoint) = match (question, endpoint) {
         (Err(Unclear::Stranger), _) => {
-            verifier.doubts.not_answered(peer);
+            verifier.doubts.not_answered(config, peer);
             return bare(StatusCode::NOT_FOUND);
         }
         (_, None) => return bare(StatusCode::NOT_FOUND),
@@ -102,7 +98,7 @@ pub(super) fn answer<B>(
 fn decide(
     verifier: &Verifier,
     config: &Config,
-    (facts, headers): (&RequestFacts<'_>, &HeaderMap),
+    (facts, visitor, headers): (&RequestFacts<'_>, &Visitor, &HeaderMap),
     target: &str,
     request_id: &str,
 ) -> Met {
@@ -110,7 +106,7 @@ fn decide(
     if let Some(receipt) = &met.receipt {
         verifier.gate.goes_on(facts.site, receipt, clock::now());
     }
-    verifier.note_decided(config, facts, &met, request_id);
+    verifier.note_decided(config, facts, visitor, &met, request_id);
     verifier.note_top(facts, headers, target, met.decision);
     met
 }
@@ -140,9 +136,9 @@ fn page<B>(
     // Traefik takes every 2xx for a yes, and Envoy a 200: the stub of a link preview would be one.
     let nothing = HeaderMap::new();
     let of_fetcher = if config.beside == Some(Beside::Caddy) { headers } else { &nothing };
-    let answer = with_facts(config, visitor, asked, request, |facts, subject| {
+    let answer = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        match decide(verifier, config, (facts, headers), asked.target, &request_id).decision {
+        match decide(verifier, config, (facts, visitor, headers), asked.target, &request_id).decision {
             Decision::Free | Decision::Unpaid | Decision::Reserved | Decision::Paid => passes(),
             Decision::Busy => refused(context.overloaded(), facts.site, visitor, headers),
             Decision::Denied => refused(context.denied(), facts.site, visitor, headers),
@@ -179,9 +175,9 @@ fn check<B>(
     if canonical::redirect(config, visitor, asked.target).is_some() {
         return closed(GATE_CLOSED);
     }
-    let decision = with_facts(config, visitor, asked, request, |facts, subject| {
+    let decision = with_facts(verifier, config, visitor, asked, request, |facts, subject| {
         verifier.note_caller(subject, facts);
-        let met = decide(verifier, config, (facts, request.headers()), asked.target, shown_id(asked));
+        let met = decide(verifier, config, (facts, visitor, request.headers()), asked.target, shown_id(asked));
         (met.decision, verifier.waits_for_line(config, facts, &met))
     });
     let (decision, waits_for_line) = decision.unzip();
@@ -222,7 +218,7 @@ fn gate<B>(
     if headers.get("x-portcullis-gate").is_some_and(|value| value == GATE_BUSY) {
         return context.overloaded();
     }
-    let answer = with_facts(config, visitor, asked, request, |facts, _| {
+    let answer = with_facts(verifier, config, visitor, asked, request, |facts, _| {
         if facts.route.action == crate::gate::policy::Action::Deny {
             return context.denied();
         }
@@ -245,6 +241,7 @@ fn shown_id(asked: Asked<'_>) -> &str {
 
 /// Runs `act` on what is known of the original request; `None` where its host belongs to no site.
 fn with_facts<B, R>(
+    verifier: &Verifier,
     config: &Config,
     visitor: &Visitor,
     asked: Asked<'_>,
@@ -255,19 +252,23 @@ fn with_facts<B, R>(
     // An unknown method is like any other that changes things.
     let method = Method::from_bytes(asked.method.as_bytes()).unwrap_or(Method::POST);
     let target = Target::parse(asked.target);
+    let claim = verifier.crawlers.claim(config, visitor.address, request.headers());
     let subject = Subject {
         target: &target,
         has_query: asked.target.contains('?'),
         host: visitor.host(),
         address: visitor.address,
+        crawler: Claim::name(claim.as_ref()),
         method: Some(asked.method),
         headers: Some(request.headers()),
     };
+    let route = verifier.gate.route(config, site, &subject);
+    verifier.find_out(claim.as_ref(), &route);
     let ids = clearances::of(request.headers(), &method, visitor.scheme, site);
     let tickets = tickets::of(request.headers(), visitor.scheme);
     let facts = RequestFacts {
         site,
-        route: config.policy.route(&subject),
+        route,
         key: config.api_keys.shown_by(request.headers()),
         network: visitor.network(),
         clearances: &ids,

@@ -77,6 +77,7 @@ fn is_asked(config: &Config, caller: &Caller) -> bool {
         has_query: false,
         host: &caller.host,
         address,
+        crawler: None,
         method: Some(&caller.method),
         headers: None,
     };

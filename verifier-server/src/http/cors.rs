@@ -1,10 +1,14 @@
-//! Which pages may ask: those of the same site, and nobody else (PROTOCOL §4).
+//! Which pages may ask: those of the same site, for a form those of its key, and nobody else (PROTOCOL §4).
 
 use super::body::AnswerBody;
 use super::original::{Visitor, host_of};
 use crate::config::Site;
+use crate::gate::site_keys::{SiteKey, SiteKeys};
 use hyper::Response;
 use hyper::header::{HeaderMap, HeaderValue};
+
+/// Characters of a host name.
+const HOST_CHARS_MAX: usize = 253;
 
 /// Where a request's page comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +49,53 @@ pub(super) fn allow(response: &mut Response<AnswerBody>, site: &Site, visitor: &
         return;
     }
     let headers = response.headers_mut();
-    headers.insert("access-control-allow-origin", origin.clone());
+    readable(headers, origin);
     headers.insert("access-control-allow-credentials", HeaderValue::from_static("true"));
+}
+
+/// Lets a page of a key's hosts read an answer, without its cookies.
+pub(super) fn allow_form(response: &mut Response<AnswerBody>, key: &SiteKey, visitor: &Visitor, request: &HeaderMap) {
+    let Some(origin) = request.get("origin") else { return };
+    if form_host(key, visitor, request).is_some() {
+        readable(response.headers_mut(), origin);
+    }
+}
+
+fn readable(headers: &mut HeaderMap, origin: &HeaderValue) {
+    headers.insert("access-control-allow-origin", origin.clone());
     headers.insert("access-control-expose-headers", HeaderValue::from_static("Portcullis-Challenge, Retry-After"));
 }
 
-/// Answers a preflight for one of our endpoints.
+/// The host of the page that asks for a token: what its `Origin` says, and without one that of the endpoint itself; `None`
+/// where the key is not for pages of that host. In lower case, without port.
+pub(super) fn form_host(key: &SiteKey, visitor: &Visitor, request: &HeaderMap) -> Option<String> {
+    let mut origins = request.get_all("origin").into_iter();
+    let (authority, is_own) = match (origins.next(), origins.next()) {
+        (None, _) => (visitor.authority.as_str(), true),
+        (Some(origin), None) => {
+            let origin = origin.to_str().ok()?;
+            (origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))?, is_own(visitor, origin))
+        }
+        _ => return None,
+    };
+    let host = host_of(authority);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'[' | b']' | b':');
+    let fits = (1..=HOST_CHARS_MAX).contains(&host.len()) && host.bytes().all(plain);
+    // A key for no host in particular is for the pages beside its endpoints.
+    let is_named = if key.hosts.is_empty() { is_own } else { key.names(host) };
+    (fits && is_named).then(|| host.to_ascii_lowercase())
+}
+
+/// Answers a preflight for one of our endpoints. Which key a page will name nobody knows yet.
 pub(super) fn allow_preflight(
     response: &mut Response<AnswerBody>,
-    site: &Site,
+    (site, site_keys): (&Site, &SiteKeys),
     visitor: &Visitor,
     request: &HeaderMap,
 ) {
+    for key in site_keys.of(site) {
+        allow_form(response, key, visitor, request);
+    }
     allow(response, site, visitor, request);
     let headers = response.headers_mut();
     if headers.contains_key("access-control-allow-origin") {
@@ -69,17 +108,22 @@ pub(super) fn allow_preflight(
 /// Whether `origin` is the request's own, or its host belongs to the same site.
 fn is_same_site(site: &Site, visitor: &Visitor, origin: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    is_own(visitor, origin) || (matches!(scheme, "http" | "https") && site.names(host_of(authority)))
+}
+
+/// Whether `origin` is the request's own scheme, host and port.
+fn is_own(visitor: &Visitor, origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
-    let own = scheme == visitor.scheme.name() && bare(authority) == bare(&visitor.authority);
-    own || (matches!(scheme, "http" | "https") && site.names(host_of(authority)))
+    scheme == visitor.scheme.name() && bare(authority) == bare(&visitor.authority)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::original::Scheme;
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Host};
     use std::path::Path;
 
     fn site(hosts: &str) -> Site {
@@ -129,6 +173,59 @@ mod tests {
         assert_eq!(from(&site, "http://www.example.org:8080"), Source::SameSite);
         for origin in ["https://www.example.org:8080", "http://www.example.org", "http://other.org:8080", "null"] {
             assert_eq!(from(&site, origin), Source::CrossSite, "{origin}");
+        }
+    }
+
+    fn key(hosts: &[&str]) -> SiteKey {
+        let hosts = hosts.iter().map(|name| match name.strip_prefix('*') {
+            Some(suffix) => Host::Below(suffix.to_owned()),
+            None => Host::Exact((*name).to_owned()),
+        });
+        let hosts = hosts.collect();
+        SiteKey { key: "contact".to_owned(), site: 1, hosts, digests: Vec::new(), test: None, place: 0 }
+    }
+
+    fn host_for(key: &SiteKey, origins: &[&str]) -> Option<String> {
+        let authority = "gate.example:8080".to_owned();
+        let visitor = Visitor { address: [127, 0, 0, 1].into(), scheme: Scheme::Http, authority };
+        let mut headers = HeaderMap::new();
+        for origin in origins {
+            headers.append("origin", origin.parse().expect("a value"));
+        }
+        form_host(key, &visitor, &headers)
+    }
+
+    #[test]
+    fn a_token_names_the_host_of_a_page_that_the_key_is_for() {
+        let listed = key(&["shop.example", "*.shop.example"]);
+        let host = |origin: &str| host_for(&listed, &[origin]);
+        assert_eq!(host("https://SHOP.example").as_deref(), Some("shop.example"));
+        assert_eq!(host("http://a.shop.example:8443").as_deref(), Some("a.shop.example"));
+        for other in [
+            "null",
+            "https://gate.example:8080",
+            "https://evil.example",
+            "file://shop.example",
+            "shop.example",
+            "https://shop.example.evil.example",
+            "https://\"<b>.shop.example",
+            "https://",
+        ] {
+            assert_eq!(host(other), None, "{other}");
+        }
+        let long = format!("https://{}.shop.example", "a".repeat(250));
+        assert_eq!(host(&long), None);
+        assert_eq!(host_for(&listed, &["https://shop.example", "https://shop.example"]), None);
+        assert_eq!(host_for(&listed, &[]), None, "the endpoint's own host is not listed");
+    }
+
+    #[test]
+    fn a_key_for_no_host_in_particular_is_for_pages_beside_the_endpoints() {
+        let own = key(&[]);
+        assert_eq!(host_for(&own, &[]).as_deref(), Some("gate.example"));
+        assert_eq!(host_for(&own, &["http://gate.example:8080"]).as_deref(), Some("gate.example"));
+        for other in ["https://gate.example:8080", "http://gate.example", "http://other.example:8080", "null"] {
+            assert_eq!(host_for(&own, &[other]), None, "{other}");
         }
     }
 }

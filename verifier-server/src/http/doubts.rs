@@ -1,8 +1,9 @@
 //! Signs at run time that a request was given a proxy's own address: what the configuration alone cannot tell.
 
 use super::original::{Peer, Visitor, contains, trusts};
-use crate::config::Config;
+use crate::config::{Config, Privacy};
 use hyper::header::{HeaderMap, HeaderName};
+use puzzle::ClientNetwork;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -52,6 +53,7 @@ impl Doubts {
         let (Peer::Address(from) | Peer::Announced(from, _)) = peer else { return };
         let header = config.family.as_ref().map_or(&X_FORWARDED_FOR, |family| &family.address);
         if headers.contains_key(header) && self.turn(&self.not_trusted) {
+            let (from, address) = (told(config, from), told(config, address));
             let remedy = if config.beside.is_some() { "name it in trusted_proxies" } else { "name it with beside" };
             tracing::warn!(
                 "a request from {from} says in {header} whose it is, and was given the address {address} all the same: if \
@@ -61,9 +63,10 @@ impl Doubts {
     }
 
     /// Somebody who is not trusted asked what only a web server asks.
-    pub(super) fn not_answered(&self, peer: Peer) {
+    pub(super) fn not_answered(&self, config: &Config, peer: Peer) {
         let (Peer::Address(from) | Peer::Announced(from, _)) = peer else { return };
         if self.turn(&self.not_answered) {
+            let from = told(config, from);
             tracing::warn!(
                 "{from} asked what only a web server asks, and got 404: if it is yours, name it in trusted_proxies, and see \
                  that `beside` names its kind"
@@ -72,9 +75,9 @@ impl Doubts {
     }
 
     /// A connection that had to begin with the PROXY protocol was closed.
-    pub(super) fn not_announced(&self, from: Option<IpAddr>) {
+    pub(super) fn not_announced(&self, config: &Config, from: Option<IpAddr>) {
         if self.turn(&self.not_announced) {
-            let from = from.map_or_else(|| "a unix socket".to_owned(), |address| address.to_string());
+            let from = from.map_or_else(|| "a unix socket".to_owned(), |address| told(config, address));
             tracing::warn!(
                 "a connection from {from} on listen_proxy_protocol was closed: only trusted_proxies may announce clients there"
             );
@@ -87,6 +90,13 @@ impl Doubts {
         let due = last == 0 || now >= last + SAY_EVERY.as_secs();
         due && said.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
+}
+
+/// An address as the log may have it: whole where it is no visitor's, or the operator asks for it.
+fn told(config: &Config, address: IpAddr) -> String {
+    let is_whole =
+        config.privacy == Privacy::Address || address.is_loopback() || contains(&config.trusted_proxies, address);
+    if is_whole { address.to_string() } else { ClientNetwork::of(address).to_string() }
 }
 
 #[cfg(test)]

@@ -2,18 +2,20 @@
 
 use super::answer::{self, bare, challenge_fields, challenge_header, json_answer, problem, problem_body};
 use super::body::AnswerBody;
+use super::crawlers::Claim;
 use super::original::Visitor;
 use super::service::Verifier;
-use super::{assets, clearances, cors, pass, verify};
+use super::{assets, clearances, cors, forms, pass, siteverify, verify};
 use crate::clock;
 use crate::config::{Config, Limits, Site};
 use crate::gate::policy::{Route, Subject};
+use crate::gate::site_keys::SiteKey;
 use crate::gate::target::Target;
-use crate::gate::{Abilities, NoChoice, Quote, RequestFacts, Worth};
+use crate::gate::{Abilities, Asking, NoChoice, Quote, RequestFacts, Worth};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use puzzle::{Challenge, Refusal};
+use puzzle::Refusal;
 use serde_json::{Value, json};
 
 /// What a request to an endpoint is about.
@@ -27,7 +29,7 @@ pub(super) struct Call<'a> {
     /// The target wanted, if the client said: looked up in the rules, never followed and never echoed.
     pub(super) wanted: Option<&'a str>,
     /// The headers of the request to the endpoint.
-    headers: &'a HeaderMap,
+    pub(super) headers: &'a HeaderMap,
 }
 
 impl Call<'_> {
@@ -36,9 +38,12 @@ impl Call<'_> {
     fn route(&self, method: Option<&str>) -> Route {
         let Some(wanted) = self.wanted else { return Route::DEFAULT };
         let target = Target::parse(wanted);
-        let (host, address, headers) = (self.visitor.host(), self.visitor.address, Some(self.headers));
-        let subject = Subject { target: &target, has_query: wanted.contains('?'), host, address, method, headers };
-        self.config.policy.route(&subject)
+        let (host, address) = (self.visitor.host(), self.visitor.address);
+        let claim = self.verifier.crawlers.claim(self.config, address, self.headers);
+        let (crawler, headers) = (Claim::name(claim.as_ref()), Some(self.headers));
+        let subject =
+            Subject { target: &target, has_query: wanted.contains('?'), host, address, crawler, method, headers };
+        self.verifier.gate.route(self.config, self.site, &subject)
     }
 
     /// What the wanted route asks now.
@@ -47,16 +52,39 @@ impl Call<'_> {
         self.verifier.gate.quote(self.config, self.site, self.visitor.network(), &route, clock::now())
     }
 
-    fn issue(&self, quote: Quote, abilities: Abilities) -> Option<Result<Challenge, NoChoice>> {
-        answer::issue(self.verifier, self.config, self.site, self.visitor.network(), quote, abilities)
+    /// Who asks for a challenge here, at `quote`; for a token where there is a `key`.
+    pub(super) fn asking<'a>(&'a self, key: Option<&'a SiteKey>, quote: Quote) -> Asking<'a> {
+        Asking { site: self.site, key, network: self.visitor.network(), quote }
     }
 
-    /// A problem of PROTOCOL §4, with a fresh challenge at `quote` unless that asks nothing, or there is none for this client.
-    pub(super) fn refused(&self, refusal: Refusal, quote: Quote, abilities: Abilities) -> Response<AnswerBody> {
+    /// A fresh challenge, or the refusal to make one.
+    pub(super) fn offer(&self, asking: &Asking<'_>, abilities: Abilities) -> Response<AnswerBody> {
+        match answer::issue(self.verifier, self.config, asking, abilities) {
+            Some(Ok(challenge)) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
+            Some(Err(NoChoice::Outpriced)) => self.refused(Refusal::Outpriced, asking, abilities, None),
+            Some(Err(NoChoice::NotOffered)) => self.refused(Refusal::Malformed, asking, abilities, None),
+            None => {
+                let nothing = Asking { quote: Quote { price: 0, standing: false }, ..*asking };
+                self.refused(Refusal::Busy, &nothing, abilities, None)
+            }
+        }
+    }
+
+    /// A problem of PROTOCOL §4, with a fresh challenge unless nothing is asked, or there is none for this client.
+    /// `failure_id` is the number under which it stands in the log.
+    pub(super) fn refused(
+        &self,
+        refusal: Refusal,
+        asking: &Asking<'_>,
+        abilities: Abilities,
+        failure_id: Option<String>,
+    ) -> Response<AnswerBody> {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
         let mut body = problem_body(status, refusal.code(), &refusal.to_string(), self.request_id);
-        let asked = quote.price > 0;
-        let challenge = asked.then(|| self.issue(quote, abilities)).flatten().and_then(Result::ok);
+        body.extend(failure_id.map(|id| ("failure_id".to_owned(), json!(id))));
+        let asked = asking.quote.price > 0;
+        let issue = || answer::issue(self.verifier, self.config, asking, abilities);
+        let challenge = asked.then(issue).flatten().and_then(Result::ok);
         match &challenge {
             Some(challenge) => body.extend(challenge_fields(challenge)),
             None => body.extend([("needed".to_owned(), json!(asked))]),
@@ -88,13 +116,13 @@ pub(super) async fn answer(
     let call = Call { verifier, config, site, visitor, request_id, wanted, headers };
     let methods = match endpoint {
         "challenge" | "clearance" => &[Method::GET][..],
-        "verify" => &[Method::POST],
+        "verify" | "siteverify" => &[Method::POST],
         "pass" => &[Method::GET, Method::HEAD, Method::POST],
         _ => &[Method::GET, Method::HEAD],
     };
     if parts.method == Method::OPTIONS {
         let mut response = bare(StatusCode::NO_CONTENT);
-        cors::allow_preflight(&mut response, site, visitor, &parts.headers);
+        cors::allow_preflight(&mut response, (site, &config.site_keys), visitor, &parts.headers);
         return response;
     }
     if !methods.contains(&parts.method) {
@@ -108,18 +136,19 @@ pub(super) async fn answer(
         return response;
     }
     let mut response = match endpoint {
+        "challenge" if query.purpose.as_deref() == Some("form") => return forms::challenge(&call, &query),
         "challenge" => challenge(&call, &query),
-        "clearance" => clearance(&call, &parts.headers),
-        "verify" => verify::answer(&call, &parts.headers, body).await,
+        "clearance" => clearance(&call, &query),
+        "verify" => return verify::answer(&call, &parts.headers, body).await,
+        // From the back end of a page, and from no page.
+        "siteverify" => return siteverify::answer(&call, &parts.headers, body).await,
         "pass" if parts.method == Method::POST => pass::redeem(&call, &parts.headers, body).await,
         "pass" => pass::page(&call),
         name => {
-            let stylesheet = site.look.stylesheet.as_ref().filter(|stylesheet| stylesheet.name == name);
-            let found = match stylesheet {
-                Some(stylesheet) => Some(assets::stylesheet(stylesheet)),
-                None => assets::answer(name, &parts.headers),
-            };
-            return found.unwrap_or_else(|| not_found(request_id));
+            let ours = || assets::answer(name, &parts.headers);
+            let has_forms = config.site_keys.of(site).next().is_some();
+            let for_all = || if has_forms { ours().map(assets::for_every_origin) } else { ours() };
+            return assets::own(&site.look, name).or_else(for_all).unwrap_or_else(|| not_found(request_id));
         }
     };
     cors::allow(&mut response, site, visitor, &parts.headers);
@@ -129,28 +158,20 @@ pub(super) async fn answer(
 /// `GET challenge`: what the wanted route asks now.
 fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     if query.purpose.as_deref().is_some_and(|purpose| purpose != "gate") {
-        let title = "No site key is configured here";
-        return problem(
-            StatusCode::BAD_REQUEST,
-            problem_body(StatusCode::BAD_REQUEST, "malformed", title, call.request_id),
-        );
+        let title = "A challenge is for purpose=gate or for purpose=form";
+        return malformed(call, title);
     }
     let quote = call.quote();
     if quote.price == 0 {
         return json_answer(StatusCode::OK, &json!({ "needed": false }));
     }
-    let abilities = query.algorithms.as_deref().map_or(Abilities::Unsaid, Abilities::of_list);
-    match call.issue(quote, abilities) {
-        Some(Ok(challenge)) => json_answer(StatusCode::OK, &Value::Object(challenge_fields(&challenge))),
-        Some(Err(NoChoice::Outpriced)) => call.refused(Refusal::Outpriced, quote, abilities),
-        Some(Err(NoChoice::NotOffered)) => call.refused(Refusal::Malformed, quote, abilities),
-        None => call.refused(Refusal::Busy, Quote { price: 0, standing: false }, abilities),
-    }
+    call.offer(&call.asking(None, quote), query.abilities())
 }
 
-/// `GET clearance`: whether a navigation to the wanted target would be admitted now.
-fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
-    let ids = clearances::of(headers, &Method::GET, call.visitor.scheme, call.site);
+/// `GET clearance`: whether a navigation to the wanted target would be admitted now. A page that failed says so, and is told
+/// the number of its failure.
+fn clearance(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
+    let ids = clearances::of(call.headers, &Method::GET, call.visitor.scheme, call.site);
     let facts = RequestFacts {
         site: call.site,
         route: call.route(Some("GET")),
@@ -164,17 +185,33 @@ fn clearance(call: &Call<'_>, headers: &HeaderMap) -> Response<AnswerBody> {
         preflight: false,
         repeat: None,
     };
-    match call.verifier.gate.worth(call.config, &facts, clock::now()) {
-        Worth::NotNeeded => json_answer(StatusCode::OK, &json!({ "needed": false })),
+    let (verifier, site, request_id) = (call.verifier, call.site, call.request_id);
+    let failed = query.failed.as_deref();
+    let failure_id = failed.and_then(|code| verifier.note_page_failure(site, facts.network, code, request_id));
+    let mut answer = match verifier.gate.worth(call.config, &facts, clock::now()) {
+        Worth::NotNeeded => json!({ "needed": false }),
         Worth::Admits { credits, expires_in, price } => {
-            json_answer(StatusCode::OK, &json!({ "credits": credits, "expires_in": expires_in, "price": price }))
+            // For whom the verifier takes the asker: what a web server in between got wrong is seen from outside.
+            let network = facts.network.to_string();
+            json!({ "credits": credits, "expires_in": expires_in, "price": price, "network": network })
         }
         Worth::Lacking => {
             let title = "No clearance here admits this request";
-            let body = problem_body(StatusCode::UNAUTHORIZED, "no_clearance", title, call.request_id);
-            problem(StatusCode::UNAUTHORIZED, body)
+            let mut body = problem_body(StatusCode::UNAUTHORIZED, "no_clearance", title, request_id);
+            body.extend(failure_id.map(|id| ("failure_id".to_owned(), json!(id))));
+            return problem(StatusCode::UNAUTHORIZED, body);
         }
+    };
+    if let Some(failure_id) = failure_id {
+        answer["failure_id"] = json!(failure_id);
     }
+    json_answer(StatusCode::OK, &answer)
+}
+
+/// A request to an endpoint that cannot be meant.
+pub(super) fn malformed(call: &Call<'_>, title: &str) -> Response<AnswerBody> {
+    let status = StatusCode::BAD_REQUEST;
+    problem(status, problem_body(status, "malformed", title, call.request_id))
 }
 
 fn not_found(request_id: &str) -> Response<AnswerBody> {
@@ -186,13 +223,22 @@ fn not_found(request_id: &str) -> Response<AnswerBody> {
 
 /// The parameters that endpoints know.
 #[derive(Debug, Default)]
-struct Query {
+pub(super) struct Query {
     wanted: Option<String>,
     purpose: Option<String>,
+    /// The site key of a form.
+    pub(super) key: Option<String>,
     algorithms: Option<String>,
+    /// What a page says that failed.
+    failed: Option<String>,
 }
 
 impl Query {
+    /// What the client says that it can do.
+    pub(super) fn abilities(&self) -> Abilities {
+        self.algorithms.as_deref().map_or(Abilities::Unsaid, Abilities::of_list)
+    }
+
     /// The first of each parameter; a `for` that is too long counts as an odd path, which is never cheaper.
     fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
@@ -203,7 +249,9 @@ impl Query {
                     parsed.wanted = Some(if fits { value.into_owned() } else { String::new() });
                 }
                 "algorithms" if parsed.algorithms.is_none() => parsed.algorithms = Some(value.into_owned()),
+                "failed" if parsed.failed.is_none() => parsed.failed = Some(value.into_owned()),
                 "purpose" if parsed.purpose.is_none() => parsed.purpose = Some(value.into_owned()),
+                "key" if parsed.key.is_none() => parsed.key = Some(value.into_owned()),
                 _ => {}
             }
         }

@@ -124,6 +124,7 @@ mod tests {
                 has_query: false,
                 host: "example.org",
                 address: [203, 0, 113, 7].into(),
+                crawler: None,
                 method: Some(method),
                 headers: None,
             };

@@ -1,5 +1,6 @@
 //! What the page of the gate says and does where no script runs: it waits, and asks again by itself.
 
+use super::languages::Words;
 use crate::gate::TicketOffer;
 
 /// After how many seconds a page asks again for which there was no room, and how many more at the most, so that not all
@@ -55,34 +56,28 @@ impl NoScript {
     }
 
     /// What goes between the `noscript` tags of the page.
-    pub(super) fn text(self) -> String {
-        let link = "<p><a id=\"open\" href=\"\">Try again</a></p>";
-        let time = time(self.seconds);
+    pub(super) fn text(self, words: &Words) -> String {
+        let said = match self.said {
+            Said::NeedsScript => &words.server_noscript_needed,
+            Said::Waits => &words.server_noscript_waits,
+            Said::Crowded => &words.server_noscript_crowded,
+            Said::SendAgain => &words.server_noscript_form,
+        };
+        let said = said.as_str().replace("{time}", &time(self.seconds, words));
         match self.said {
-            Said::NeedsScript => {
-                "<p>The calculation needs JavaScript. Please allow it for this site, then reload this page.</p>".into()
+            Said::NeedsScript | Said::SendAgain => format!("<p>{said}</p>"),
+            Said::Waits | Said::Crowded => {
+                format!("<p>{said}</p><p><a id=\"open\" href=\"\">{}</a></p>", words.retry)
             }
-            Said::Waits => format!(
-                "<p>Without JavaScript you wait instead: this page opens by itself in about {time}. Your browser has to \
-                 accept this site's cookie.</p>{link}"
-            ),
-            Said::Crowded => format!(
-                "<p>More visitors without JavaScript are waiting than the site can take right now. This page tries again by \
-                 itself in about {time}.</p>{link}"
-            ),
-            Said::SendAgain => format!(
-                "<p>Without JavaScript you wait instead: please go back to your form, wait about {time}, and send it again. \
-                 What you typed should still be there.</p>"
-            ),
         }
     }
 
-    /// The same for the small page, which has no room for words.
-    pub(super) fn short_text(self) -> String {
+    /// The same for the small page, which has no room for words: two of them are in English.
+    pub(super) fn short_text(self, words: &Words) -> String {
         match self.said {
-            Said::NeedsScript => "Please allow JavaScript and reload.".into(),
-            Said::SendAgain => "Please go back, wait and send it again.".into(),
-            Said::Waits | Said::Crowded => format!("{}Please wait.", self.meta()),
+            Said::NeedsScript => "<p lang=en>Please allow JavaScript and reload.".into(),
+            Said::SendAgain => "<p lang=en>Please go back, wait and send it again.".into(),
+            Said::Waits | Said::Crowded => format!("{}{}", self.meta(), words.title),
         }
     }
 
@@ -91,16 +86,18 @@ impl NoScript {
     }
 }
 
-fn time(seconds: u32) -> String {
-    match seconds {
-        1 => "a second".into(),
-        0..=SAID_IN_SECONDS_MAX => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
-    }
+/// How long, as people say it: never one, which many languages say in other words than two.
+fn time(seconds: u32, words: &Words) -> String {
+    let (said, number) = match seconds {
+        0..=SAID_IN_SECONDS_MAX => (&words.server_seconds, seconds.max(2)),
+        _ => (&words.server_minutes, seconds.div_ceil(60)),
+    };
+    said.as_str().replace("{n}", &number.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::languages::english;
     use super::*;
 
     #[test]
@@ -108,10 +105,13 @@ mod tests {
         let wait = TicketOffer::Wait { seconds: 15 };
         let page = NoScript::new(Some(&wait), true, [0]);
         assert_eq!(page.refresh(), "<noscript><meta http-equiv=refresh content=15></noscript>");
-        assert!(page.text().contains("in about 15 seconds"), "{}", page.text());
+        assert!(page.text(&english().words).contains("in about 15 seconds"), "{}", page.text(&english().words));
         let form = NoScript::new(Some(&wait), false, [0]);
         assert_eq!(form.refresh(), "");
-        assert!(form.text().contains("go back to your form") && !form.short_text().contains("refresh"));
+        assert!(
+            form.text(&english().words).contains("go back to your form")
+                && !form.short_text(&english().words).contains("refresh")
+        );
         let closed = NoScript::new(None, true, [0]);
         assert_eq!((closed.refresh().as_str(), closed.said), ("", Said::NeedsScript));
     }
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn a_long_wait_is_said_in_minutes() {
         assert_eq!(
-            [1, 2, 90, 91, 120, 121].map(time),
-            ["a second", "2 seconds", "90 seconds", "2 minutes", "2 minutes", "3 minutes"]
+            [1, 2, 90, 91, 120, 121].map(|seconds| time(seconds, &english().words)),
+            ["2 seconds", "2 seconds", "90 seconds", "2 minutes", "2 minutes", "3 minutes"]
         );
     }
 }

@@ -5,6 +5,7 @@ use super::body::AnswerBody;
 use super::clearances::{self, set_cookies};
 use super::cors::{self, Source};
 use super::endpoints::Call;
+use super::languages;
 use super::pages::{PASS_POLICY, PassPage};
 use super::tickets;
 use crate::config::Limits;
@@ -13,7 +14,7 @@ use crate::gate::passes::{PASS_DEVICES_MAX, PASS_SECRET_BYTES, PassRefusal};
 use crate::{clock, random};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -63,7 +64,9 @@ impl Failure {
 /// `GET pass`: the page with the button. The secret stands behind `#` in the link and never comes here by itself.
 pub(super) fn page(call: &Call<'_>) -> Response<AnswerBody> {
     let (base, host) = (call.config.base_path.as_str(), call.visitor.host());
-    let page = PassPage { base, host, request_id: call.request_id, look: &call.site.look };
+    let look = &call.site.look;
+    let language = languages::preferred(call.headers.get(ACCEPT_LANGUAGE), look.words.language.as_deref());
+    let page = PassPage { base, host, request_id: call.request_id, look, language };
     html(StatusCode::OK, PASS_POLICY, page.render())
 }
 

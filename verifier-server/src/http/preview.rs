@@ -3,8 +3,9 @@
 //! Anybody can call himself one of them, and then gets a few words that the operator wrote: nothing of it comes from the
 //! origin, so nothing is won by it.
 
-use super::answer::{PageRates, html};
+use super::answer::html;
 use super::body::AnswerBody;
+use super::page_rates::PageRates;
 use crate::config::{Preview, Site};
 use crate::telemetry::Metrics;
 use hyper::header::{HeaderMap, USER_AGENT, VARY};

@@ -159,7 +159,7 @@ pub(super) async fn forward(
     let is_stream = is_event_stream(&response);
     let stream = if is_stream { verifier.open_stream(config, &destination, visitor) } else { None };
     if is_stream && stream.is_none() {
-        return context.overloaded().map(|body| body.ending(in_progress));
+        return context.no_place().map(|body| body.ending(in_progress));
     }
     let transfer = known_transfer
         .unwrap_or_else(|| verifier.begin_transfer(&destination, visitor, &in_progress, shared_connection));

@@ -124,7 +124,7 @@ pub(super) fn accept(verifier: &Arc<Verifier>, stream: Stream, peer: Peer, annou
         Peer::Address(address) | Peer::Announced(address, _) => {
             let config = verifier.config.load();
             if announced && !original::contains(&config.trusted_proxies, address) {
-                verifier.doubts.not_announced(Some(address));
+                verifier.doubts.not_announced(&config, Some(address));
                 return;
             }
             (!announced).then(|| ClientNetwork::of(address))

@@ -6,11 +6,14 @@ use super::body::AnswerBody;
 use super::checks::Checks;
 use super::client_body::{Broken, ClientBody};
 use super::connections::{Connections, InProgress};
-use super::decided::{RefusalLog, RuleLog};
+use super::crawlers::{Claim, Crawlers};
+use super::decided::{DecisionLog, RefusalLog};
 use super::doubts::Doubts;
+use super::failures::PageFailureLog;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
+use super::page_rates::PageRates;
 use super::preview::Previews;
 use super::proxy::Destination;
 use super::pulse::Pulse;
@@ -23,6 +26,7 @@ use super::{beside, canonical, clearances, cors, endpoints, learning, proxy, tic
 use crate::clock;
 use crate::config::{Config, Mode, OnFailure, Site};
 use crate::gate::admission::{self, Class};
+use crate::gate::crawlers::NamedAddresses;
 use crate::gate::learned::LearnedAssets;
 use crate::gate::networks::Nested;
 use crate::gate::policy::Subject;
@@ -31,7 +35,9 @@ use crate::gate::top::Top;
 use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
-use crate::telemetry::{Metrics, Sampled};
+use crate::notices::Notices;
+use crate::telemetry::{Metrics, Sampled, Seconds};
+use crate::timeline::Timeline;
 use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
@@ -52,6 +58,8 @@ pub struct Verifier {
     pub metrics: Metrics,
     /// The load as a program of the operator's tells it.
     pub told_load: ToldLoad,
+    /// The attacks there were.
+    pub timeline: Timeline,
     /// When it started: the clock of the controllers.
     pub started: Instant,
     pub(super) connections: Arc<Connections>,
@@ -59,11 +67,12 @@ pub struct Verifier {
     pub(super) origins: OriginClient,
     pub(super) admissions: Admissions,
     pub(super) learned: LearnedAssets,
+    pub(crate) crawlers: Crawlers,
     pub(super) read_aheads: Arc<ReadAheads>,
     pub(super) transfers: Arc<Transfers>,
     pub(super) streams: Arc<Streams>,
     pub(super) origin_heads: Origins,
-    pub(super) page_rates: answer::PageRates,
+    pub(super) page_rates: PageRates,
     pub(super) checks: Checks,
     pub(super) previews: Previews,
     pub(super) unclear_log: Sampled,
@@ -71,14 +80,21 @@ pub struct Verifier {
     pub(super) pulse: Pulse,
     pub(super) origin_log: Sampled,
     pub(super) accept_log: Sampled,
-    pub(super) rule_log: RuleLog,
+    pub(super) decision_log: DecisionLog,
     pub(super) refusal_log: RefusalLog,
-    pub(super) top: Top,
+    pub(super) page_failure_log: PageFailureLog,
+    /// Who asks most.
+    pub top: Top,
+    /// What the dashboard's curves show.
+    pub(super) seconds: Seconds,
     /// Requests admitted by a check, whose lines of the web server's log are waited for.
     pub(super) awaited_lines: AwaitedLines,
     pub(super) log_unreliable: AtomicBool,
     pub(super) log_line_log: Sampled,
     pub(super) pass_log: Sampled,
+    /// What the operator has to say on the pages of the sites.
+    pub(crate) notices: Notices,
+    pub(super) site_secret_log: Sampled,
     request_ids: RequestIds,
 }
 
@@ -89,18 +105,20 @@ impl Verifier {
         let verifier = Self {
             metrics,
             told_load: ToldLoad::default(),
+            timeline: Timeline::new(config.state_dir.as_deref()),
             started: Instant::now(),
             connections: Connections::new(),
             turned_away: TurnedAway::default(),
             origins: OriginClient::new(&config.limits),
             admissions: Admissions::new(gate.hash_key("queues")),
             learned: LearnedAssets::new(gate.hash_key("learned assets")),
+            crawlers: Crawlers::new(NamedAddresses::new(gate.hash_key("crawlers"))),
             read_aheads: ReadAheads::new(READ_AHEAD_TOTAL_BYTES_MAX),
             transfers: Arc::default(),
             streams: Arc::default(),
             origin_heads: Origins::default(),
             config: ArcSwap::new(config),
-            page_rates: answer::PageRates::default(),
+            page_rates: PageRates::default(),
             checks: Checks::default(),
             previews: Previews::default(),
             unclear_log: Sampled::default(),
@@ -108,13 +126,17 @@ impl Verifier {
             pulse: Pulse::default(),
             origin_log: Sampled::default(),
             accept_log: Sampled::default(),
-            rule_log: RuleLog::default(),
+            decision_log: DecisionLog::default(),
             refusal_log: RefusalLog::default(),
+            page_failure_log: PageFailureLog::default(),
             top: Top::new(gate.hash_key("top")),
+            seconds: Seconds::default(),
             awaited_lines: AwaitedLines::new(gate.hash_key("awaited lines")),
             log_unreliable: AtomicBool::new(false),
             log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
+            notices: Notices::default(),
+            site_secret_log: Sampled::default(),
             request_ids: RequestIds::default(),
             gate,
         };
@@ -192,15 +214,18 @@ impl Verifier {
         }
         let raw_target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = Target::parse(raw_target);
+        let claim = self.crawlers.claim(config, visitor.address, request.headers());
         let subject = Subject {
             target: &target,
             has_query: raw_target.contains('?'),
             host: visitor.host(),
             address: visitor.address,
+            crawler: Claim::name(claim.as_ref()),
             method: Some(request.method().as_str()),
             headers: Some(request.headers()),
         };
-        let mut route = config.policy.route(&subject);
+        let mut route = self.gate.route(config, site, &subject);
+        self.find_out(claim.as_ref(), &route);
         let may_be_asset = config.learned_assets && learning::may_be_asset(&subject, &route);
         route.asset |= may_be_asset && self.learned.knows(site.mark, raw_target, clock::now());
         let ids = clearances::of(request.headers(), request.method(), visitor.scheme, site);
@@ -253,7 +278,7 @@ impl Verifier {
         // Once more where the gate went down while it waited, and then never again.
         for _ in 0..2 {
             let met = self.gate.meet(config, facts, clock::now());
-            self.note_decided(config, facts, &met, context.request_id());
+            self.note_decided(config, facts, context.visitor(), &met, context.request_id());
             self.note_top(facts, headers, target, met.decision);
             let Met { decision, receipt, .. } = met;
             let class = match decision {
@@ -298,7 +323,7 @@ impl Verifier {
                     if let Some(receipt) = &receipt {
                         self.gate.give_back(facts.site, receipt, clock::now());
                     }
-                    self.metrics.dropped.inc();
+                    self.note_dropped(config, facts, context.visitor(), context.request_id());
                     return Err(context.overloaded());
                 }
             }

@@ -96,7 +96,7 @@ impl Verifier {
 
     /// How many streams of a site may hold a place.
     pub(super) fn stream_places(&self, config: &Config, site: &Site) -> usize {
-        let learned = || self.gate.load_of(site).last().capacity.map(crate::load::Capacity::credits_per_second);
+        let learned = || self.gate.load_of(site).last().capacity.and_then(crate::load::Capacity::known);
         let capacity = config.capacity_of(site).or_else(learned);
         let places = capacity.map_or(u64::MAX, |capacity| whole(capacity * STREAMS_OF_CAPACITY));
         usize::try_from(places).ok().filter(|_| capacity.is_some()).unwrap_or(STREAMS_UNKNOWN_CAPACITY_MAX).max(1)

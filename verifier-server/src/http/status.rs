@@ -33,7 +33,11 @@ pub(super) fn status(verifier: &Verifier) -> Value {
             json!({
                 "name": site.name,
                 "mode": verifier.gate.mode_of(site).name(),
+                "mode_by_hand": verifier.gate.mode_by_hand(site).map(crate::config::Mode::name),
                 "price": price,
+                "notice": verifier.notices.of(&site.name).map(|notice| notice.text.clone()),
+                "price_pin": verifier.gate.pin_of(site, clock::now())
+                    .map(|pin| json!({ "price": pin.price, "expires_in": pin.expires_at.since(clock::now()) })),
                 "state": report.state.name(),
                 "overload": report.overload.names().collect::<Vec<_>>(),
                 "networks_above_cap_challenged": report.crowded,
@@ -73,8 +77,10 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         },
         "networks": networks(&verifier.gate.memory().health()),
         "log_lines": log_lines(verifier, &config),
+        "crawlers": crawlers(verifier, &config),
         "clearances_sold": verifier.metrics.clearances_sold.get(),
         "sites": sites,
+        "rules_by_hand": verifier.gate.hand_rules(clock::now()),
         "top": top(verifier, &config),
         "warnings": config.warnings,
     })
@@ -98,6 +104,15 @@ fn top(verifier: &Verifier, config: &Config) -> Value {
         "user_agents": top.user_agents.iter().map(of_all).collect::<Vec<_>>(),
         "reasons": top.reasons.iter().map(of_site).collect::<Vec<_>>(),
     })
+}
+
+/// Addresses of those who say that they are crawlers; `null` where none is known by names.
+fn crawlers(verifier: &Verifier, config: &Config) -> Value {
+    if config.crawlers.all().is_empty() {
+        return Value::Null;
+    }
+    let report = verifier.crawlers.addresses.report(clock::now());
+    json!({ "confirmed": report.confirmed, "refuted": report.refuted, "waiting": report.waiting })
 }
 
 /// What became of the lines of the web server's log; `null` where none come.
@@ -131,6 +146,7 @@ fn capacity(measured: &Measured) -> Value {
             let source = match capacity {
                 Capacity::Configured(_) => "configured",
                 Capacity::Learned(_) => "learned",
+                Capacity::AtLeast(_) => "at_least",
             };
             json!({ "credits_per_second": rounded(capacity.credits_per_second()), "source": source })
         }

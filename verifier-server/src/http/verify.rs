@@ -1,56 +1,103 @@
-//! `POST verify`: a solution becomes a clearance, or a problem that carries the next challenge.
+//! `POST verify`: a solution becomes a clearance or a token, or a problem that carries the next challenge.
 
 use super::answer::json_answer;
 use super::body::AnswerBody;
 use super::clearances::set_cookies;
 use super::cors::{self, Source};
 use super::endpoints::Call;
+use super::fields::{self, Field, Format};
 use super::tickets;
 use crate::config::{Limits, Mode};
-use crate::gate::{Abilities, Begun, Quote, Redeemed, Submission};
+use crate::gate::site_keys::SiteKey;
+use crate::gate::{Abilities, Begun, Form, Quote, Redeemed, Submission};
 use crate::{clock, random};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
+use hyper::header::{HeaderMap, SET_COOKIE};
 use hyper::{Response, StatusCode};
-use puzzle::{Algorithm, CHALLENGE_BYTES, Refusal};
-use serde::Deserialize;
+use puzzle::{Algorithm, CHALLENGE_BYTES, Refusal, TokenTexts};
 use serde_json::json;
-use std::time::Duration;
 
 /// What a client posts. Unknown fields are ignored; a field that is there twice makes the whole malformed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Posted {
     challenge: String,
     solution: String,
+    /// What a token is to say; nothing for a clearance.
+    action: Field,
+    cdata: Field,
+}
+
+impl Posted {
+    fn parse(format: Format, bytes: &Bytes) -> Option<Self> {
+        let [challenge, solution, action, cdata] =
+            format.fields(bytes, ["challenge", "solution", "action", "cdata"])?;
+        Some(Self { challenge: challenge.text()?, solution: solution.text()?, action, cdata })
+    }
+}
+
+/// The key of a form and the host of the page that has it.
+struct Page<'a> {
+    key: &'a SiteKey,
+    host: String,
 }
 
 /// Answers `POST verify`.
 pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming) -> Response<AnswerBody> {
     let format = Format::of(headers);
     let timeout = Limits::VERIFY_BODY_TIMEOUT.min(call.config.limits.body_timeout);
-    let bytes = read(body, timeout).await;
-    let posted = format.zip(bytes).and_then(|(format, bytes)| format.parse(&bytes));
+    let bytes = fields::read(body, Limits::VERIFY_BODY_BYTES_MAX, timeout).await;
+    let posted = format.zip(bytes).and_then(|(format, bytes)| Posted::parse(format, &bytes));
     let challenge = posted.as_ref().and_then(|posted| raw_challenge(&posted.challenge));
-
-    let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
-    let abilities = abilities(challenge.as_ref());
-    let refuse = |refusal| {
-        call.verifier.note_refused(call.site, call.visitor.network(), refusal, call.request_id);
-        call.refused(refusal, fresh_quote(call, refusal, challenge.as_ref()), abilities)
+    let key = challenge.as_ref().and_then(|bytes| call.verifier.gate.site_key_of(call.config, call.site, bytes));
+    let host = key.and_then(|key| cors::form_host(key, call.visitor, headers));
+    let page = key.zip(host).map(|(key, host)| Page { key, host });
+    let mut response = match redeemed(call, headers, posted, challenge.as_ref(), page.as_ref()).await {
+        Ok(response) => response,
+        Err(refusal) => refused(call, refusal, challenge.as_ref(), page.as_ref()),
     };
-    if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
-        return refuse(Refusal::CrossSite);
-    }
-    if format.is_none() {
-        let mut response = refuse(Refusal::Malformed);
+    if format.is_none() && response.status() == StatusCode::BAD_REQUEST {
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
     }
-    let Some(posted) = posted else { return refuse(Refusal::Malformed) };
-    match redeem(call, &posted).await {
-        Ok(Redeemed::NotNeeded) => json_answer(StatusCode::OK, &json!({ "ok": true, "needed": false })),
-        Ok(Redeemed::Clearance { id, credits, expires_in, solved_in }) => {
+    match key {
+        Some(key) => cors::allow_form(&mut response, key, call.visitor, headers),
+        None => cors::allow(&mut response, call.site, call.visitor, headers),
+    }
+    response
+}
+
+async fn redeemed(
+    call: &Call<'_>,
+    headers: &HeaderMap,
+    posted: Option<Posted>,
+    challenge: Option<&[u8; CHALLENGE_BYTES]>,
+    page: Option<&Page<'_>>,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let for_gate = challenge.is_none_or(|bytes| bytes[14] == 0);
+    if for_gate && cors::source(call.site, call.visitor, headers) == Source::CrossSite {
+        return Err(Refusal::CrossSite);
+    }
+    let Posted { challenge, solution, action, cdata } = posted.ok_or(Refusal::Malformed)?;
+    // For a clearance they are unknown fields.
+    let said = if for_gate { Some(Default::default()) } else { action.text_or_empty().zip(cdata.text_or_empty()) };
+    let (action, cdata) = said.ok_or(Refusal::Malformed)?;
+    // Their lengths count whosever the challenge is.
+    let host = page.map_or("-", |page| page.host.as_str());
+    let texts = TokenTexts { host, action: &action, cdata: &cdata };
+    if !texts.fit() {
+        return Err(Refusal::Malformed);
+    }
+    let form = page.map(|page| Form { key: page.key, texts });
+    let network = call.visitor.network();
+    let submission = Submission { challenge: &challenge, solution: &solution, network, form };
+    Ok(match redeem(call, &submission).await? {
+        Redeemed::NotNeeded => json_answer(StatusCode::OK, &json!({ "ok": true, "needed": false })),
+        Redeemed::Token { token, expires_in, is_new } => {
+            if is_new {
+                call.verifier.metrics.tokens_sold.inc();
+            }
+            json_answer(StatusCode::OK, &json!({ "ok": true, "token": token, "expires_in": expires_in }))
+        }
+        Redeemed::Clearance { id, credits, expires_in, solved_in } => {
             if let Some(seconds) = solved_in {
                 call.verifier.metrics.sold(&call.site.name, seconds);
             }
@@ -65,22 +112,35 @@ pub(super) async fn answer(call: &Call<'_>, headers: &HeaderMap, body: Incoming)
             }
             response
         }
-        Err(refusal) => refuse(refusal),
-    }
+    })
 }
 
-async fn redeem(call: &Call<'_>, posted: &Posted) -> Result<Redeemed, Refusal> {
-    let (gate, network) = (&call.verifier.gate, call.visitor.network());
-    let submission = Submission { challenge: &posted.challenge, solution: &posted.solution, network };
+async fn redeem(call: &Call<'_>, submission: &Submission<'_>) -> Result<Redeemed, Refusal> {
+    let (gate, network) = (&call.verifier.gate, submission.network);
     // Only the order of the checks hangs on this byte: without randomness they begin at the first.
     let [first] = random::bytes().unwrap_or_default();
-    match gate.begin_redeeming(call.config, call.site, &submission, clock::now(), first)? {
+    match gate.begin_redeeming(call.config, call.site, submission, clock::now(), first)? {
         Begun::Redeemed(redeemed) => Ok(redeemed),
         Begun::Guarded(guarded) => {
             let solved = call.verifier.checks.solved(network, guarded, first).await?;
-            gate.finish_redeeming(call.config, call.site, &solved, network, clock::now())
+            gate.finish_redeeming(call.config, call.site, &solved, (network, submission.form), clock::now())
         }
     }
+}
+
+/// The problem, with a fresh challenge of the same algorithm, and for the same key where there was one.
+fn refused(
+    call: &Call<'_>,
+    refusal: Refusal,
+    challenge: Option<&[u8; CHALLENGE_BYTES]>,
+    page: Option<&Page<'_>>,
+) -> Response<AnswerBody> {
+    let failure_id = call.verifier.note_refused(call.config, call.site, call.visitor, refusal, call.request_id);
+    let asking = match page {
+        Some(Page { key, .. }) => call.asking(Some(*key), call.verifier.gate.form_quote(call.config, call.site, key)),
+        None => call.asking(None, fresh_quote(call, refusal, challenge)),
+    };
+    call.refused(refusal, &asking, abilities(challenge), Some(failure_id))
 }
 
 /// Who has just tried one algorithm gets a challenge of the same.
@@ -107,78 +167,4 @@ fn fresh_quote(call: &Call<'_>, refusal: Refusal, refused: Option<&[u8; CHALLENG
 fn raw_challenge(text: &str) -> Option<[u8; CHALLENGE_BYTES]> {
     let mut bytes = [0; CHALLENGE_BYTES];
     (puzzle::decode(text.as_bytes(), &mut bytes)?.len() == CHALLENGE_BYTES).then_some(bytes)
-}
-
-async fn read(body: Incoming, timeout: Duration) -> Option<Bytes> {
-    let limited = Limited::new(body, Limits::VERIFY_BODY_BYTES_MAX).collect();
-    let collected = tokio::time::timeout(timeout, limited).await.ok()?;
-    Some(collected.ok()?.to_bytes())
-}
-
-/// How a body is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Json,
-    Form,
-}
-
-impl Format {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut types = headers.get_all(CONTENT_TYPE).into_iter();
-        let (Some(value), None) = (types.next(), types.next()) else { return None };
-        let essence = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/json" => Some(Self::Json),
-            "application/x-www-form-urlencoded" => Some(Self::Form),
-            _ => None,
-        }
-    }
-
-    fn parse(self, bytes: &[u8]) -> Option<Posted> {
-        match self {
-            // Serde would take a list in the place of an object.
-            Self::Json if bytes.trim_ascii_start().starts_with(b"{") => serde_json::from_slice(bytes).ok(),
-            Self::Json => None,
-            Self::Form => {
-                let (mut challenge, mut solution) = (None, None);
-                for (name, value) in form_urlencoded::parse(bytes) {
-                    let place = match &*name {
-                        "challenge" => &mut challenge,
-                        "solution" => &mut solution,
-                        _ => continue,
-                    };
-                    if place.replace(value.into_owned()).is_some() {
-                        return None;
-                    }
-                }
-                Some(Posted { challenge: challenge?, solution: solution? })
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn duplicates_are_malformed_and_unknown_fields_are_ignored() {
-        for (format, good, twice) in [
-            (
-                Format::Json,
-                r#"{"challenge":"a","x":1,"solution":"b"}"#,
-                r#"{"challenge":"a","challenge":"a","solution":"b"}"#,
-            ),
-            (Format::Form, "challenge=a&x=1&solution=b", "challenge=a&solution=b&solution=b"),
-        ] {
-            let posted = format.parse(good.as_bytes()).expect("well-formed");
-            assert_eq!((posted.challenge.as_str(), posted.solution.as_str()), ("a", "b"));
-            assert!(format.parse(twice.as_bytes()).is_none());
-        }
-        for broken in
-            ["", "null", "[]", "{}", r#"["a","b"]"#, r#"{"challenge":1,"solution":"b"}"#, "{\"challenge\":\"a\""]
-        {
-            assert!(Format::Json.parse(broken.as_bytes()).is_none(), "{broken}");
-        }
-    }
 }

@@ -79,10 +79,12 @@ fn capacity(learned: &Learned, say: &mut impl FnMut(&str)) {
         ));
     } else {
         say(&format!(
-            "# at {at}; it can do that at least, and maybe much more. A reverse proxy and `access_log` learn what it can"
+            "# at {at}; it can do that at least, and maybe much more. Until a reverse proxy or `access_log` has learned how"
         ));
-        say("# do, but not from a site that is swamped when they begin. Until the attack is over, into its [[site]]:");
-        say(&format!("#     capacity_per_second = {:.0}", peak.credits_per_second.floor()));
+        say(
+            "# much, this brings the gate down when far more is asked for, and turns away nobody who has paid. Into its [[site]]:",
+        );
+        say(&format!("#     capacity_at_least_per_second = {:.0}", peak.credits_per_second.floor()));
     }
     say("");
 }

@@ -51,6 +51,8 @@ pub struct Limit {
     slots_max: f64,
     /// The most that somebody who knows the origin told.
     told: Option<f64>,
+    /// What the origin did before, in credits a second; 0 where nobody knows.
+    at_least: f64,
     capacity: Option<f64>,
     /// The largest estimate of the last hours.
     slow_max: f64,
@@ -94,6 +96,7 @@ impl Limit {
             slots: Self::SLOTS_BEGIN.min(slots_max),
             slots_max,
             told: None,
+            at_least: 0.0,
             capacity,
             slow_max: capacity.unwrap_or(0.0),
             learning: Learning::NotBinding,
@@ -129,6 +132,11 @@ impl Limit {
     pub fn set_told(&mut self, told: Option<u32>) {
         self.told = told.map(|told| f64::from(told).min(self.slots_max));
         self.slots = self.slots.min(self.most());
+    }
+
+    /// What the origin did before, in credits a second: the first estimate is no less, and falls from there as any other.
+    pub fn set_at_least(&mut self, at_least: Option<f64>) {
+        self.at_least = at_least.unwrap_or(0.0);
     }
 
     fn most(&self) -> f64 {
@@ -171,7 +179,7 @@ impl Limit {
         }
         let step = 1.0 + Self::STEP_MAX * seconds;
         self.capacity = match (self.capacity, self.learning) {
-            (None, Learning::Binding) => Some(second.goodput),
+            (None, Learning::Binding) => Some(second.goodput.max(self.at_least)),
             (Some(known), Learning::Binding) if second.goodput >= known => {
                 Some(known + Self::RISE * (second.goodput - known))
             }
@@ -236,6 +244,18 @@ mod tests {
         assert!((after(&mut limit, FULL, 1) - 200.0).abs() < 1e-9);
         assert_eq!(limit.learning(), Learning::Binding);
         assert!((after(&mut limit, QUIET, 1_000) - 200.0).abs() < 1e-9, "and stays when it is quiet again");
+    }
+
+    #[test]
+    fn what_the_origin_did_before_is_where_the_estimate_begins_and_what_is_measured_where_it_goes() {
+        let swamped = Second { goodput: 5.0, answered: 5, ..FULL };
+        let mut limit = Limit::new(10_000, None);
+        limit.set_at_least(Some(24.0));
+        after(&mut limit, QUIET, 100);
+        assert_eq!(limit.capacity(), None, "it is no estimate");
+        assert!((after(&mut limit, swamped, 1) - 24.0).abs() < 1e-9);
+        assert!((after(&mut limit, Second { goodput: 12.0, ..swamped }, 100) - 12.0).abs() < 1e-6);
+        assert!(after(&mut limit, FULL, 10) > 190.0, "and it binds nothing");
     }
 
     #[test]

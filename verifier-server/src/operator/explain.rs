@@ -40,7 +40,7 @@ fn of_configuration(config: &Config, question: &Asked) -> Result<String, Operato
     let (masters, now) = (Masters { signing: Master([0; 32]), old: None }, clock::now());
     let gate = Gate::new(masters, Table::new(TABLE_MIB), now, config.mode, HashKey([0; 16]), now);
     gate.begin(config);
-    Ok(asked(&gate, config, question, |_, _, _, _| false, now)?.join("\n"))
+    Ok(asked(&gate, config, (question, None), |_, _, _, _| false, now)?.join("\n"))
 }
 
 /// The smallest table: nothing is put into it.

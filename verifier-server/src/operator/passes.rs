@@ -2,7 +2,7 @@
 
 use super::{OperatorError, ask};
 use crate::cli::PassArguments;
-use crate::config::{Config, Host, Site};
+use crate::config::Config;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,12 +26,10 @@ async fn make(config: &Path, name: &str, hours: u32, site: Option<&str>) -> Resu
         body["site"] = json!(site);
     }
     let made = ask(config, Method::POST, "/passes", Some(body)).await?;
-    let checked = Config::load(config)?;
-    let site = checked.sites.iter().find(|site| made["site"] == site.name);
-    let origin = site.and_then(address_of);
+    let origin = made["address"].as_str();
     let path = made["path"].as_str().unwrap_or_default();
     let mut lines = vec![
-        format!("{}{path}", origin.as_deref().unwrap_or("https://SITE")),
+        format!("{}{path}", origin.unwrap_or("https://SITE")),
         format!(
             "for `{name}`: {hours} h, at most {} devices; whoever has the link can use it; portcullis pass --revoke takes it back",
             made["devices_max"]
@@ -71,15 +69,4 @@ fn line(pass: &Value) -> String {
         minutes % 60,
         pass["devices"]
     )
-}
-
-/// Scheme and host of a site, if the configuration names them: behind TLS unless `canonical` says otherwise.
-fn address_of(site: &Site) -> Option<String> {
-    let named = || {
-        site.hosts.iter().find_map(|host| match host {
-            Host::Exact(name) => Some(format!("https://{name}")),
-            Host::Below(_) => None,
-        })
-    };
-    site.canonical.as_ref().map(|canonical| canonical.origin.clone()).or_else(named)
 }

@@ -1,5 +1,6 @@
 //! Who asks most, in lines for the terminal.
 
+use crate::gate::top::printable;
 use serde_json::Value;
 
 /// How many of each kind are shown; `GET /status` has more.
@@ -16,13 +17,18 @@ pub(super) fn lines(top: &Value) -> Vec<String> {
     {
         for heavy in top[kind].as_array().into_iter().flatten().take(SHOWN_MAX) {
             let name = heavy["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("(none)");
-            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let name = shown(name);
             let site = heavy["site"].as_str().map(|site| format!(" on {site}")).unwrap_or_default();
             let (requests, away) = (&heavy["requests"], &heavy["turned_away"]);
             lines.push(format!("{title:<10} {name}{site}: {requests} in {seconds} s, {away} turned away"));
         }
     }
     lines
+}
+
+/// What a stranger wrote, cut, and without what would move the line about on a terminal.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).map(printable).collect()
 }
 
 #[cfg(test)]
@@ -36,6 +42,7 @@ mod tests {
         let agent = json!({ "name": "", "requests": 12, "turned_away": 9 });
         let told = lines(&json!({ "seconds": 40, "networks": [], "paths": [path], "user_agents": [agent] }));
         assert_eq!(told[0], "path       /login on shop: 12 in 40 s, 9 turned away");
+        assert_eq!(shown("a\u{202e}b\u{1b}[2Jc\u{2066}"), "a\u{fffd}b\u{fffd}[2Jc\u{fffd}");
         assert_eq!(told[1], "user agent (none): 12 in 40 s, 9 turned away");
     }
 }

@@ -31,7 +31,11 @@ pub struct Sampled {
 impl Sampled {
     /// Whether a line may be written now; if so, how many were left out since the last one.
     pub fn turn(&self) -> Option<u64> {
-        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.turn_in(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+
+    /// The same for something that happened in this second: of each second that is named, at least one line is written.
+    pub fn turn_in(&self, second: u64) -> Option<u64> {
         if self.second.swap(second, Ordering::Relaxed) == second {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -43,6 +47,15 @@ impl Sampled {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_every_second_there_is_a_line() {
+        let sampled = Sampled::default();
+        let written: Vec<u64> =
+            [7, 7, 8, 7, 8, 8, 9].into_iter().filter(|second| sampled.turn_in(*second).is_some()).collect();
+        // Out of order it may be two, and it is never none.
+        assert_eq!(written, [7, 8, 7, 8, 9]);
+    }
 
     #[test]
     fn a_flood_of_lines_becomes_one_a_second() {

@@ -1,10 +1,13 @@
 //! Every metric, declared in one place. Labels come from fixed lists and from the configuration, never from requests.
 
+use super::crawler_metrics::{CrawlerMetrics, Lookup};
 use super::process_metrics::ProcessMetrics;
-use super::request_metrics::{RequestMetrics, word_of};
+use super::request_metrics::{RequestMetrics, SiteCounts, word_of};
 use super::site_metrics::SiteMetrics;
+use crate::gate::crawlers::CrawlersReport;
 use crate::gate::networks::NetworksHealth;
 use crate::gate::{Decision, Met, Right, SiteReport, Unpaid};
+use crate::timeline::Counts;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use puzzle::Refusal;
 use std::time::Duration;
@@ -26,6 +29,10 @@ pub struct Metrics {
     pub challenges_issued: IntCounter,
     /// Clearances sold.
     pub clearances_sold: IntCounter,
+    /// Tokens sold to forms.
+    pub tokens_sold: IntCounter,
+    /// Labelled by what `siteverify` answered.
+    siteverified: IntCounterVec,
     /// Requests that could pay, or of which nothing was asked, and for which there was no room.
     pub dropped: IntCounter,
     /// Requests whose origin could not be reached or did not answer in time.
@@ -58,8 +65,21 @@ pub struct Metrics {
     log_lines: IntCounterVec,
     sites: SiteMetrics,
     by_site: RequestMetrics,
+    crawlers: CrawlerMetrics,
     process: ProcessMetrics,
 }
+
+/// What `siteverify` may answer.
+const SITEVERIFY_ANSWERS: [&str; 8] = [
+    "success",
+    "bad-request",
+    "missing-input-secret",
+    "invalid-input-secret",
+    "missing-input-response",
+    "invalid-input-response",
+    "timeout-or-duplicate",
+    "internal-error",
+];
 
 /// What became of a line of the web server's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +149,12 @@ impl Metrics {
         for line in LogLine::ALL {
             log_lines.with_label_values(&[line.name()]);
         }
+        let siteverified = Opts::new("siteverify_total", "Questions of back ends about tokens, by the answer");
+        let siteverified = IntCounterVec::new(siteverified, &["answer"])?;
+        registry.register(Box::new(siteverified.clone()))?;
+        for answer in SITEVERIFY_ANSWERS {
+            siteverified.with_label_values(&[answer]);
+        }
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
             let counter = IntCounter::new(name, help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -151,6 +177,8 @@ impl Metrics {
             log_lines,
             challenges_issued: counter("challenges_issued_total", "Challenges issued, on pages and by the endpoint")?,
             clearances_sold: counter("clearances_sold_total", "Clearances sold")?,
+            tokens_sold: counter("tokens_sold_total", "Tokens sold to forms")?,
+            siteverified,
             dropped: counter("requests_dropped_total", "Requests let through by the gate and dropped by admission")?,
             origin_failures: counter("origin_failures_total", "Requests whose origin was out of reach or too slow")?,
             unclear_requests: counter("unclear_requests_total", "Questions of a web server that could not be told")?,
@@ -185,6 +213,7 @@ impl Metrics {
             )?,
             sites: SiteMetrics::new(&registry)?,
             by_site: RequestMetrics::new(&registry)?,
+            crawlers: CrawlerMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry)?,
             registry,
         })
@@ -233,6 +262,16 @@ impl Metrics {
         .inc();
     }
 
+    /// Counts what was found of the name of an address that says it is a crawler's.
+    pub fn looked_up(&self, lookup: Lookup) {
+        self.crawlers.looked_up(lookup);
+    }
+
+    /// Sets the gauges of crawlers that are known by names.
+    pub fn set_crawlers(&self, report: CrawlersReport) {
+        self.crawlers.set(report);
+    }
+
     /// Counts a refusal at a site.
     pub fn refused(&self, site: &str, refusal: Refusal) {
         self.refusals.with_label_values(&[refusal.code()]).inc();
@@ -250,6 +289,11 @@ impl Metrics {
         self.by_site.origin_answered(site, delay, failed);
     }
 
+    /// Counts an answer of `siteverify`: its code, or none where the token is good.
+    pub fn siteverified(&self, fault: Option<&str>) {
+        self.siteverified.with_label_values(&[fault.unwrap_or(SITEVERIFY_ANSWERS[0])]).inc();
+    }
+
     /// Counts a line of the web server's log.
     pub fn log_line(&self, line: LogLine) {
         self.log_lines.with_label_values(&[line.name()]).inc();
@@ -265,6 +309,24 @@ impl Metrics {
     #[must_use]
     pub fn decisions(&self) -> [u64; 5] {
         [&self.unpaid, &self.paid, &self.challenged, &self.denied, &self.busy].map(IntCounter::get)
+    }
+
+    /// What was counted of a site so far.
+    #[must_use]
+    pub fn counts(&self, site: &str) -> SiteCounts {
+        self.by_site.read(site)
+    }
+
+    /// The CPU seconds that the verifier has used, and its bytes in RAM, read anew.
+    #[must_use]
+    pub fn process(&self) -> (f64, f64) {
+        self.process.read()
+    }
+
+    /// What was counted of a site so far, for the record of an attack; what was dropped, of all sites.
+    #[must_use]
+    pub fn counts_of(&self, site: &str) -> Counts {
+        Counts { dropped: self.dropped.get(), ..self.by_site.counts(site) }
     }
 
     /// Sets the gauges of all sites: name, price, and what its gate does. Those of any other are gone.

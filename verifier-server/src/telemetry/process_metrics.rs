@@ -23,8 +23,8 @@ impl ProcessMetrics {
         Ok(Self { cpu_seconds: Mutex::new(cpu_seconds), resident_bytes })
     }
 
-    /// Reads both anew.
-    pub(super) fn read(&self) {
+    /// Reads both anew: seconds, and bytes.
+    pub(super) fn read(&self) -> (f64, f64) {
         let used = clock_gettime(ClockId::ProcessCPUTime);
         // Whole seconds and their rest, both far below what a float holds exactly.
         let used =
@@ -35,6 +35,10 @@ impl ProcessMetrics {
         if let Some(bytes) = resident_bytes(&status) {
             self.resident_bytes.set(bytes);
         }
+        // A float holds whole bytes of up to eight pebibytes.
+        #[expect(clippy::cast_precision_loss, reason = "far below what a float holds exactly")]
+        let resident_bytes = self.resident_bytes.get() as f64;
+        (used.as_secs_f64(), resident_bytes)
     }
 }
 

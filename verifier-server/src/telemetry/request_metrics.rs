@@ -1,12 +1,15 @@
 //! What is counted of requests, site by site. Labels are names of the configuration and words of fixed lists.
 
 use crate::gate::Decision;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use crate::timeline::{Counts, Waits};
+use prometheus::core::Metric;
+use prometheus::proto::Bucket;
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use puzzle::Refusal;
 use std::time::Duration;
 
 /// Bounds of the time from a challenge's issue to its redemption, in seconds: the wait that a visitor sees.
-const SOLVE_SECONDS: [f64; 12] = [0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+pub(super) const SOLVE_BOUNDS: [f64; 12] = [0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0];
 /// Bounds of the time to the head of the origin's answer, in seconds.
 const ORIGIN_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 /// The words of `decision`.
@@ -21,6 +24,31 @@ pub(super) const fn word_of(decision: Decision) -> &'static str {
         Decision::Challenged => "challenged",
         Decision::Denied => "denied",
     }
+}
+
+/// What was counted of a site so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SiteCounts {
+    /// Requests that passed the gate, paid or not.
+    pub admitted: u64,
+    /// Requests that needed work first.
+    pub challenged: u64,
+    /// Requests that a rule refused.
+    pub denied: u64,
+    /// Requests for which there was no room.
+    pub busy: u64,
+    /// Solutions that bought a clearance.
+    pub solved: u64,
+    /// Solutions that were refused.
+    pub failed: u64,
+    /// Those that bought one, by the seconds since the issue of their challenge: up to each bound, and above all.
+    pub solved_after: [u64; SOLVE_BOUNDS.len() + 1],
+    /// Answers of the origin.
+    pub origin_answers: u64,
+    /// What they took together.
+    pub origin_seconds: f64,
+    /// Errors among them, and requests without an answer.
+    pub origin_errors: u64,
 }
 
 /// Counters and histograms labelled with the site's name.
@@ -54,16 +82,16 @@ impl RequestMetrics {
             solve_seconds: histograms(
                 "solve_seconds",
                 "Seconds from a challenge's issue to its redemption",
-                &SOLVE_SECONDS,
+                &SOLVE_BOUNDS,
             )?,
             origin_seconds: histograms(
                 "origin_answer_seconds",
-                "Seconds from the request to the head of the origin's answer, as a reverse proxy",
+                "Seconds from the request to the head of the origin's answer",
                 &ORIGIN_SECONDS,
             )?,
             origin_errors: counters(
                 "origin_errors_total",
-                "Requests that the origin answered with 5xx or not at all, as a reverse proxy",
+                "Requests that the origin answered with 5xx or not at all",
                 &["site"],
             )?,
         })
@@ -94,10 +122,82 @@ impl RequestMetrics {
         self.solve_seconds.with_label_values(&[site]).observe(seconds);
     }
 
+    /// What was counted of a site so far; of [`Counts::dropped`] nothing, which has no site.
+    pub(super) fn counts(&self, site: &str) -> Counts {
+        let [unpaid, paid, challenged, denied, busy] =
+            DECISIONS.map(|decision| self.requests.with_label_values(&[site, decision]).get());
+        let refused = Refusal::ALL.iter().filter_map(|refusal| {
+            let count = self.refusals.with_label_values(&[site, refusal.code()]).get();
+            (count > 0).then(|| (refusal.code().to_owned(), count))
+        });
+        let solving = waits(&self.solve_seconds.with_label_values(&[site]));
+        Counts {
+            unpaid,
+            paid,
+            challenged,
+            denied,
+            busy,
+            dropped: 0,
+            sold: solving.count,
+            refused: refused.collect(),
+            solving,
+            origin: waits(&self.origin_seconds.with_label_values(&[site])),
+            origin_errors: self.origin_errors.with_label_values(&[site]).get(),
+        }
+    }
+
     pub(super) fn origin_answered(&self, site: &str, delay: Duration, failed: bool) {
         self.origin_seconds.with_label_values(&[site]).observe(delay.as_secs_f64());
         if failed {
             self.origin_errors.with_label_values(&[site]).inc();
         }
+    }
+
+    /// What was counted of a site so far.
+    pub(super) fn read(&self, site: &str) -> SiteCounts {
+        let decided = |decision: &str| self.requests.with_label_values(&[site, decision]).get();
+        let (solved, origin) =
+            (self.solve_seconds.with_label_values(&[site]), self.origin_seconds.with_label_values(&[site]));
+        SiteCounts {
+            admitted: decided("unpaid") + decided("paid"),
+            challenged: decided("challenged"),
+            denied: decided("denied"),
+            busy: decided("busy"),
+            solved: solved.get_sample_count(),
+            failed: Refusal::ALL
+                .iter()
+                .map(|refusal| self.refusals.with_label_values(&[site, refusal.code()]).get())
+                .sum(),
+            solved_after: between_bounds(&solved),
+            origin_answers: origin.get_sample_count(),
+            origin_seconds: origin.get_sample_sum(),
+            origin_errors: self.origin_errors.with_label_values(&[site]).get(),
+        }
+    }
+}
+
+/// How many observations of the solve times lie up to each bound and above the one before, and above all bounds.
+fn between_bounds(histogram: &Histogram) -> [u64; SOLVE_BOUNDS.len() + 1] {
+    let metric = histogram.metric();
+    let (buckets, all) = (metric.get_histogram().get_bucket(), metric.get_histogram().get_sample_count());
+    let mut counts = [0; SOLVE_BOUNDS.len() + 1];
+    let mut before = 0;
+    let cumulative = buckets.iter().map(Bucket::cumulative_count).chain([all]);
+    for (count, up_to) in counts.iter_mut().zip(cumulative) {
+        *count = up_to.saturating_sub(before);
+        before = up_to;
+    }
+    counts
+}
+
+/// What a histogram has counted.
+fn waits(histogram: &Histogram) -> Waits {
+    let metric = histogram.metric();
+    let counted = metric.get_histogram();
+    let within = counted.get_bucket().iter().map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+    Waits {
+        count: counted.get_sample_count(),
+        seconds: counted.get_sample_sum(),
+        within: within.filter(|(bound, _)| bound.is_finite()).collect(),
     }
 }

@@ -19,9 +19,11 @@ type Reading = fn(&SiteReport) -> Option<f64>;
 
 const NUMBERS: [(&str, &str, Reading); 16] = [
     ("hold_seconds", "How long the gate stays down after the last overload", |site| Some(site.hold.as_secs_f64())),
-    ("capacity_credits_per_second", "What the site can do, configured or learned", |site| {
-        site.measured.capacity.map(Capacity::credits_per_second)
-    }),
+    (
+        "capacity_credits_per_second",
+        "What the site can do, configured or learned, or else what it did before",
+        |site| site.measured.capacity.map(Capacity::credits_per_second),
+    ),
     ("demand_raw_credits_per_second", "Costs of all requests", |site| Some(site.measured.demand.raw)),
     ("demand_offered_credits_per_second", "The same with every client network up to its cap", |site| {
         Some(site.measured.demand.offered)

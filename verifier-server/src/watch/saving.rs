@@ -43,8 +43,8 @@ impl Saving {
             return;
         }
         let prices_due = self.differs || self.prices_begun.elapsed() >= SAVE_EVERY;
-        let passes_due = self.verifier.gate.passes_changed();
-        let Some(state_dir) = config.state_dir.clone().filter(|_| prices_due || passes_due) else { return };
+        let others_due = self.verifier.gate.passes_changed() || self.verifier.timeline.is_due();
+        let Some(state_dir) = config.state_dir.clone().filter(|_| prices_due || others_due) else { return };
         let now = Instant::now();
         (self.begun, self.told) = (now, now);
         if prices_due {
@@ -62,19 +62,22 @@ impl Saving {
             let seconds = self.begun.elapsed().as_secs();
             tracing::error!(
                 seconds,
-                "state_dir takes nothing: price and passes have not been saved since, everything else goes on"
+                "state_dir takes nothing: price, passes and attacks have not been saved since, everything else goes on"
             );
         }
     }
 }
 
-/// The prices under a configuration, where they are due, and what changed of the passes.
+/// The prices under a configuration, where they are due, and what changed of passes and attacks.
 fn save(verifier: &Verifier, prices: Option<&Config>, state_dir: &Path, log: &Sampled) {
     if let Some(config) = prices {
         tell(verifier.gate.keep_prices(config, state_dir, clock::now()), "the price cannot be saved", log);
     }
     if verifier.gate.passes_changed() {
         tell(verifier.gate.keep_passes(state_dir), "the passes cannot be kept", log);
+    }
+    if verifier.timeline.is_due() {
+        tell(verifier.timeline.keep(), "the attacks cannot be kept", log);
     }
 }
 

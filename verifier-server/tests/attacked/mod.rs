@@ -345,7 +345,7 @@ impl World {
             in_use_peak: second.in_use_peak,
         }));
         let one = Duration::from_secs(1);
-        let told = Told { capacity: self.configured, requests_max: None };
+        let told = Told { capacity: self.configured, ..Told::default() };
         let measured = self.load.step(&told, self.closed, &Surroundings::default(), one, now);
         let terms = Terms { highest: TERMS.highest.max(self.highest_ceiling()), ..TERMS };
         self.controller.step(Mode::Auto, terms, &measured, clock, one);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod rules;
+mod site_keys;
 
 use puzzle::Credits;
 use std::path::Path;
@@ -21,6 +22,7 @@ fn route(config: &Config, path: &str) -> Route {
         has_query: path.contains('?'),
         host: "example.org",
         address: [203, 0, 113, 7].into(),
+        crawler: None,
         method: Some("GET"),
         headers: None,
     })
@@ -89,6 +91,7 @@ beside = "proxy"
 client_address_header = "X-Client"
 trusted_proxies = ["127.0.0.1/32", "::1"]
 state_dir = "/var/lib/portcullis"
+keep_attacks_days = 30
 verifiers = 2
 table_mib = 64
 secret_file = "../secret"
@@ -133,6 +136,7 @@ visitors = 50
     assert_eq!(config.beside, Some(Beside::Proxy { client_address_header: "x-client".parse().unwrap() }));
     assert_eq!(config.clearance.full, Credits::whole(100), "divided by two verifiers");
     assert_eq!(config.clearance.bind, Bind::Strict);
+    assert_eq!(config.keep_attacks_days, 30);
     assert_eq!(config.challenge.floor(), 4_000);
     let name = |host| config.site_of(host).map(|site| site.name.as_str());
     assert_eq!(name("EXAMPLE.org"), Some("main"));
@@ -176,6 +180,15 @@ fn where_no_capacity_is_known_that_is_said_plainly() {
     assert!(told.contains("warning: nothing tells how much the site `main` can do: while its gate is down"), "{told}");
     let known = parse(&format!("{beside}capacity_per_second = 30\n")).unwrap();
     assert_eq!(known.warnings, [""; 0]);
+    let before = parse(&format!("{beside}capacity_at_least_per_second = 20\n")).unwrap();
+    let told = explain(&before);
+    assert!(told.contains("it did 20 credits a second here before: more than 40 start its gate"), "{told}");
+    assert!(told.contains("share 2 credits a second"), "{told}");
+    assert!(matches!(before.warnings.as_slice(), [one] if one.contains("never rises above the floor")), "{told}");
+    let logged = format!("access_log = \"127.0.0.1:8081\"\n{beside}capacity_at_least_per_second = 20\n");
+    assert_eq!(parse(&logged).unwrap().warnings, [""; 0]);
+    let told = parse(&format!("{beside}capacity_per_second = 10\ncapacity_at_least_per_second = 20\n")).unwrap_err();
+    assert!(told.contains(":5: the site `main` can do less than `capacity_at_least_per_second`"), "{told}");
     let silent = parse(&format!("{beside}capacity_per_second = 30\n[ticket]\nwait_seconds = 0\n")).unwrap();
     assert!(explain(&silent).contains("keeps browsers without JavaScript out"));
     let told = parse(&format!("{beside}[ticket]\nwait_seconds = 601\nwait_second = 1\n")).unwrap_err();
@@ -226,8 +239,8 @@ fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
         (8, "`canonical` names www.example.org, which is not one of the site's hosts", "add it to `hosts`"),
         (8, "`canonical` is https, and nobody tells the verifier who came by HTTPS", "beside = \"proxy\""),
         (9, "`cookie_domain` = \"example.org\" does not cover the host `a.other.test`", "a site of its own"),
-        (11, "`title` cannot be used", "1 to 160 bytes"),
-        (12, "`text` cannot be used", "1 to 1200 bytes"),
+        (11, "`title` cannot be used", "1 to 120 bytes"),
+        (12, "`text` cannot be used", "1 to 560 bytes"),
         (13, "`de_DE` is not a language tag", "\"pt-BR\""),
         (14, "`red;}` is not a colour", "\"#2a6180\""),
         (15, "`toned` is not a key in [site.page.light]", "did you mean `tone`?"),
@@ -237,6 +250,33 @@ fn what_a_site_says_of_itself_is_checked_at_once_with_line_and_remedy() {
         let start = format!("portcullis.toml:{line}: {message}");
         let (_, rest) = told.split_once(&start).unwrap_or_else(|| panic!("{start} is missing in:\n{told}"));
         assert!(rest.lines().nth(1).unwrap_or_default().contains(remedy), "{start}: {remedy} in:\n{told}");
+    }
+}
+
+#[test]
+fn name_logo_links_and_translations_are_checked_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("page.html"), "<html>").unwrap();
+    std::fs::write(folder.path().join("large.svg"), "<svg>".to_owned() + &" ".repeat(17 * 1024)).unwrap();
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\n[site.page]\n";
+    let told = |page: &str| {
+        let config = Config::parse(&format!("{site}{page}"), &folder.path().join("portcullis.toml"));
+        config.map(|_| ()).map_err(|problems| problems.to_string()).err().unwrap_or_default()
+    };
+    assert_eq!(told("name = \"The Example\"\nlinks = [{ text = \"Mail\", to = \"mailto:a@example.org\" }]"), "");
+    let long = format!("links = [{{ text = \"a\", to = \"https://{}/\" }}]", "a".repeat(320));
+    for (page, message) in [
+        ("logo = \"nowhere.svg\"", "the logo"),
+        ("logo = \"page.html\"", "is no picture"),
+        ("logo = \"large.svg\"", "is larger than 16384 bytes"),
+        ("links = [{ text = \"a\", to = \"javascript:alert(1)\" }]", "a link cannot lead to `javascript:alert(1)`"),
+        ("links = [{ text = \"a\" }]", "lacks its text or where it leads"),
+        ("links = \"https://example.org\"", "`links` is a string"),
+        (&long, "the links have 330 bytes"),
+        ("[[site.page.translation]]\ntitle = \"Un instant\"", "does not say its language"),
+        ("[[site.page.translation]]\nlanguage = \"fr\"\ntitel = \"a\"", "did you mean `title`?"),
+    ] {
+        assert!(told(page).contains(message), "{message} in: {}", told(page));
     }
 }
 

@@ -256,3 +256,45 @@ fn beside_envoy_a_header_that_it_does_not_pass_on_is_warned_of() {
     );
     assert_eq!(warned("caddy"), [""; 0]);
 }
+
+#[test]
+fn a_crawler_may_be_known_by_names_that_could_be_nobody_elses() {
+    let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\n";
+    let with = |bot: &str| {
+        parse(&format!(
+            "{site}[[bot]]\nname = \"searchbot\"\n{bot}\n[[rule]]\nverified_bot = \"searchbot\"\naction = \"allow\"\n"
+        ))
+    };
+    let config = with("domains = \"crawl.search.example\"").unwrap();
+    let told = explain(&config);
+    assert!(told.contains("by a name under crawl.search.example"), "{told}");
+    assert!(
+        told.contains("the system's name servers are asked, in the background, for the names of addresses that call")
+    );
+    assert!(config.crawlers.own("a.crawl.search.example") && !config.crawlers.own("search.example"));
+    assert_eq!(config.warnings, [""; 0], "it is not for everybody");
+    assert!(!explain(&parse(site).unwrap()).contains("name servers"), "nobody is asked without it");
+    for (bot, told) in [
+        ("", ":3: a crawler without `ranges` and `domains`"),
+        ("domains = []", ":3: a crawler without `ranges` and `domains`"),
+        ("domains = [\"search.example\", \"*.search.example\"]", ":5: `*.search.example` is not the domain"),
+        ("domains = \"Search.example\"", "`Search.example` is not the domain"),
+        ("domains = \"example\"", "`example` is not the domain"),
+        ("domains = \"search.example\"\nuser_agent = \"ab\"", ":6: `ab` is not what a crawler calls itself"),
+        ("domains = \"search.example\"\nuser_agent = \"\"", "is not what a crawler calls itself"),
+        ("user_agent = \"SearchBot\"", "a `user_agent` without `domains` says nothing"),
+    ] {
+        let found = with(bot).unwrap_err();
+        assert!(found.contains(told), "{bot}: {found}");
+    }
+    let many: Vec<String> = (0..17).map(|number| format!("\"s{number}.example\"")).collect();
+    assert!(
+        with(&format!("domains = [{}]", many.join(", "))).unwrap_err().contains("17 domains of a crawler are more")
+    );
+    let servers = |list: &str| parse(&format!("name_servers = {list}\n{site}"));
+    let told = servers("[\"192.0.2.53\", \"[::1]:5353\", \"2001:db8::53\"]").unwrap().name_servers;
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["192.0.2.53:53", "[::1]:5353", "[2001:db8::53]:53"]);
+    let told = servers("[\"dns.example\"]").unwrap_err();
+    assert!(told.contains(":1: `dns.example` is not the address of a name server"), "{told}");
+}

@@ -87,6 +87,8 @@ pub(crate) struct World {
     pub(crate) capacity: f64,
     /// What the configuration says it can do.
     pub(crate) configured: Option<f64>,
+    /// What it says it did before.
+    pub(crate) at_least: Option<f64>,
     pub(crate) surroundings: Surroundings,
     pub(crate) seconds: u32,
     /// Seconds at which the gate went down, and at which it let go.
@@ -113,6 +115,7 @@ impl World {
             mode: Mode::Auto,
             capacity: CAPACITY,
             configured: Some(CAPACITY),
+            at_least: None,
             surroundings: Surroundings::default(),
             seconds: 0,
             closed_at: Vec::new(),
@@ -220,7 +223,7 @@ impl World {
     pub(crate) fn step(&mut self) {
         let before = self.is_closed();
         let (now, clock) = (self.now(), self.clock());
-        let told = Told { capacity: self.configured, requests_max: None };
+        let told = Told { capacity: self.configured, at_least: self.at_least, requests_max: None };
         self.measured = self.load.step(&told, before, &self.surroundings, ONE, now);
         self.controller.step(self.mode, TERMS, &self.measured, clock, ONE);
         match (before, self.is_closed()) {

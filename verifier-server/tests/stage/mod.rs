@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use puzzle::{
-    Algorithm, Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, UnixSeconds, encode, target,
+    Algorithm, Challenge, ClearanceId, ClientNetwork, Master, Refusal, SubPuzzle, TOKEN_BYTES_MAX, Token, TokenTexts,
+    UnixSeconds, decode, encode, target,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use verifier_server::config::{Config, Site};
 use verifier_server::gate::networks::{HashKey, Nested};
 use verifier_server::gate::passes::{KeptPasses, PassRefusal};
 use verifier_server::gate::policy::{Route, Subject};
+use verifier_server::gate::site_keys::SiteKey;
 use verifier_server::gate::table::Table;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{
-    Abilities, Decision, Gate, Masters, Met, NoChoice, PaidAgain, Quote, Receipt, Redeemed, Repeat, RequestFacts,
-    SavedTable, Submission, SuppliesReport, TableFileError, TicketOffer, Worth,
+    Abilities, Asking, Decision, Form, Gate, Masters, Met, NoChoice, NoGood, PaidAgain, Question, Quote, Receipt,
+    Redeemed, Repeat, RequestFacts, SavedTable, Submission, SuppliesReport, TableFileError, TicketOffer, Worth,
 };
 use verifier_server::load::Surroundings;
 
@@ -53,6 +55,12 @@ impl Paid {
     /// Attempts that its challenge asks.
     pub(crate) fn work(&self) -> u64 {
         Challenge::parse(&self.challenge).unwrap().shape().work(puzzle::Rate::ONE)
+    }
+
+    /// Its solution as it is sent.
+    fn solution(&self) -> String {
+        let bytes: Vec<u8> = self.nonces.iter().flat_map(|nonce| nonce.to_be_bytes()).collect();
+        encode(&bytes).as_str().to_owned()
     }
 
     pub(crate) fn with_bit_flipped(&self, bit: usize) -> Self {
@@ -158,10 +166,12 @@ impl Stage {
         let quote = pricing.quote(&self.route(path));
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let random = u128::from(number).to_be_bytes();
-        let challenge = self
-            .gate
-            .issue(&self.config, self.site("main.test"), client_network(from), quote, Algorithm::Sha256, now, random)
-            .unwrap();
+        let asking = Asking { site: self.site("main.test"), key: None, network: client_network(from), quote };
+        self.solved(&asking, now, random)
+    }
+
+    fn solved(&self, asking: &Asking<'_>, now: UnixSeconds, random: [u8; 16]) -> Paid {
+        let challenge = self.gate.issue(&self.config, asking, Algorithm::Sha256, now, random).unwrap();
         let target = target(challenge.shape().difficulty);
         let nonces = (0..challenge.shape().count)
             .map(|index| {
@@ -175,15 +185,16 @@ impl Stage {
     /// The algorithm of a challenge for whoever can do so much.
     pub(crate) fn choose(&self, abilities: Abilities, from: u8, now: UnixSeconds) -> Result<Algorithm, NoChoice> {
         let (site, network) = (self.site("main.test"), client_network(from));
-        self.gate.choose(&self.config, site, network, self.quote(from, now), abilities, now)
+        let asking = Asking { site, key: None, network, quote: self.quote(from, now) };
+        self.gate.choose(&self.config, &asking, abilities, now)
     }
 
     /// A challenge for the path `/`.
     pub(crate) fn challenge(&self, algorithm: Algorithm, from: u8, now: UnixSeconds) -> Challenge {
         let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (site, random) = (self.site("main.test"), u128::from(number).to_be_bytes());
-        let quote = self.quote(from, now);
-        self.gate.issue(&self.config, site, client_network(from), quote, algorithm, now, random).unwrap()
+        let asking = Asking { site, key: None, network: client_network(from), quote: self.quote(from, now) };
+        self.gate.issue(&self.config, &asking, algorithm, now, random).unwrap()
     }
 
     fn quote(&self, from: u8, now: UnixSeconds) -> Quote {
@@ -196,12 +207,58 @@ impl Stage {
     }
 
     pub(crate) fn redeem_at(&self, host: &str, paid: &Paid, from: u8, now: UnixSeconds) -> Result<Redeemed, Refusal> {
-        let challenge = encode(&paid.challenge);
-        let solution: Vec<u8> = paid.nonces.iter().flat_map(|nonce| nonce.to_be_bytes()).collect();
-        let solution = encode(&solution);
-        let submission =
-            Submission { challenge: challenge.as_str(), solution: solution.as_str(), network: client_network(from) };
+        let (challenge, solution) = (encode(&paid.challenge), paid.solution());
+        let submission = Submission {
+            challenge: challenge.as_str(),
+            solution: &solution,
+            network: client_network(from),
+            form: None,
+        };
         self.gate.redeem(&self.config, self.site(host), &submission, now, 5)
+    }
+
+    /// A solved challenge for a token of the site key called so.
+    pub(crate) fn solve_form(&self, key: &str, from: u8, now: UnixSeconds) -> Paid {
+        let (site, key) = (self.site("main.test"), self.site_key(key));
+        let quote = self.gate.form_quote(&self.config, site, key);
+        let number = self.randomness.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let asking = Asking { site, key: Some(key), network: client_network(from), quote };
+        self.solved(&asking, now, u128::from(number).to_be_bytes())
+    }
+
+    /// Redeems it for a token with these words, as a page of the key's would: the key is found by the challenge.
+    pub(crate) fn redeem_form(
+        &self,
+        paid: &Paid,
+        (action, cdata): (&str, &str),
+        from: u8,
+        now: UnixSeconds,
+    ) -> Result<Redeemed, Refusal> {
+        let (challenge, solution) = (encode(&paid.challenge), paid.solution());
+        let site = self.site("main.test");
+        let texts = TokenTexts { host: "main.test", action, cdata };
+        let key = self.gate.site_key_of(&self.config, site, &paid.challenge);
+        let form = key.map(|key| Form { key, texts });
+        let network = client_network(from);
+        let submission = Submission { challenge: challenge.as_str(), solution: &solution, network, form };
+        self.gate.redeem(&self.config, site, &submission, now, 5)
+    }
+
+    /// What `siteverify` finds of a token with the secret of `key`.
+    pub(crate) fn use_token(
+        &self,
+        key: &str,
+        token: &str,
+        question: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<(), NoGood> {
+        let mut buffer = [0; TOKEN_BYTES_MAX];
+        let token = decode(token.as_bytes(), &mut buffer).and_then(Token::parse);
+        self.gate.use_token(self.site_key(key), token.as_ref(), question.map(Question::of), now)
+    }
+
+    fn site_key(&self, key: &str) -> &SiteKey {
+        self.config.site_keys.all().iter().find(|known| known.key == key).unwrap()
     }
 
     /// Redeems what is in base64url already.
@@ -212,7 +269,7 @@ impl Stage {
         from: u8,
         now: UnixSeconds,
     ) -> Result<Redeemed, Refusal> {
-        let submission = Submission { challenge, solution, network: client_network(from) };
+        let submission = Submission { challenge, solution, network: client_network(from), form: None };
         self.gate.redeem(&self.config, self.site("main.test"), &submission, now, 5)
     }
 
@@ -243,7 +300,7 @@ impl Stage {
         let shown = self.gate.redeem_pass(&self.config, (site, &secret), (client_network(from), held), now, fresh)?;
         match shown.1 {
             Redeemed::Clearance { id, .. } => Ok(id),
-            Redeemed::NotNeeded => panic!("a pass is always given"),
+            other => panic!("a pass is always given: {other:?}"),
         }
     }
 
@@ -327,6 +384,7 @@ impl Stage {
             has_query: path.contains('?'),
             host: "main.test",
             address: [198, 51, HOME, 7].into(),
+            crawler: None,
             method: Some("GET"),
             headers: None,
         })

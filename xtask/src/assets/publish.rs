@@ -10,7 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use super::limits::filled;
+use super::languages::Language;
+use super::limits::{filled, in_language};
 
 /// Everything that is to be in the folder, and the sizes to report.
 #[derive(Default)]
@@ -62,10 +63,12 @@ impl Publication {
         Ok(())
     }
 
-    /// Adds a page that the server fills in: what it weighs is what is sent then.
-    pub(crate) fn template(&mut self, name: &str, content: &str) -> anyhow::Result<()> {
-        let page = filled(content).into_bytes();
-        self.measure(name, &page, &gzip(&page)?, &brotli(&page)?);
+    /// Adds a page that the server fills in: what it weighs is what is sent then, in each language.
+    pub(crate) fn template(&mut self, name: &str, content: &str, languages: &[Language]) -> anyhow::Result<()> {
+        for language in languages {
+            let page = filled(content, language).into_bytes();
+            self.measure(&in_language(name, &language.tag), &page, &gzip(&page)?, &brotli(&page)?);
+        }
         self.files.insert(name.to_owned(), content.as_bytes().to_vec());
         Ok(())
     }
@@ -88,6 +91,11 @@ impl Publication {
         }
         resolved.push_str(rest);
         Ok(resolved)
+    }
+
+    /// The served name of an asset.
+    pub(crate) fn served(&self, name: &str) -> anyhow::Result<String> {
+        self.served.get(name).cloned().with_context(|| format!("there is no asset `{name}` (yet)"))
     }
 
     /// What everything weighs, in the order in which it was added.
@@ -162,7 +170,7 @@ mod tests {
     fn publication(style: &str) -> Publication {
         let mut publication = Publication::default();
         publication.asset("gate.css", "text/css; charset=utf-8", style.as_bytes()).expect("compresses");
-        publication.template("gate.html", "<p>{{challenge}}</p>").expect("compresses");
+        publication.template("gate.html", "<p>{{challenge}}</p>", &[]).expect("compresses");
         publication
     }
 

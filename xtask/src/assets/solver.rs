@@ -108,19 +108,24 @@ pub(crate) fn cargo_for(build: Build, command: &[&str]) -> Command {
 
 /// Installs the compiler's support for wasm if it is not there.
 pub(crate) fn need_wasm_target() -> anyhow::Result<()> {
+    need_target(WASM_TARGET)
+}
+
+/// Installs the compiler's support for a target if it is not there.
+pub(crate) fn need_target(target: &str) -> anyhow::Result<()> {
     let libraries = output_of(
         Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).current_dir(workspace()).args([
             "--print",
             "target-libdir",
             "--target",
-            WASM_TARGET,
+            target,
         ]),
     )?;
     if fs::exists(libraries.trim())? {
         return Ok(());
     }
-    println!("    the compiler lacks {WASM_TARGET}: installing it with rustup");
-    run(Command::new("rustup").current_dir(workspace()).args(["target", "add", WASM_TARGET]))
+    println!("    the compiler lacks {target}: installing it with rustup");
+    run(Command::new("rustup").current_dir(workspace()).args(["target", "add", target]))
 }
 
 fn compile(build: Build) -> anyhow::Result<Vec<u8>> {

@@ -19,6 +19,9 @@ pub struct Memory {
     loaded: bool,
 }
 
+/// How many networks that are nobody's are looked at to tell chance from custom.
+const CHANCE_LOOKS: u8 = 64;
+
 /// A known network as it is compared with others.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -82,6 +85,25 @@ impl Memory {
     /// Counts what `buyer` bought, in full clearances.
     pub fn bought(&self, buyer: &Buyer, clearances: f32, now: UnixSeconds) {
         self.purchases.count(buyer, clearances, now);
+    }
+
+    /// Whether a network bought anything of late. One that did not is now and then taken for one that did, never the other
+    /// way round.
+    #[must_use]
+    pub fn bought_lately(&self, network: ClientNetwork, now: UnixSeconds) -> bool {
+        self.purchases.bought(&self.purchases.buyer(&Nested::of(network), |_| 1.0), now) > 0.0
+    }
+
+    /// Which client networks came in peaceful weeks: those whose usual demand is more than chance gives to addresses that
+    /// are nobody's.
+    pub fn usual_visitors(&self) -> impl Fn(ClientNetwork) -> bool {
+        let rate = |network: ClientNetwork| {
+            Nested::of(network).levels().first().map_or(0.0, |narrow| self.profile.learned_rate(*narrow))
+        };
+        // 240.0.0.0/4 is reserved: whatever the sketch has there, others put it there.
+        let nobodys = (0..CHANCE_LOOKS).map(|look| ClientNetwork::of([240, 7, look, 1].into()));
+        let chance = nobodys.map(rate).fold(0.0, f32::max);
+        move |network| rate(network) > chance
     }
 
     /// Credits/s that a network usually brings: learned, or what the operator's visitors there come to, if that is more.
@@ -168,5 +190,49 @@ impl Gate {
 impl Usual for Arc<Memory> {
     fn credits_per_second(&self, network: Prefix) -> f64 {
         self.learned_rate(network).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    fn network(address: &str) -> ClientNetwork {
+        ClientNetwork::of(address.parse().expect("an address"))
+    }
+
+    fn memory() -> Memory {
+        Memory::new(HashKey([1; 16]), Profile::new(HashKey([2; 16])), false, NOW)
+    }
+
+    #[test]
+    fn who_came_in_peace_is_a_usual_visitor_and_who_comes_with_the_attack_is_not() {
+        let memory = memory();
+        let (visitor, newcomer) = (network("203.0.113.9"), network("198.51.100.7"));
+        for minute in 0..300 {
+            memory.tick(NOW.plus(60 * minute), true);
+            memory.observe(visitor, Credits::ONE);
+        }
+        for second in 0..60 {
+            memory.tick(NOW.plus(18_000 + second), false);
+            memory.observe(newcomer, Credits::ONE);
+        }
+        let is_usual = memory.usual_visitors();
+        assert_eq!((is_usual(visitor), is_usual(newcomer)), (true, false));
+        assert!(!is_usual(network("203.0.114.9")), "nor is a neighbour");
+    }
+
+    #[test]
+    fn who_bought_is_known_for_the_life_of_a_clearance() {
+        let memory = memory();
+        let (buyer, other) = (network("203.0.113.9"), network("198.51.100.7"));
+        memory.bought(&memory.buyer(buyer), 0.05, NOW);
+        for seconds in [0, 600, 1_800] {
+            memory.tick(NOW.plus(seconds), false);
+            assert!(memory.bought_lately(buyer, NOW.plus(seconds)), "after {seconds} s");
+            assert!(!memory.bought_lately(other, NOW.plus(seconds)));
+        }
     }
 }

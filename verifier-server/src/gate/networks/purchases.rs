@@ -81,6 +81,12 @@ impl Purchases {
         Multiplier::hundredths((dearest.sqrt() * 100.0).round() as u16)
     }
 
+    /// What a network has bought of late, in full clearances: zero only where it surely bought nothing.
+    #[must_use]
+    pub fn bought(&self, buyer: &Buyer, now: UnixSeconds) -> f32 {
+        buyer.levels.first().into_iter().flatten().map(|level| self.sketch.estimate(&level.place, now)).sum()
+    }
+
     /// Counts a purchase of `bought` full clearances, 1 or less, in the network and those around it.
     pub fn count(&self, buyer: &Buyer, bought: f32, now: UnixSeconds) {
         let mut counted = bought.clamp(0.0, 1.0);

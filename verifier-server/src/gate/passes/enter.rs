@@ -132,7 +132,7 @@ impl Gate {
 
     /// Credits a second of one pass: all passes of a site together never take more than their share of what it can do.
     fn pass_rate(&self, config: &Config, site: &Site) -> f64 {
-        let learned = || self.load_of(site).last().capacity.map(Capacity::credits_per_second);
+        let learned = || self.load_of(site).last().capacity.and_then(Capacity::known);
         let Some(capacity) = config.capacity_of(site).or_else(learned) else { return PASS_CREDITS_PER_SECOND };
         let in_use = u32::try_from(self.passes.in_use(&site.name)).unwrap_or(u32::MAX).max(1);
         PASS_CREDITS_PER_SECOND.min(PASSES_SHARE * capacity / f64::from(in_use))

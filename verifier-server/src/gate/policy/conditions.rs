@@ -3,8 +3,9 @@
 use super::networks::NetworkMap;
 use super::paths::PathMap;
 use super::request::Reading;
-use super::{Action, Route};
+use super::{Action, Route, Subject};
 use crate::config::Host;
+use crate::gate::crawlers::CrawlerNames;
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -24,8 +25,10 @@ pub struct Conditions {
     pub methods: Vec<String>,
     /// All of these headers.
     pub headers: Vec<HeaderCondition>,
-    /// Any of these sets of networks.
+    /// Any of these sets of networks,
     pub networks: Vec<Arc<Networks>>,
+    /// or the names of any of these crawlers.
+    pub crawlers: Vec<Arc<CrawlerNames>>,
     /// Whether the target has no query.
     pub without_query: bool,
 }
@@ -34,7 +37,28 @@ impl Conditions {
     /// Whether the rule looks at what a stranger writes into headers, and at nothing that vouches for the sender.
     #[must_use]
     pub fn are_strangers_words(&self) -> bool {
-        !self.headers.is_empty() && self.networks.is_empty()
+        !self.headers.is_empty() && !self.say_who()
+    }
+
+    /// Whether the rule says who the sender is.
+    #[must_use]
+    pub const fn say_who(&self) -> bool {
+        !self.networks.is_empty() || !self.crawlers.is_empty()
+    }
+
+    /// Whether a method, `None` where it is not known, is one that the rule is for.
+    pub(super) fn hold_for_method(&self, route: &Route, method: Option<&str>) -> bool {
+        let in_doubt = route.holds_in_doubt();
+        let unknown = in_doubt && route.action != Action::Deny;
+        self.methods.is_empty() || method.map_or(unknown, |method| names_method(&self.methods, method, in_doubt))
+    }
+
+    /// Whether the sender is one of those that the rule is for. Nobody is a crawler before its name is confirmed.
+    fn are_for_sender(&self, subject: &Subject<'_>) -> bool {
+        let named = |crawler: &Arc<CrawlerNames>| subject.crawler.is_some_and(|name| crawler.owns(name));
+        !self.say_who()
+            || self.networks.iter().any(|networks| networks.contains(subject.address))
+            || self.crawlers.iter().any(named)
     }
 }
 
@@ -53,9 +77,16 @@ impl std::fmt::Display for Conditions {
             let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
             parts.push(format!("on {}", hosts.join(", ")));
         }
-        if !self.networks.is_empty() {
-            let networks: Vec<&str> = self.networks.iter().map(|networks| networks.told.as_str()).collect();
-            parts.push(format!("from {}", networks.join(" or ")));
+        if self.say_who() {
+            let named = self.crawlers.iter().map(|crawler| {
+                format!(
+                    "addresses that are the crawler `{}` by a name under {}",
+                    crawler.name,
+                    crawler.domains.join(", ")
+                )
+            });
+            let who: Vec<String> = self.networks.iter().map(|networks| networks.told.clone()).chain(named).collect();
+            parts.push(format!("from {}", who.join(" or ")));
         }
         parts.extend(self.headers.iter().map(ToString::to_string));
         formatter.write_str(&parts.join(" "))
@@ -153,6 +184,11 @@ impl Compiled {
     /// Whether everything holds for one way to read a request. What is not known of it holds for a rule that asks for
     /// more work, and for no other.
     pub(super) fn hold(&self, conditions: &Conditions, route: &Route, reading: &Reading<'_>) -> bool {
+        conditions.hold_for_method(route, reading.method) && self.hold_but_for_method(conditions, route, reading)
+    }
+
+    /// The same of all but the method: of a request that may have several, this is found out once.
+    pub(super) fn hold_but_for_method(&self, conditions: &Conditions, route: &Route, reading: &Reading<'_>) -> bool {
         let subject = reading.request.subject;
         let in_doubt = route.holds_in_doubt();
         let unknown = in_doubt && route.action != Action::Deny;
@@ -164,10 +200,7 @@ impl Compiled {
             && (any_host
                 || self.exact_hosts.contains(&*reading.request.host)
                 || self.hosts_below.iter().any(|host| host.match_len(&reading.request.host).is_some()))
-            && (conditions.methods.is_empty()
-                || reading.method.map_or(unknown, |method| names_method(&conditions.methods, method, in_doubt)))
-            && (conditions.networks.is_empty()
-                || conditions.networks.iter().any(|networks| networks.contains(subject.address)))
+            && conditions.are_for_sender(subject)
             && (!conditions.without_query || !subject.has_query)
             && (conditions.headers.is_empty()
                 || subject.headers.map_or(unknown, |headers| {

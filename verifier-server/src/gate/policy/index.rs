@@ -56,8 +56,11 @@ impl Index {
         alike_max: usize,
     ) -> Result<Self, PolicyError> {
         let numbered = || (0_u32..).zip(rules.iter().zip(keys)).filter(|(_, (rule, _))| include(rule));
+        // A crawler that is known by its names comes from anywhere.
         let all_nets = |rule: &Rule| -> Vec<IpNet> {
-            rule.conditions.networks.iter().flat_map(|networks| networks.nets.iter().copied()).collect()
+            let by_name = !rule.conditions.crawlers.is_empty();
+            let networks = if by_name { &[][..] } else { &rule.conditions.networks };
+            networks.iter().flat_map(|networks| networks.nets.iter().copied()).collect()
         };
         let (mut by_path, mut by_net, mut by_host) = (Crowds::default(), Crowds::default(), Crowds::default());
         for (_, (rule, keys)) in numbered() {

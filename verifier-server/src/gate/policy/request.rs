@@ -37,7 +37,7 @@ impl<'a> Reading<'a> {
 
 impl<'a> Request<'a> {
     /// A request under rules that name these methods.
-    pub(super) fn new(subject: &'a Subject<'a>, named_methods: &[String]) -> Self {
+    pub(super) fn new(subject: &'a Subject<'a>, named_methods: &'a [String]) -> Self {
         let overriding_methods =
             if named_methods.is_empty() { Vec::new() } else { subject.overriding_methods(named_methods) };
         Self { subject, host: subject.plain_host(), overriding_methods, header_verdicts: RefCell::default() }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Host;
+use crate::gate::crawlers::CrawlerNames;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use puzzle::Credits;
@@ -11,11 +12,18 @@ struct Sent<'a> {
     method: Option<&'a str>,
     host: &'a str,
     address: &'a str,
+    crawler: Option<&'a str>,
     headers: &'a [(&'static str, &'static str)],
 }
 
-const SENT: Sent<'static> =
-    Sent { target: "/", method: Some("GET"), host: "example.org", address: "198.51.100.7", headers: &[] };
+const SENT: Sent<'static> = Sent {
+    target: "/",
+    method: Some("GET"),
+    host: "example.org",
+    address: "198.51.100.7",
+    crawler: None,
+    headers: &[],
+};
 
 fn route(policy: &Policy, sent: &Sent<'_>) -> Route {
     let lines = sent.headers.iter();
@@ -27,6 +35,7 @@ fn route(policy: &Policy, sent: &Sent<'_>) -> Route {
         has_query: sent.target.contains('?'),
         host: sent.host,
         address: sent.address.parse::<IpAddr>().expect("an address"),
+        crawler: sent.crawler,
         method: sent.method,
         headers: Some(&headers),
     })
@@ -69,6 +78,12 @@ fn networks(nets: &[&str]) -> Conditions {
     Conditions { networks: vec![std::sync::Arc::new(Networks::new(String::new(), nets))], ..Conditions::default() }
 }
 
+fn crawlers(domains: &[&str]) -> Conditions {
+    let domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
+    let names = CrawlerNames { name: "bot".to_owned(), domains, user_agent: "bot".to_owned() };
+    Conditions { crawlers: vec![std::sync::Arc::new(names)], ..Conditions::default() }
+}
+
 fn hosts(names: &[&str]) -> Conditions {
     let host = |name: &&str| match name.strip_prefix('*') {
         Some(suffix) => Host::Below(suffix.to_owned()),
@@ -105,6 +120,21 @@ fn a_star_stays_within_its_segment() {
 }
 
 #[test]
+fn a_crawler_is_known_by_its_networks_or_by_its_confirmed_name_and_by_nothing_else() {
+    let by_either = Conditions { crawlers: crawlers(&["bot.example"]).crawlers, ..networks(&["203.0.113.0/24"]) };
+    let other_networks = (0..20).map(|third| (networks(&[&format!("10.0.{third}.0/24")]), acting(Action::Deny)));
+    let policy = with_conditions(other_networks.chain([(by_either, acting(Action::Allow))]).collect());
+    let action = |sent: &Sent<'_>| route(&policy, sent).action;
+    assert_eq!(action(&Sent { address: "203.0.113.9", ..to("/") }), Action::Allow);
+    // Nowhere near those networks: a rule that was found by them alone would be missed.
+    assert_eq!(action(&Sent { crawler: Some("crawl-1.bot.example"), ..to("/") }), Action::Allow);
+    for crawler in [None, Some("crawl-1.evilbot.example"), Some("bot.example.evil.net")] {
+        let claims = Sent { crawler, headers: &[("user-agent", "bot")], ..to("/") };
+        assert_eq!(action(&claims), Action::Price, "{crawler:?}");
+    }
+}
+
+#[test]
 fn every_condition_of_a_rule_must_hold() {
     let conditions = Conditions {
         methods: methods(&["POST"]).methods,
@@ -113,13 +143,8 @@ fn every_condition_of_a_rule_must_hold() {
         ..paths(&["/callback"])
     };
     let policy = with_conditions(vec![(conditions, acting(Action::Allow))]);
-    let good = Sent {
-        target: "/callback",
-        method: Some("POST"),
-        host: "Shop.Example.org.",
-        address: "203.0.113.9",
-        headers: &[],
-    };
+    let good =
+        Sent { target: "/callback", method: Some("POST"), host: "Shop.Example.org.", address: "203.0.113.9", ..SENT };
     let action = |sent: &Sent<'_>| route(&policy, sent).action;
     assert_eq!(action(&good), Action::Allow);
     assert_eq!(action(&Sent { host: "a.b.test", ..good }), Action::Allow);
@@ -183,6 +208,9 @@ fn a_method_in_a_header_or_in_small_letters_slips_past_no_rule() {
     let many: &'static str = (many + "DELETE").leak();
     let many = [("x-http-method", many)];
     assert_eq!(by("POST", &many), Action::Deny, "nobody hides it behind others");
+    let any: &'static str = "x,".repeat(1_000).leak();
+    let any = [("x-http-method", any)];
+    assert_eq!(by("POST", &any), Action::Deny, "and who writes so many has written every one");
     assert_eq!(by("PUT", &[("x-http-method", "POST")]), Action::Price, "and none becomes free by it");
     for method in ["GET", "HEAD", "head"] {
         let sent = Sent { target: "/dear", method: Some(method), ..SENT };

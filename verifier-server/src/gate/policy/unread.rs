@@ -69,6 +69,7 @@ struct GroupKey {
     headers: Vec<String>,
     /// By number: see [`NumberedNetworks`].
     networks: Vec<usize>,
+    crawlers: Vec<String>,
     without_query: bool,
     /// What is not known of a request counts otherwise for a rule that refuses.
     denies: bool,
@@ -87,6 +88,7 @@ fn grouped(rules: &[Rule], detail: Detail) -> Vec<Rule> {
             methods: conditions.methods.clone(),
             headers: conditions.headers.iter().map(ToString::to_string).collect(),
             networks: sets.map(|networks| numbered.number(networks)).collect(),
+            crawlers: conditions.crawlers.iter().map(|crawler| crawler.name.clone()).collect(),
             without_query: conditions.without_query,
             denies: rule.route.action == Action::Deny,
         };
@@ -107,10 +109,10 @@ fn grouped(rules: &[Rule], detail: Detail) -> Vec<Rule> {
 impl Detail {
     /// What is looked at of a rule's conditions; never at its paths.
     fn of(self, conditions: &Conditions) -> Conditions {
-        let Conditions { hosts, methods, headers, networks, without_query, .. } = conditions.clone();
+        let Conditions { hosts, methods, headers, networks, crawlers, without_query, .. } = conditions.clone();
         match self {
-            Self::All => Conditions { paths: Vec::new(), hosts, methods, headers, networks, without_query },
-            Self::HostsAndNetworks => Conditions { hosts, networks, ..Conditions::default() },
+            Self::All => Conditions { paths: Vec::new(), hosts, methods, headers, networks, crawlers, without_query },
+            Self::HostsAndNetworks => Conditions { hosts, networks, crawlers, ..Conditions::default() },
             Self::Nothing => Conditions::default(),
         }
     }

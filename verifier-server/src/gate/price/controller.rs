@@ -65,7 +65,7 @@ impl Overload {
     /// What a second showed.
     #[must_use]
     pub fn of(measured: &Measured) -> Self {
-        let capacity = measured.capacity.map(Capacity::credits_per_second);
+        let capacity = measured.capacity.map(Capacity::bearable);
         Self {
             offered: capacity.is_some_and(|capacity| measured.demand.offered > capacity),
             queue_delay: measured.backlog || measured.queue_delay_s.is_some_and(|delay| delay > Self::QUEUE_DELAY_S),
@@ -207,7 +207,7 @@ impl Controller {
             return;
         }
         let seconds = elapsed.as_secs_f64();
-        let capacity = measured.capacity.map(Capacity::credits_per_second);
+        let capacity = measured.capacity.map(Capacity::bearable);
         self.weigh(measured, capacity, seconds);
         let goes_on = self.overload.any() || self.offered_part > Self::STAYS_ON;
         match self.state {
@@ -223,8 +223,7 @@ impl Controller {
         if self.state != State::Calm && self.overload.any() {
             self.episode_s += seconds;
         }
-        self.price =
-            if self.state == State::Calm && mode != Mode::On { 0.0 } else { self.moved(measured, capacity, terms) };
+        self.price = if self.state == State::Calm && mode != Mode::On { 0.0 } else { self.moved(measured, terms) };
     }
 
     /// Adds up overload. Demand counts by what is too much of it, so that a second at twice the capacity weighs as much
@@ -271,12 +270,13 @@ impl Controller {
         self.crowded_s = 0.0;
     }
 
-    /// The price after this step: it follows paid demand against the capacity, and where nothing tells the capacity it
-    /// stays at the floor.
-    fn moved(&self, measured: &Measured, capacity: Option<f64>, terms: Terms) -> f64 {
+    /// The price after this step: it follows paid demand against the capacity, and where nobody knows the capacity it stays
+    /// at the floor.
+    fn moved(&self, measured: &Measured, terms: Terms) -> f64 {
         let floor = crate::load::float(terms.floor);
         let most = crate::load::float(terms.highest).max(floor);
-        let Some(capacity) = capacity.filter(|capacity| *capacity > 0.0) else { return floor };
+        let known = measured.capacity.and_then(Capacity::known);
+        let Some(capacity) = known.filter(|capacity| *capacity > 0.0) else { return floor };
         let load = measured.demand.paid / (Self::AIM * capacity);
         let waiting = (measured.queue_delay_s.unwrap_or(0.0) - Overload::QUEUE_DELAY_S).clamp(0.0, 1.0);
         let (least, step_max) = Self::STEP;

@@ -43,6 +43,32 @@ pub struct SavedSite {
     pub hold_seconds: u32,
     /// The learned capacity in credits a second.
     pub capacity: Option<f64>,
+    /// The mode that was set for it by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ModeByHand>,
+}
+
+/// A mode that was set for a site by hand, and the one that the configuration named for it then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModeByHand {
+    mode: String,
+    configured: Option<String>,
+}
+
+impl ModeByHand {
+    /// What is to be kept.
+    #[must_use]
+    pub fn new(mode: Mode, configured: Option<Mode>) -> Self {
+        Self { mode: mode.name().to_owned(), configured: configured.map(|mode| mode.name().to_owned()) }
+    }
+
+    /// The mode, if the configuration still names the one that it was set against.
+    #[must_use]
+    pub fn against(&self, configured: Option<Mode>) -> Option<Mode> {
+        let same = self.configured.as_deref() == configured.map(Mode::name);
+        Mode::parse(&self.mode).filter(|_| same)
+    }
 }
 
 impl SavedPrices {
@@ -106,6 +132,7 @@ mod tests {
             price: 300_000,
             hold_seconds: 120,
             capacity: Some(200.5),
+            by_hand: Some(ModeByHand::new(Mode::On, None)),
         };
         SavedPrices::new(Mode::On, Mode::Auto, vec![site], UnixSeconds(1_800_000_000))
     }
@@ -144,5 +171,19 @@ mod tests {
         assert_eq!(saved().mode_by_hand(Mode::Auto), Some(Mode::On));
         assert_eq!(saved().mode_by_hand(Mode::Off), None, "the operator wrote another one");
         assert_eq!(saved().mode_by_hand(Mode::On), None);
+        let of_site = ModeByHand::new(Mode::Auto, Some(Mode::On));
+        assert_eq!(of_site.against(Some(Mode::On)), Some(Mode::Auto));
+        assert_eq!((of_site.against(None), of_site.against(Some(Mode::Auto))), (None, None));
+    }
+
+    #[test]
+    fn a_file_from_before_sites_had_modes_by_hand_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = serde_json::to_string(&saved()).expect("JSON");
+        let before = text.replace(",\"by_hand\":{\"mode\":\"on\",\"configured\":null}", "");
+        assert_ne!(before, text);
+        fs::write(folder.path().join(FILE), before).expect("written");
+        let read = SavedPrices::read(folder.path()).expect("no error").expect("a file");
+        assert_eq!(read.sites[0].by_hand, None);
     }
 }

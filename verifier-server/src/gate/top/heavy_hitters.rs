@@ -26,6 +26,19 @@ pub struct Heavy {
     pub requests: u64,
     /// How many of them were challenged, denied or found no room.
     pub turned_away: u64,
+    /// How many of them were paid for.
+    pub paid: u64,
+}
+
+/// What became of a request, as far as the tables tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It passed without paying.
+    Passed,
+    /// It was paid for.
+    Paid,
+    /// It was challenged, denied, or found no room.
+    TurnedAway,
 }
 
 /// A table of the heaviest keys of the last two generations. Its size never changes.
@@ -43,11 +56,15 @@ struct Place {
     /// Requests of this key since it took the place.
     requests: u32,
     turned_away: u32,
+    paid: u32,
     site: u16,
     label: Label,
 }
 
-const FREE: Place = Place { hash: 0, weight: 0, requests: 0, turned_away: 0, site: 0, label: Label::EMPTY };
+const FREE: Place = Place { hash: 0, weight: 0, requests: 0, turned_away: 0, paid: 0, site: 0, label: Label::EMPTY };
+
+/// What was counted of a key: requests, those that were turned away, and those that were paid for.
+type Counts = [u64; 3];
 
 #[derive(Debug)]
 struct Set {
@@ -71,43 +88,69 @@ impl HeavyHitters {
     }
 
     /// Counts one request of a key.
-    pub fn count(&self, site: u16, label: &Label, turned_away: bool, now: UnixSeconds) {
+    pub fn count(&self, site: u16, label: &Label, fate: Fate, now: UnixSeconds) {
         let hash = self.hasher.hash_one((site, label.bytes()));
         let Some(set) = self.sets.get(usize::try_from(hash % self.sets.len() as u64).unwrap_or(0)) else { return };
         // A panic elsewhere leaves counts, which are as good as any.
         let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
         set.turn(now);
-        set.count(hash, site, label, turned_away);
+        set.count(hash, site, label, fate);
     }
 
-    /// The heaviest `most`, heaviest first.
+    /// The heaviest `most` of the current generation and the one before, heaviest first.
     #[must_use]
     pub fn heaviest(&self, most: usize, now: UnixSeconds) -> Vec<Heavy> {
-        let mut found: Vec<Heavy> = Vec::new();
-        for set in &self.sets {
-            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.gather(|set| {
             set.turn(now);
-            // No set can have more than all its places among the heaviest.
-            let mut of_set: Vec<(Place, [u64; 2])> = Vec::with_capacity(2 * WAYS);
-            for place in set.current.iter().chain(&set.previous).filter(|place| place.requests > 0) {
-                let counts = [u64::from(place.requests), u64::from(place.turned_away)];
-                match of_set.iter_mut().find(|(known, _)| known.hash == place.hash) {
+            [set.current, set.previous].map(Some)
+        });
+        heaviest_of(found, most, |[requests, ..]| *requests)
+    }
+
+    /// Those of one generation, the current one or the one before, that were turned away most: at most `most`. Generations are
+    /// numbered from the beginning of time.
+    #[must_use]
+    pub fn of_generation(&self, generation: u32, most: usize) -> Vec<Heavy> {
+        let found = self.gather(|set| {
+            let is_current = set.generation == generation;
+            let is_previous = set.generation == generation.saturating_add(1);
+            [is_current.then_some(set.current), is_previous.then_some(set.previous)]
+        });
+        heaviest_of(found, most, |[requests, turned_away, _]| (*turned_away, *requests))
+    }
+
+    /// Everything that is counted in what `choose` takes of each set, a key once.
+    fn gather(&self, choose: impl Fn(&mut Set) -> [Option<[Place; WAYS]>; 2]) -> Vec<(Place, Counts)> {
+        let mut found: Vec<(Place, Counts)> = Vec::new();
+        for set in &self.sets {
+            let chosen = choose(&mut set.lock().unwrap_or_else(PoisonError::into_inner));
+            let begin = found.len();
+            for place in chosen.iter().flatten().flatten().filter(|place| place.requests > 0) {
+                let counts = [place.requests, place.turned_away, place.paid].map(u64::from);
+                // A key has one set.
+                match found[begin..].iter_mut().find(|(known, _)| known.hash == place.hash) {
                     Some((_, known)) => known.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count),
-                    None => of_set.push((*place, counts)),
+                    None => found.push((*place, counts)),
                 }
             }
-            drop(set);
-            found.extend(of_set.into_iter().map(|(place, [requests, turned_away])| Heavy {
-                site: place.site,
-                name: place.label.text(),
-                requests,
-                turned_away,
-            }));
         }
-        found.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.name.cmp(&b.name)));
-        found.truncate(most);
         found
     }
+}
+
+fn heaviest_of<W: Ord>(mut found: Vec<(Place, Counts)>, most: usize, weight: impl Fn(&Counts) -> W) -> Vec<Heavy> {
+    found.sort_by(|(a, counts_of_a), (b, counts_of_b)| {
+        weight(counts_of_b).cmp(&weight(counts_of_a)).then_with(|| a.label.bytes().cmp(b.label.bytes()))
+    });
+    found.truncate(most);
+    let heavy = |(place, [requests, turned_away, paid]): (Place, Counts)| Heavy {
+        site: place.site,
+        name: place.label.text(),
+        requests,
+        turned_away,
+        paid,
+    };
+    found.into_iter().map(heavy).collect()
 }
 
 impl Set {
@@ -123,17 +166,18 @@ impl Set {
         self.generation = generation;
     }
 
-    fn count(&mut self, hash: u64, site: u16, label: &Label, turned_away: bool) {
+    fn count(&mut self, hash: u64, site: u16, label: &Label, fate: Fate) {
         let known = self.current.iter().position(|place| place.requests > 0 && place.hash == hash);
         let lightest = || (0..WAYS).min_by_key(|place| self.current[*place].weight).unwrap_or(0);
         let index = known.unwrap_or_else(lightest);
         let place = &mut self.current[index];
         if known.is_none() {
-            *place = Place { hash, weight: place.weight, requests: 0, turned_away: 0, site, label: *label };
+            *place = Place { weight: place.weight, hash, site, label: *label, ..FREE };
         }
         place.weight = place.weight.saturating_add(1);
         place.requests = place.requests.saturating_add(1);
-        place.turned_away = place.turned_away.saturating_add(u32::from(turned_away));
+        place.turned_away = place.turned_away.saturating_add(u32::from(fate == Fate::TurnedAway));
+        place.paid = place.paid.saturating_add(u32::from(fate == Fate::Paid));
     }
 }
 
@@ -150,28 +194,50 @@ mod tests {
     #[test]
     fn two_generations_count_and_older_ones_do_not() {
         let table = HeavyHitters::new(4, HashKey([1; 16]));
-        table.count(0, &Label::of(b"a"), false, NOW);
-        table.count(0, &Label::of(b"a"), true, after(GENERATION_SECONDS));
-        let heavy = Heavy { site: 0, name: "a".to_owned(), requests: 2, turned_away: 1 };
+        table.count(0, &Label::of(b"a"), Fate::Paid, NOW);
+        table.count(0, &Label::of(b"a"), Fate::TurnedAway, after(GENERATION_SECONDS));
+        let heavy = Heavy { site: 0, name: "a".to_owned(), requests: 2, turned_away: 1, paid: 1 };
         assert_eq!(table.heaviest(5, after(GENERATION_SECONDS)), vec![heavy.clone()]);
-        let one = Heavy { requests: 1, ..heavy };
+        let one = Heavy { requests: 1, paid: 0, ..heavy };
         assert_eq!(table.heaviest(5, after(2 * GENERATION_SECONDS)), [one]);
         assert_eq!(table.heaviest(5, after(3 * GENERATION_SECONDS)), []);
     }
 
     #[test]
+    fn a_generation_is_told_alone_as_long_as_it_is_there() {
+        let table = HeavyHitters::new(1, HashKey([1; 16]));
+        let number = NOW.0 / GENERATION_SECONDS;
+        for _ in 0..3 {
+            table.count(0, &Label::of(b"passes"), Fate::Passed, NOW);
+        }
+        table.count(0, &Label::of(b"challenged"), Fate::TurnedAway, NOW);
+        let names = |generation: u32| {
+            table.of_generation(generation, 5).into_iter().map(|heavy| heavy.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(number), ["challenged", "passes"], "who was turned away comes first");
+        assert_eq!(names(number + 1), Vec::<String>::new());
+        table.count(0, &Label::of(b"later"), Fate::Passed, after(GENERATION_SECONDS));
+        assert_eq!(
+            (names(number), names(number + 1)),
+            (vec!["challenged".to_owned(), "passes".to_owned()], vec!["later".to_owned()])
+        );
+        table.count(0, &Label::of(b"much later"), Fate::Passed, after(3 * GENERATION_SECONDS));
+        assert_eq!((names(number), names(number + 1)), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
     fn a_clock_that_goes_back_loses_nothing() {
         let table = HeavyHitters::new(1, HashKey([1; 16]));
-        table.count(0, &Label::of(b"a"), false, after(GENERATION_SECONDS));
-        table.count(0, &Label::of(b"a"), false, NOW);
+        table.count(0, &Label::of(b"a"), Fate::Passed, after(GENERATION_SECONDS));
+        table.count(0, &Label::of(b"a"), Fate::Passed, NOW);
         assert_eq!(table.heaviest(1, after(GENERATION_SECONDS))[0].requests, 2);
     }
 
     #[test]
     fn the_same_name_at_two_sites_is_two() {
         let table = HeavyHitters::new(1, HashKey([1; 16]));
-        table.count(1, &Label::of(b"/"), false, NOW);
-        table.count(2, &Label::of(b"/"), false, NOW);
+        table.count(1, &Label::of(b"/"), Fate::Passed, NOW);
+        table.count(2, &Label::of(b"/"), Fate::Passed, NOW);
         assert_eq!(table.heaviest(5, NOW).len(), 2);
     }
 }

@@ -16,7 +16,9 @@ const BUCKET_CHECKS: usize = 4;
 /// A check that admitted a request.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// What is measured of its site.
+    /// The mark of its site.
+    pub site: u16,
+    /// What is measured of it.
     pub load: Arc<SiteLoad>,
     /// Who asked.
     pub network: ClientNetwork,
@@ -30,7 +32,14 @@ pub struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
     /// It counts as an answer of the origin.
-    Counted,
+    Counted {
+        /// The mark of the site.
+        site: u16,
+        /// How long its head took.
+        delay: Duration,
+        /// Whether it is an error.
+        failed: bool,
+    },
     /// It belongs to a check and tells nothing of the origin: a file of the web server's own, a request that was given up,
     /// a WebSocket, an event stream.
     Ignored,
@@ -108,9 +117,9 @@ impl Checks {
         let Some(upstream) = told else { return Came::Ignored };
         let network = Nested::of(check.network);
         let outcome = Outcome::of(Some(upstream.status));
-        let Check { place, cost, .. } = check;
+        let Check { site, place, cost, .. } = check;
         check.load.answered_at(&Answer { network: &network, place, cost, delay: upstream.delay, outcome }, second);
-        Came::Counted
+        Came::Counted { site, delay: upstream.delay, failed: outcome.is_error() }
     }
 
     /// Once a second, after [`super::Arrivals::next_second`] of every site: who waits, and whose line is missing.
@@ -170,6 +179,11 @@ mod tests {
         now: Duration,
     }
 
+    /// What a line with this status after so many milliseconds counts as.
+    fn counted(failed: bool, millis: u64) -> Came {
+        Came::Counted { site: 1, delay: Duration::from_millis(millis), failed }
+    }
+
     impl Scene {
         fn new() -> Self {
             let load = SiteLoad::new(1, Arc::new(DemandBuckets::new(KEY)), KEY);
@@ -179,7 +193,7 @@ mod tests {
         fn admit(&self, id: &str, third: u8) {
             let network = ClientNetwork::of([203, 0, third, 9].into());
             let (load, place) = (Arc::clone(&self.load), self.load.place_of("/page"));
-            self.checks.admitted(id, Check { load, network, place, cost: Amount::of(Credits::ONE) }, self.now);
+            self.checks.admitted(id, Check { site: 1, load, network, place, cost: Amount::of(Credits::ONE) }, self.now);
         }
 
         fn line(&self, line: &str) -> Came {
@@ -203,8 +217,10 @@ mod tests {
         let mut scene = Scene::new();
         scene.admit("a", 1);
         assert_eq!(scene.ends("b", 20), Came::Unmatched, "forged");
-        assert_eq!(scene.ends("a", 20), Came::Counted);
+        assert_eq!(scene.ends("a", 20), counted(false, 20));
         assert_eq!(scene.ends("a", 20), Came::Unmatched, "sent twice");
+        scene.admit("c", 1);
+        assert_eq!(scene.line("c 502 \"502\" \"0.030\" \"text/html\""), counted(true, 30));
         let origin = scene.second().origin.expect("an answer");
         assert!((origin.goodput - 1.0).abs() < 1e-9, "{origin:?}");
     }
@@ -214,7 +230,7 @@ mod tests {
         let mut scene = Scene::new();
         (0..3).for_each(|_| scene.admit("a", 1));
         assert_eq!(scene.second().origin.expect("a check").waiting, 1);
-        assert_eq!(scene.ends("a", 20), Came::Counted);
+        assert_eq!(scene.ends("a", 20), counted(false, 20));
         assert_eq!(scene.second().origin.expect("an answer").waiting, 0);
     }
 
@@ -258,7 +274,7 @@ mod tests {
         let mut scene = Scene::new();
         let many = BUCKETS * BUCKET_CHECKS * 2;
         (0..many).for_each(|number| scene.admit(&number.to_string(), u8::try_from(number % 200).expect("below 200")));
-        let held = (0..many).filter(|number| scene.ends(&number.to_string(), 20) == Came::Counted).count();
+        let held = (0..many).filter(|number| scene.ends(&number.to_string(), 20) == counted(false, 20)).count();
         assert!(held <= BUCKETS * BUCKET_CHECKS);
         assert!(size_of::<Bucket>() * BUCKETS <= 6 << 20, "{} bytes", size_of::<Bucket>() * BUCKETS);
         let log = scene.second().log.expect("checks");

@@ -10,10 +10,12 @@ fn conditions() -> impl Strategy<Value = Conditions> {
     let net = prop::sample::subsequence(vec!["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"], 0..3);
     let host = prop::sample::subsequence(vec!["a.test", "*.test", "b.example"], 0..2);
     let header_name = prop::sample::select(vec![None, None, None, Some("cookie"), Some("x-a")]);
-    (path, method, net, host, header_name).prop_map(|(path, method, net, host, header_name)| Conditions {
+    let bot = prop::sample::select(vec![false, false, true]);
+    (path, method, net, host, header_name, bot).prop_map(|(path, method, net, host, header_name, bot)| Conditions {
         paths: paths(&path).paths,
         methods: methods(&method).methods,
         networks: if net.is_empty() { Vec::new() } else { networks(&net).networks },
+        crawlers: if bot { crawlers(&["bot.example"]).crawlers } else { Vec::new() },
         hosts: hosts(&host).hosts,
         headers: header_name.map(|name| header(name, HeaderValueIs::Present).headers).unwrap_or_default(),
         without_query: false,
@@ -42,18 +44,48 @@ proptest! {
         address in prop::sample::select(vec!["10.1.2.3", "10.2.2.3", "192.0.2.1", "2001:db8::1", "::1"]),
         method in prop::sample::select(vec![None, Some("GET"), Some("HEAD"), Some("POST"), Some("post")]),
         with_header in any::<bool>(),
+        crawler in prop::sample::select(vec![None, Some("a.bot.example"), Some("a.other.example")]),
     ) {
         let policy = with_conditions(rules);
         let headers: HeaderMap =
             with_header.then(|| ("cookie".parse().unwrap(), HeaderValue::from_static("a=1"))).into_iter().collect();
         let target = Target::parse(target);
         let address = address.parse().unwrap();
-        let subject = Subject { target: &target, has_query: false, host, address, method, headers: Some(&headers) };
+        let subject =
+            Subject { target: &target, has_query: false, host, address, crawler, method, headers: Some(&headers) };
         // Which of several equal rules is named does not matter.
         let Target::Plain(path) = &target else { panic!("read in several ways") };
         let found = Route { rule: None, ..policy.of_path(&Request::new(&subject, &[]), path) };
         let scanned = Route { rule: None, ..policy.route_by_scan(&subject) };
         prop_assert_eq!(found, scanned);
+    }
+
+    #[test]
+    fn methods_in_headers_are_held_against_the_rules_like_one_after_the_other(
+        rules in prop::collection::vec((conditions(), any_route()), 0..12),
+        target in prop::sample::select(vec!["/a/b", "/a//b", "/login.php/c", "/b/", "/%61/b;x"]),
+        method in prop::sample::select(vec![None, Some("GET"), Some("PUT")]),
+        overriding in prop::sample::select(vec!["POST", "GET,HEAD", "x, y", "post, GET", "HEAD"]),
+    ) {
+        let policy = with_conditions(rules);
+        let headers: HeaderMap = [(HeaderName::from_static("x-http-method"), HeaderValue::from_static(overriding))]
+            .into_iter()
+            .collect();
+        let target = Target::parse(target);
+        let (host, address) = ("a.test", "10.1.2.3".parse().unwrap());
+        let subject =
+            Subject { target: &target, has_query: false, host, address, crawler: None, method, headers: Some(&headers) };
+        let request = Request::new(&subject, &policy.methods);
+        let paths = match &target {
+            Target::Plain(path) => vec![path.to_string()],
+            Target::Odd(readings) => readings.clone(),
+            Target::TooLong => panic!("read in no way"),
+        };
+        for path in paths {
+            let found = Route { rule: None, ..policy.of_path(&request, &path) };
+            let one_by_one = request.dearest_method(Reading::new(&request, &path), |reading| policy.of_reading(reading));
+            prop_assert_eq!(found, Route { rule: None, ..one_by_one });
+        }
     }
 
     #[test]

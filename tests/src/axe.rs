@@ -1,0 +1,26 @@
+//! axe-core, which looks for what shuts people out: `npm ci` in `www` brings it.
+
+use std::path::Path;
+
+use crate::browser::Browser;
+
+/// WCAG 2.2 A and AA, and what axe-core calls good practice.
+const RUN: &str = "const done = arguments[arguments.length - 1];\
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'];\
+    axe.run(document, {runOnly: tags, resultTypes: ['violations', 'passes']}).then(({violations, passes}) => done({\
+      found: violations.flatMap(({id, help, nodes}) => nodes.map(({html}) => id + ': ' + help + ': ' + html)),\
+      passed: passes.length}), (error) => done({found: [String(error)], passed: 0}));";
+
+/// Rules that have to find something to look at on any page of ours: fewer means that axe-core saw none.
+const RULES_MIN: u64 = 10;
+
+/// Fails if axe-core finds anything on the page in its present state.
+#[track_caller]
+pub fn finds_nothing(browser: &Browser, state: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/node_modules/axe-core/axe.min.js");
+    let source = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("run `npm ci` in www first"));
+    browser.script(&format!("if (!globalThis.axe) {{ {source}\n }}"));
+    let told = browser.script_async(RUN);
+    assert_eq!(told["found"], serde_json::json!([]), "{state}");
+    assert!(told["passed"].as_u64().unwrap() >= RULES_MIN, "{state}: {told}");
+}

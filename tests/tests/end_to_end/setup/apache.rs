@@ -1,0 +1,108 @@
+//! Configurations of Apache as they are found: each site moves behind the verifier and back, or is refused with file and line.
+
+use std::process::Command;
+
+use tests::machine::Machine;
+use tests::recipes::{shipped, web_group};
+use tests::settings::Settings;
+use tests::visitor::buy;
+
+use super::{comes_and_goes, is_refused, said, same};
+
+/// What Debian has switched on, without the modules that the recipe needs besides.
+fn main() -> String {
+    let modules = ["mpm_event", "authz_core", "alias", "dir", "mime", "setenvif", "rewrite", "ssl", "socache_shmcb"];
+    let modules =
+        modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")).concat();
+    let user = if web_group().is_some() { "User www-data\nGroup www-data\n" } else { "" };
+    format!(
+        "# by hand\nServerRoot FOLDER/etc\nDefaultRuntimeDir FOLDER\nPidFile FOLDER/apache.pid\nErrorLog FOLDER/error.log\n{modules}{user}\
+         ServerName localhost\nListen 127.0.0.1:PORT\nListen 127.0.0.1:OTHER\nTypesConfig /dev/null\nAddType text/html .html\n\
+         <Directory FOLDER/www>\n\tRequire all granted\n</Directory>\nIncludeOptional sites-enabled/*.conf\n"
+    )
+}
+
+fn machine(files: &[(&str, &str)]) -> Machine {
+    let port = tests::ports::free();
+    let settings = Settings::from_text(&shipped("apache", "portcullis.toml"))
+        .of_site("hosts", Vec::<String>::new())
+        .of_site("origin", format!("http://127.0.0.1:{port}"));
+    let main = main();
+    let mut all = vec![("apache2.conf", main.as_str()), ("../www/index.html", "the site\n")];
+    all.extend(files);
+    Machine::new("apache", "apache2.conf", settings, &all)
+}
+
+const SITE: &str = "<VirtualHost *:PORT>\n\tServerName a.test\n\tServerAlias www.a.test\n\tDocumentRoot FOLDER/www\n\
+    \t# ErrorLog ${APACHE_LOG_DIR}/error.log\n</VirtualHost>\n";
+
+#[test]
+fn a_site_as_debian_has_it() {
+    let machine = machine(&[
+        ("sites-available/000-default.conf", SITE),
+        ("sites-enabled/000-default.conf", "-> ../sites-available/000-default.conf"),
+    ]);
+    comes_and_goes(&machine.serving(), &["a.test", "www.a.test"]);
+}
+
+#[test]
+fn two_sites_and_one_that_redirects() {
+    let redirect =
+        "<VirtualHost *:PORT>\n    ServerName old.test\n    Redirect permanent / http://a.test/\n</VirtualHost>\n";
+    let other =
+        "<VirtualHost *:PORT>\n    ServerName b.test\n    DocumentRoot \\\n        FOLDER/www\n</VirtualHost>\n";
+    let machine = machine(&[
+        ("sites-enabled/a.conf", SITE),
+        ("sites-enabled/b.conf", other),
+        ("sites-enabled/old.conf", redirect),
+    ])
+    .serving();
+    comes_and_goes(&machine, &["a.test", "b.test"]);
+    said(&machine.setup(&["--apply"]));
+    machine.client("old.test").get("/x").expect_status(301);
+    let client = machine.client("b.test");
+    let visitor = client.with("Cookie", &buy(&client));
+    assert_eq!(visitor.get("/").text(), "the site\n");
+    said(&machine.setup(&["--remove"]));
+}
+
+#[test]
+fn lines_of_tls_go_to_the_front() {
+    let site = "<IfModule ssl_module>\n<VirtualHost *:PORT>\n    ServerName a.test\n    DocumentRoot FOLDER/www\n    SSLEngine on\n    \
+        SSLCertificateFile FOLDER/etc/a.pem\n    SSLCertificateKeyFile FOLDER/etc/a.key\n    Include tls.conf\n</VirtualHost>\n</IfModule>\n";
+    let machine = machine(&[("sites-enabled/a.conf", site), ("tls.conf", "SSLProtocol all -SSLv3\n")]);
+    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout a.key -out a.pem -subj /CN=a.test";
+    let made = Command::new("openssl").args(request.split(' ')).current_dir(machine.path("")).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let machine = machine.serving();
+    let before = machine.files();
+    let applied = said(&machine.setup(&["--apply"]));
+    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
+    said(&machine.setup(&["--remove"]));
+    same(&machine, &before);
+}
+
+#[test]
+fn one_file_written_by_hand() {
+    let main = main().replace("IncludeOptional sites-enabled/*.conf\n", SITE);
+    let port = tests::ports::free();
+    let settings = Settings::from_text(&shipped("apache", "portcullis.toml"))
+        .of_site("hosts", Vec::<String>::new())
+        .of_site("origin", format!("http://127.0.0.1:{port}"));
+    let files = [("httpd.conf", main.as_str()), ("../www/index.html", "the site\n")];
+    comes_and_goes(&Machine::new("apache", "httpd.conf", settings, &files).serving(), &["a.test"]);
+}
+
+#[test]
+fn what_cannot_stand_behind_is_refused_with_file_and_line() {
+    let with = |line: &str| SITE.replace("\tDocumentRoot", &format!("\t{line}\n\tDocumentRoot"));
+    for (text, words) in [
+        (with("RewriteCond %{HTTPS} off"), ["a.conf:4", "%{HTTP:X-Forwarded-Proto}"]),
+        (with("RemoteIPHeader X-Forwarded-For"), ["a.conf:4", "another proxy"]),
+        (format!("{SITE}{}", SITE.replace(":PORT", ":OTHER")), ["a.conf:7", "Redirect permanent / https://a.test/"]),
+        (format!("<IfDefine X>\n{SITE}</IfDefine>\n"), ["a.conf:1", "is not known"]),
+        (format!("{SITE}Include ${{WHERE}}/x.conf\n"), ["a.conf:7", "is not known"]),
+    ] {
+        is_refused(&machine(&[("sites-enabled/a.conf", &text)]), &words);
+    }
+}

@@ -1,0 +1,221 @@
+//! Configurations of nginx as they are found: each comes out as it went in, or is refused with file and line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tests::machine::Machine;
+use tests::recipes::shipped;
+use tests::settings::Settings;
+use tests::visitor::buy;
+
+use super::{comes_and_goes, is_refused, said};
+
+/// Debian's own, with paths of the test.
+pub(crate) const DEBIAN_MAIN: &str = "user www-data;\nworker_processes 1;\npid FOLDER/nginx.pid;\nerror_log FOLDER/error.log;\n\
+    include FOLDER/etc/modules-enabled/*.conf;\n\nevents {\n\tworker_connections 768;\n\t# multi_accept on;\n}\n\nhttp {\n\n\t##\n\t# Basic Settings\n\t##\n\n\
+    \tsendfile on;\n\ttypes_hash_max_size 2048;\n\tinclude /etc/nginx/mime.types;\n\tdefault_type application/octet-stream;\n\n\
+    \taccess_log FOLDER/access.log;\n\tgzip on;\n\n\tinclude FOLDER/etc/conf.d/*.conf;\n\tinclude FOLDER/etc/sites-enabled/*;\n}\n";
+
+/// Debian's default site.
+const DEFAULT: &str = "# Default server configuration\n#\nserver {\n\tlisten PORT default_server;\n\tlisten [::]:PORT default_server;\n\n\
+    \troot FOLDER/www;\n\n\tindex index.html index.htm index.nginx-debian.html;\n\n\tserver_name _;\n\n\tlocation / {\n\
+    \t\ttry_files $uri $uri/ =404;\n\t}\n\n\t# pass PHP scripts to FastCGI server\n\t#\n\t#location ~ \\.php$ {\n\t#}\n}\n";
+
+pub(super) fn settings() -> Settings {
+    let log = tests::ports::free();
+    Settings::from_text(&shipped("nginx", "portcullis.toml"))
+        .set("access_log", format!("127.0.0.1:{log}"))
+        .of_site("hosts", Vec::<String>::new())
+}
+
+/// Debian's layout with these files below `etc` besides.
+pub(super) fn debian(files: &[(&str, &str)]) -> Machine {
+    let mut all =
+        vec![("nginx.conf", DEBIAN_MAIN), ("conf.d/own.conf", "# mine\n"), ("../www/index.html", "the site\n")];
+    all.extend(files);
+    Machine::new("nginx", "nginx.conf", settings(), &all)
+}
+
+#[test]
+fn debians_default_site() {
+    let machine = debian(&[
+        ("sites-available/default", DEFAULT),
+        ("sites-enabled/default", "-> FOLDER/etc/sites-available/default"),
+    ]);
+    let machine = machine.serving();
+    comes_and_goes(&machine, &["anything.test"]);
+}
+
+#[test]
+fn modes_links_and_what_others_write_meanwhile_stay() {
+    let machine =
+        debian(&[("sites-available/default", DEFAULT), ("sites-enabled/default", "-> ../sites-available/default")])
+            .serving();
+    let site = machine.path("sites-available/default");
+    fs::set_permissions(&site, PermissionsExt::from_mode(0o640)).unwrap();
+    let before = machine.files();
+    said(&machine.setup(&["--apply"]));
+    assert_eq!(
+        fs::read_link(machine.path("sites-enabled/default")).unwrap(),
+        site.strip_prefix(machine.path("")).map(|path| std::path::Path::new("..").join(path)).unwrap()
+    );
+    assert_eq!(fs::metadata(&site).unwrap().permissions().mode() & 0o7777, 0o640);
+    let with_ours = fs::read_to_string(&site).unwrap();
+    fs::write(&site, with_ours.replace("index.html", "index.php index.html")).unwrap();
+    said(&machine.setup(&["--remove"]));
+    let own = fs::read_to_string(&site).unwrap();
+    assert_eq!(own.replace("index.php index.html", "index.html").into_bytes(), before[&site].2);
+    assert!(own.contains("index.php index.html"));
+}
+
+#[test]
+fn several_sites_with_pages_of_errors_and_logs_of_their_own() {
+    let shop = "server {\n    listen PORT;\n    server_name shop.test www.shop.test;\n    root FOLDER/www;\n    access_log FOLDER/shop.log;\n\
+        \x20   error_page 404 /404.html;\n    location = /404.html { internal; }\n    location /api/ {\n        error_page 500 502 /down.html;\n\
+        \x20       try_files $uri =404;\n    }\n    location = /favicon.ico { access_log off; log_not_found off; }\n}\n\
+        server { listen PORT; server_name old.test; return 301 http://shop.test$request_uri; }\n";
+    let news = "server { listen PORT; server_name news.test; root FOLDER/www; location ~ \\.php$ { return 404; } }\n";
+    let machine = debian(&[("sites-enabled/shop", shop), ("sites-enabled/news", news)]).serving();
+    comes_and_goes(&machine, &["shop.test", "www.shop.test", "news.test"]);
+    said(&machine.setup(&["--apply"]));
+    let text = fs::read_to_string(machine.path("sites-enabled/shop")).unwrap();
+    assert_eq!(text.matches("error_page 401 = @portcullis_gate;").count(), 1, "{text}");
+    assert_eq!(text.matches("if=$portcullis_admitted;").count(), 2, "{text}");
+    assert!(!text.contains("access_log off"), "{text}");
+    assert_eq!(text.matches("portcullis-server.conf").count(), 1, "the one that redirects is left alone: {text}");
+    said(&machine.verifier.command(&["mode", "on"]));
+    let client = machine.client("shop.test");
+    client.navigate("/api/x").expect_status(429);
+    machine.client("old.test").get("/").expect_status(301);
+    let visitor = client.with("Cookie", &buy(&client));
+    assert_eq!(visitor.get("/").text(), "the site\n");
+    visitor.get("/api/x").expect_status(404);
+    assert!(fs::read_to_string(machine.folder().join("shop.log")).unwrap().contains("GET / "), "its own log goes on");
+    said(&machine.setup(&["--remove"]));
+}
+
+#[test]
+fn only_one_of_them_where_that_was_chosen() {
+    let site = |name: &str| format!("server {{\n    listen PORT;\n    server_name {name};\n    root FOLDER/www;\n}}\n");
+    let taken = site("taken.test").replace("root", "auth_request /sso;\n    root");
+    let machine = debian(&[("sites-enabled/a", &site("a.test")), ("sites-enabled/b", &taken)]).serving();
+    is_refused(&machine, &["sites-enabled/b:4", "asks somebody else"]);
+    let before = machine.files();
+    said(&machine.setup(&["--apply", "--site", "a.test"]));
+    machine.client("a.test").get("/portcullis-test").expect_status(429);
+    said(&machine.setup(&["--remove"]));
+    super::same(&machine, &before);
+}
+
+#[test]
+fn a_file_that_a_server_without_the_gate_includes_too_is_refused() {
+    let site = |name: &str, line: &str| {
+        format!("server {{\n    listen PORT;\n    server_name {name};\n    {line}\n    include shared;\n}}\n")
+    };
+    let sites = site("a.test", "root FOLDER/www;") + &site("b.test", "return 204;");
+    let files = [("sites-enabled/site", sites.as_str()), ("shared", "location /x/ {\n    error_page 404 /y;\n}\n")];
+    is_refused(&debian(&files), &["shared:2", "not gated"]);
+}
+
+#[test]
+fn ipv6_only() {
+    let site = "server {\n  listen [::1]:OTHER ipv6only=on default_server;\n  root FOLDER/www;\n}\nserver {\n  listen PORT;\n  return 204;\n}\n";
+    let machine = debian(&[("sites-enabled/site", site)]).serving();
+    let before = machine.files();
+    let applied = said(&machine.setup(&["--apply"]));
+    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
+    said(&machine.setup(&["--remove"]));
+    super::same(&machine, &before);
+}
+
+#[test]
+fn includes_inside_includes() {
+    let machine = debian(&[
+        (
+            "sites-enabled/site",
+            "server {\n    listen PORT;\n    server_name a.test;\n    include snippets/all.conf;\n}\n",
+        ),
+        ("snippets/all.conf", "root FOLDER/www;\ninclude snippets/errors-*.conf;\n"),
+        ("snippets/errors-1.conf", "location /x/ {\n\terror_page 404 = /index.html;\n}\n"),
+    ])
+    .serving();
+    comes_and_goes(&machine, &["a.test"]);
+}
+
+#[test]
+fn one_file_written_by_hand() {
+    let text = "# by hand\nuser www-data;\nworker_processes 1; pid FOLDER/nginx.pid; error_log FOLDER/error.log;\nevents { }\nhttp { access_log FOLDER/a.log;\n\
+        \x20 server { listen PORT; root FOLDER/www; location / { index index.html; } }\n}";
+    let files = [("nginx.conf", text), ("../www/index.html", "the site\n")];
+    let machine = Machine::new("nginx", "nginx.conf", settings(), &files).serving();
+    comes_and_goes(&machine, &["anything.test"]);
+}
+
+#[test]
+fn a_site_that_only_speaks_tls() {
+    let site = "server {\n    listen PORT ssl;\n    server_name a.test;\n    ssl_certificate FOLDER/etc/a.pem;\n    ssl_certificate_key FOLDER/etc/a.key;\n    \
+                root FOLDER/www;\n}\n";
+    let machine = debian(&[("sites-enabled/site", site)]);
+    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout a.key -out a.pem -subj /CN=a.test";
+    let made =
+        std::process::Command::new("openssl").args(request.split(' ')).current_dir(machine.path("")).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let machine = machine.serving();
+    let before = machine.files();
+    let applied = said(&machine.setup(&["--apply"]));
+    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
+    said(&machine.setup(&["--remove"]));
+    super::same(&machine, &before);
+}
+
+#[test]
+fn what_would_open_or_close_something_is_refused_with_file_and_line() {
+    let site = |lines: &str| {
+        format!("server {{\n    listen PORT;\n    server_name a.test;\n    root FOLDER/www;\n{lines}\n}}\n")
+    };
+    for (lines, words) in [
+        ("    auth_request /sso;\n    location = /sso { return 204; }", ["site:5", "asks somebody else"]),
+        ("    location /in/ {\n        satisfy any;\n        deny all;\n    }", ["site:6", "auth_request off;"]),
+        ("    error_page 401 /login.html;", ["site:5", "error_page 401 = @portcullis_gate;"]),
+        ("    location ^~ /.portcullis/ { return 204; }", ["site:5", "there already"]),
+        ("    location /lua { content_by_lua_block { x = '}' } }", ["site:5", "another language"]),
+    ] {
+        is_refused(&debian(&[("sites-enabled/site", &site(lines))]), &words);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_wrong_as_it_stands_is_refused() {
+    let machine = debian(&[("sites-enabled/site", "server {\n    listen PORT;\n    no_such_thing on;\n}\n")]);
+    is_refused(&machine, &["wrong as it stands", "no_such_thing"]);
+    let machine = debian(&[("sites-enabled/site", "server {\n    listen PORT;\n    include /nowhere/at/all;\n}\n")]);
+    is_refused(&machine, &["/nowhere/at/all", "cannot be read"]);
+}
+
+#[test]
+fn a_file_of_ours_that_somebody_put_there_is_refused() {
+    let machine = debian(&[("sites-enabled/site", DEFAULT), ("portcullis-server.conf", "# by hand\n")]);
+    is_refused(&machine, &["portcullis-server.conf:1", "there already"]);
+}
+
+#[test]
+fn a_verifier_for_other_hosts_or_another_server_is_refused() {
+    let site = "server {\n    listen PORT;\n    server_name b.test;\n    root FOLDER/www;\n}\n";
+    let files = [("nginx.conf", DEBIAN_MAIN), ("conf.d/own.conf", ""), ("sites-enabled/site", site)];
+    let machine = Machine::new("nginx", "nginx.conf", settings().of_site("hosts", vec!["a.test"]), &files);
+    is_refused(&machine, &["portcullis.toml:1", "no site for the host b.test"]);
+    let caddy = Settings::from_text(&shipped("caddy", "portcullis.toml")).of_site("hosts", Vec::<String>::new());
+    let machine = Machine::new("nginx", "nginx.conf", caddy, &files);
+    is_refused(&machine, &["`beside` is \"caddy\"", "beside = \"nginx\""]);
+}
+
+#[test]
+fn a_verifier_of_the_operators_own_gets_the_rule_and_loses_it_again() {
+    let files = [
+        ("nginx.conf", DEBIAN_MAIN),
+        ("conf.d/own.conf", ""),
+        ("sites-enabled/site", DEFAULT),
+        ("../www/index.html", "the site\n"),
+    ];
+    comes_and_goes(&Machine::new("nginx", "nginx.conf", settings().without("rule"), &files).serving(), &["any.test"]);
+}

@@ -1,0 +1,71 @@
+//! What setup would do: files, what it leaves alone and why, and where it asks afterwards whether the gate is in place.
+
+use super::change::Change;
+use crate::config::Listen;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What is not understood, or could not be gated without opening or closing something: with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which file.
+    pub(super) file: PathBuf,
+    /// Which line, from 1.
+    pub(super) line: usize,
+    /// What is there.
+    pub(super) what: String,
+    /// What to write, and where.
+    pub(super) paste: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}: {}\n    {}", self.file.display(), self.line, self.what, self.paste)
+    }
+}
+
+/// A question to the web server itself, which tells whether the gate is in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    /// Where it listens.
+    pub(super) to: Listen,
+    /// The host it is asked for.
+    pub(super) host: String,
+    /// How it is known.
+    pub(super) trust: Trust,
+    /// Where it stands in the configuration, for who reads of a failure.
+    pub(super) place: String,
+}
+
+/// How a web server is known to be the one that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Plain HTTP.
+    Plain,
+    /// By the certificate that its configuration names.
+    Certificate(PathBuf),
+    /// By an authority that the system believes.
+    System,
+}
+
+/// A name that nobody has, for servers that take any.
+pub(super) const ANY_HOST: &str = "portcullis-test.invalid";
+
+/// A plan.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The files that are written, in this order.
+    pub(super) changes: Vec<Change>,
+    /// What is gated, and what is left as it is, a line each.
+    pub(super) lines: Vec<String>,
+    /// What keeps it from being written.
+    pub(super) problems: Vec<Problem>,
+    /// What is asked afterwards.
+    pub(super) asks: Vec<Ask>,
+    /// The command that checks the web server's configuration.
+    pub(super) check: Vec<String>,
+    /// The command that has it read its configuration again.
+    pub(super) reload: Vec<String>,
+    /// What lets the web server's user reach the verifier, if it cannot.
+    pub(super) remedy: String,
+}
