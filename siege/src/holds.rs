@@ -55,7 +55,7 @@ pub struct Timing {
 impl Timing {
     /// For the report.
     pub const WHOLE: Self =
-        Self { before: Duration::from_secs(10), flood: Duration::from_mins(1), after: Duration::from_secs(10) };
+        Self { before: Duration::from_secs(5), flood: Duration::from_mins(1), after: Duration::from_secs(5) };
     /// For a test.
     pub const SHORT: Self =
         Self { before: Duration::from_millis(500), flood: Duration::from_secs(1), after: Duration::from_millis(500) };

@@ -58,13 +58,13 @@ impl Timing {
     /// For the report.
     pub const WHOLE: Self = Self {
         days: 21,
-        calm: Duration::from_secs(4),
-        bare: Duration::from_secs(8),
-        fresh: Duration::from_secs(12),
-        profiled: Duration::from_secs(18),
+        calm: Duration::from_secs(3),
+        bare: Duration::from_secs(5),
+        fresh: Duration::from_secs(10),
+        profiled: Duration::from_secs(16),
         cold: Duration::from_mins(1),
         log_hours: 24,
-        waiting: [Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(12)],
+        waiting: [Duration::from_secs(2), Duration::from_secs(6), Duration::from_secs(12)],
         own_times: true,
         all_stands: true,
     };

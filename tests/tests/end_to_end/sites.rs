@@ -101,7 +101,7 @@ fn a_sites_page_has_its_words_and_colours_and_no_other_sites() {
     let (red, blue) = (verifier.client("red.test"), verifier.client("blue.test"));
     let html = red.navigate("/").text();
     assert!(
-        html.contains("<title>Einen &lt;Moment&gt;</title>") && html.contains(" lang=\"de\">Gleich da.</p>"),
+        html.contains("<title>Einen &lt;Moment&gt;</title>") && html.contains(" lang=\"de\" data-own>Gleich da.</p>"),
         "{html}"
     );
     let style = html.split('"').find(|part| part.contains("/colours.")).unwrap().to_owned();

@@ -7,7 +7,7 @@ use tests::process::Process;
 use tests::wait::{SOON, until_true};
 
 use super::nginx::debian;
-use super::{refused, said, same};
+use super::{answers, refused, said, same};
 
 const SITE: &str = "server {\n    listen PORT;\n    server_name a.test;\n    root FOLDER/www;\n}\n";
 
@@ -22,7 +22,7 @@ fn puts_back(machine: &Machine, arguments: &[&str], word: &str) {
     assert!(why.contains("everything was put back") && why.contains(word), "{why}");
     same(machine, &before);
     assert!(refused(&machine.setup(&["--remove"])).contains("nothing was set up"));
-    machine.client("a.test").request("GET", "/").send().expect_status(200);
+    answers(machine, "a.test", "GET", "/", 200);
 }
 
 /// A command that does `what` only where the files of setup are.

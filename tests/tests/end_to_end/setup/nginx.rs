@@ -8,7 +8,7 @@ use tests::recipes::shipped;
 use tests::settings::Settings;
 use tests::visitor::buy;
 
-use super::{comes_and_goes, is_refused, said};
+use super::{answers, comes_and_goes, is_refused, said};
 
 /// Debian's own, with paths of the test.
 pub(crate) const DEBIAN_MAIN: &str = "user www-data;\nworker_processes 1;\npid FOLDER/nginx.pid;\nerror_log FOLDER/error.log;\n\
@@ -102,7 +102,7 @@ fn only_one_of_them_where_that_was_chosen() {
     is_refused(&machine, &["sites-enabled/b:4", "asks somebody else"]);
     let before = machine.files();
     said(&machine.setup(&["--apply", "--site", "a.test"]));
-    machine.client("a.test").get("/portcullis-test").expect_status(429);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
     said(&machine.setup(&["--remove"]));
     super::same(&machine, &before);
 }
