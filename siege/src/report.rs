@@ -28,6 +28,8 @@ const GENERATOR_CORES_MAX: f64 = 1.2;
 const LATE_S_MAX: f64 = 0.1;
 /// All solvers together ought to take less.
 const SOLVER_CORES_MAX: f64 = 0.25;
+/// How soon the gate is to be down.
+const PROTECTED_S_MAX: f64 = 2.0;
 
 /// A scenario with its runs.
 #[derive(Debug)]
@@ -182,7 +184,12 @@ fn row(scenario: &Scenario, outcome: &Outcome) -> String {
         outcome.price_s().map_or_else(dash, |(mean, most)| format!("{mean:.2}, {most:.2}")),
         match outcome.stand {
             Stand::Bare => dash(),
-            _ => outcome.to_protect_s().map_or_else(|| "never".to_owned(), |seconds| format!("{seconds:.1}")),
+            _ => outcome.to_protect_s().map_or_else(
+                || "never".to_owned(),
+                |seconds| {
+                    format!("{seconds:.1}{}", if seconds < PROTECTED_S_MAX + 0.05 { "" } else { " **not met**" })
+                }
+            ),
         },
         outcome.verifier_cores().map_or_else(dash, |cores| format!("{cores:.2}")),
         outcome.memory_mib().map_or_else(dash, |(first, most)| format!("{first:.0} → {most:.0}")),

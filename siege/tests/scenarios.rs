@@ -51,6 +51,10 @@ fn holds_together(scenario: &Scenario, outcome: &Outcome) {
     assert!(!outcome.pages.is_empty(), "{what}: nobody came");
     assert!(outcome.readings.iter().all(|reading| reading.at_s < LONGEST_S), "{what}: it takes too long");
     assert_eq!(outcome.sent > 0, scenario.attack.is_some(), "{what}: sent {}, {:?}", outcome.sent, outcome.heard);
+    if scenario.name == "http2" {
+        let ended = |kind: &str| outcome.heard.keys().any(|heard| heard.starts_with(&format!("{kind}: GOAWAY")));
+        assert!(ended("resets") && ended("continuation"), "{what}: nobody ended them: {:?}", outcome.heard);
+    }
     if outcome.stand == Stand::Bare {
         assert!(outcome.readings.iter().all(|reading| reading.gate.is_none()), "{what}");
     } else {

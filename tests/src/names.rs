@@ -13,6 +13,8 @@ const A: u16 = 1;
 const PTR: u16 = 12;
 const AAAA: u16 = 28;
 const NAME_ERROR: u8 = 3;
+/// What a resolver says whose own servers do not answer (RFC 1035 §4.1.1).
+const SERVER_FAILURE: u8 = 2;
 
 /// What it says of a name.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub enum Said {
     Addresses(Vec<IpAddr>),
     /// Nothing at all.
     Silence,
+    /// That it failed.
+    Failure,
     /// First an answer that somebody else made up, with another id, that it is this name; then that there is none.
     Forged(String),
 }
@@ -110,6 +114,7 @@ fn serve(socket: &UdpSocket, zone: &Mutex<Zone>) {
         let answers = match said {
             None => vec![question.answer(0, &[])],
             Some(Said::Silence) => Vec::new(),
+            Some(Said::Failure) => vec![question.failure()],
             Some(Said::Names(names)) => {
                 let names = names.iter().map(|name| (PTR, labels(name)));
                 vec![question.answer(0, &names.collect::<Vec<_>>())]
@@ -153,6 +158,13 @@ impl Question {
         }
         let kind = u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]);
         Some(Self { id, bytes: message.get(12..at + 4)?.to_vec(), name: name.join("."), kind })
+    }
+
+    /// That nobody could find out.
+    fn failure(&self) -> Vec<u8> {
+        let mut message = self.answer(0, &[]);
+        message[3] = 0x80 | SERVER_FAILURE;
+        message
     }
 
     /// An answer with those of the records that were asked for; without any that there is none.

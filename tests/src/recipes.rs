@@ -62,6 +62,11 @@ impl Server {
         matches!(self, Self::Nginx | Self::Caddy | Self::Envoy)
     }
 
+    /// Whether its recipe has it send the lines of its log.
+    pub const fn sends_its_log(self) -> bool {
+        matches!(self, Self::Nginx)
+    }
+
     /// Its folder in `deploy/`.
     pub const fn folder(self) -> &'static str {
         match self {
@@ -90,6 +95,8 @@ struct Place<'a> {
     failure: Failure,
     /// The verifier's unix socket.
     socket: String,
+    /// Where the verifier takes the lines of a web server's log.
+    log: String,
     /// The site: host and port.
     origin: String,
     /// Where visitors connect.
@@ -141,6 +148,7 @@ impl Recipe {
             folder,
             failure,
             socket: socket.clone(),
+            log: format!("127.0.0.1:{}", ports::free()),
             origin: format!("127.0.0.1:{}", origin.port),
             port,
             h2_port: if matches!(server, Server::Nginx | Server::NginxChained) { ports::free() } else { port },
@@ -153,6 +161,7 @@ impl Recipe {
             .without("secret_file")
             .set("listen", format!("unix:{socket}"))
             .of_site("hosts", vec![HOST]);
+        let settings = if server.sends_its_log() { settings.set("access_log", place.log.clone()) } else { settings };
         let settings = if server.asks() { settings } else { settings.of_site("origin", site_url) };
         unit.group = files::web_group();
         let verifier = Verifier::start_in(unit, further(settings), port);

@@ -1,5 +1,6 @@
 //! The real binary, on a directory of its own, under a configuration written by the test.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -156,6 +157,13 @@ impl Verifier {
     /// SIGCONT: it hangs no longer.
     pub fn go_on(&self) {
         self.process.signal(Signal::CONT);
+    }
+
+    /// The sockets that it has open, as the kernel numbers them.
+    pub fn sockets(&self) -> BTreeSet<PathBuf> {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
+        let targets = folder.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).collect()
     }
 
     /// A start on the same directory after its end.

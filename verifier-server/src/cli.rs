@@ -6,6 +6,7 @@ use crate::report::{Format, ListFormat};
 use crate::setup::WebServer;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The configuration file, where none is named.
@@ -106,7 +107,7 @@ pub enum Command {
     /// List the attacks that were kept, the newest first
     Attacks {
         /// Its configuration file, which says where it listens for the operator, and where attacks are kept
-        #[arg(long, default_value = "portcullis.toml")]
+        #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
     },
     /// Report an attack: for colleagues, for the authorities, for programs
@@ -119,7 +120,7 @@ pub enum Command {
         #[arg(long, default_value = "cidr")]
         format: ListFormat,
         /// The configuration file, which says where the verifier listens for the operator, and whom it trusts
-        #[arg(long, default_value = "portcullis.toml")]
+        #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
         config: PathBuf,
     },
     /// Look after the address ranges of crawlers
@@ -187,7 +188,7 @@ pub struct ReportArguments {
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
     /// The configuration file, which says where the verifier listens for the operator, and whom it trusts
-    #[arg(long, default_value = "portcullis.toml")]
+    #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
     pub config: PathBuf,
 }
 
@@ -274,7 +275,7 @@ pub struct NoticeArguments {
     #[arg(long, value_name = "TAG", requires = "text")]
     pub language: Option<String>,
     /// The configuration file, which says where the verifier listens for the operator
-    #[arg(long, default_value = "portcullis.toml")]
+    #[arg(long, default_value = CONFIGURATION, value_parser = operators)]
     pub config: PathBuf,
 }
 
@@ -353,10 +354,21 @@ fn until(text: &str) -> Result<puzzle::UnixSeconds, String> {
         .ok_or_else(|| "write it like 2026-11-25T02:11:00Z or 2026-11-25 03:11+01:00".to_owned())
 }
 
-/// The file by which an operator finds the verifier: where the default is not in this folder, that of the package.
-#[expect(clippy::unnecessary_wraps, reason = "a parser of clap's may fail")]
-fn operators(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+/// The file by which an operator finds the verifier: where the default is not in this folder, that of the package. A default that
+/// somebody else wrote says whom to send the token to, and which file it is in: it has to be named.
+fn operators(text: &str) -> Result<PathBuf, String> {
     let (here, packaged) = (Path::new(text), Path::new(OF_THE_PACKAGE));
-    let elsewhere = text == CONFIGURATION && !here.exists() && packaged.exists();
-    Ok(if elsewhere { packaged } else { here }.to_path_buf())
+    if text != CONFIGURATION {
+        return Ok(here.to_path_buf());
+    }
+    let Ok(found) = std::fs::metadata(here) else {
+        return Ok(if packaged.exists() { packaged } else { here }.to_path_buf());
+    };
+    let users = [0, rustix::process::geteuid().as_raw()];
+    if users.contains(&found.uid()) && found.mode() & 0o002 == 0 {
+        return Ok(here.to_path_buf());
+    }
+    Err(format!(
+        "the {CONFIGURATION} in this folder is not yours alone to write; if you mean it: --config ./{CONFIGURATION}"
+    ))
 }

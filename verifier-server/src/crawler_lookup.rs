@@ -101,17 +101,26 @@ async fn confirmed_name(
 ) -> io::Result<Option<String>> {
     let reverse: Name<Vec<u8>> = Name::reverse_from_addr(address).map_err(io::Error::other)?;
     let answer = resolver.query((reverse, Rtype::PTR)).await?;
+    if !answer.is_final() {
+        return Err(no_answer());
+    }
     let mut unanswered = None;
     for name in names(answer.as_ref(), crawlers) {
         let host: Name<Vec<u8>> = name.parse().map_err(io::Error::other)?;
         let rtype = if address.is_ipv4() { Rtype::A } else { Rtype::AAAA };
         match resolver.query((host, rtype)).await {
+            Ok(answer) if !answer.is_final() => unanswered = Some(no_answer()),
             Ok(answer) if leads_to(answer.as_ref(), address) => return Ok(Some(name)),
             Ok(_) => {}
             Err(error) => unanswered = Some(error),
         }
     }
     unanswered.map_or(Ok(None), Err)
+}
+
+/// A server that says it failed has said nothing of the name.
+fn no_answer() -> io::Error {
+    io::Error::other("the name server has no answer")
 }
 
 /// The names in an answer that are a crawler's, at most so many as are looked at.

@@ -70,16 +70,13 @@ impl WebServer {
     /// The verifier's configuration for it: the recipe's.
     fn configuration(self) -> String {
         match self {
-            Self::Nginx => verifier::for_every_host(
-                include_str!("../../deploy/nginx/portcullis.toml"),
-                "# Where nginx's log comes: from it is learned what the site can do.\naccess_log = \"127.0.0.1:8081\"\n",
-            ),
+            Self::Nginx => verifier::for_every_host(include_str!("../../deploy/nginx/portcullis.toml")),
             Self::Apache => {
                 let port = apache::site_port();
-                verifier::for_every_host(include_str!("../../deploy/apache/portcullis.toml"), "")
+                verifier::for_every_host(include_str!("../../deploy/apache/portcullis.toml"))
                     .replace("http://127.0.0.1:8081", &format!("http://127.0.0.1:{port}"))
             }
-            Self::Caddy => verifier::for_every_host(include_str!("../../deploy/caddy/portcullis.toml"), ""),
+            Self::Caddy => verifier::for_every_host(include_str!("../../deploy/caddy/portcullis.toml")),
         }
     }
 

@@ -93,6 +93,26 @@ fn a_standing_challenge_is_sold_while_the_price_is_zero() {
 }
 
 #[test]
+fn standing_sales_take_a_quarter_of_the_table_and_leave_the_rest() {
+    let rule = "[[rule]]\npath = \"/login\"\naction = \"challenge\"\n";
+    let cheap = "[challenge]\ncount = 1\ndifficulty = 1\n";
+    let stage = Stage::new(&format!("mode = \"auto\"\ntable_mib = 1\n{SITE}{cheap}{rule}"));
+    let slots = stage.gate.table_fill().1;
+    let mut sold = 0;
+    for number in 0..slots / 2 {
+        let from = network(u8::try_from(number % 200).unwrap());
+        match stage.redeem(&stage.solve("/login", from, NOW), from, NOW) {
+            Ok(_) => sold += 1,
+            Err(refusal) => assert_eq!(refusal, Refusal::Busy),
+        }
+    }
+    assert_eq!(sold, slots / 4);
+    stage.gate.set_mode(Mode::On);
+    let id = stage.buy("/", HOME, NOW);
+    assert_eq!(stage.get("/", HOME, &[id], NOW), Decision::Paid, "an attack is still paid for");
+}
+
+#[test]
 fn mode_auto_asks_what_the_controller_says_and_nothing_once_it_lets_go() {
     let stage = Stage::new(&format!("mode = \"auto\"\n{SITE}{CHEAP}"));
     let early = stage.solve("/", HOME, NOW);

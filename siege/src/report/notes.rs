@@ -14,15 +14,23 @@ const HEARD_MAX: usize = 8;
 const PRICE_TOLERANCE: f64 = 25.0;
 /// What is asked of the flood of plain requests.
 const ADDED_P99_MS_MAX: f64 = 20.0;
+/// Memory that may be held longer after it, in MiB.
+const KEPT_MIB_MAX: f64 = 2.0;
 
 /// Whether the verifier itself holds.
 pub(super) fn held(held: &Held) -> String {
     let added = held.added_p99_ms();
+    let not_met = |met: bool| if met { "" } else { ", **not met**" };
+    let kept = held.memory_mib.2 - held.memory_mib.0;
     format!(
         "\n### verifier-holds\n\n{} {held}. Added p99 of admitted requests: {added:.1} ms (aim: below \
-         {ADDED_P99_MS_MAX:.0} ms{}). The paced client shares the generator's core.\n",
+         {ADDED_P99_MS_MAX:.0} ms{}). Memory kept: {kept:.0} MiB (aim: at most {KEPT_MIB_MAX:.0}{}), descriptors: {} (aim: none{}). \
+         The paced client shares the generator's core.\n",
         crate::holds::WHAT,
-        if added < ADDED_P99_MS_MAX { "" } else { ", **not met**" },
+        not_met(added < ADDED_P99_MS_MAX),
+        not_met(kept <= KEPT_MIB_MAX),
+        held.descriptors.2.saturating_sub(held.descriptors.0),
+        not_met(held.descriptors.2 <= held.descriptors.0),
     )
 }
 

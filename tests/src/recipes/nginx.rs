@@ -16,6 +16,9 @@ pub(super) fn command(place: &Place<'_>) -> Command {
         &[("unix:/run/portcullis/portcullis.sock", &format!("unix:{}", place.socket), 1)],
     );
     write(place, "nginx/conf.d/portcullis.conf", &http);
+    let log =
+        changed("nginx", "portcullis-log.conf", &[("server=127.0.0.1:8081,", &format!("server={},", place.log), 1)]);
+    write(place, "nginx/conf.d/portcullis-log.conf", &log);
     let server = chosen(&shipped("nginx", "portcullis-server.conf"), FAIL_OPEN, place.failure);
     let include = write(place, "nginx/portcullis-server.conf", &server);
     let site = format!(

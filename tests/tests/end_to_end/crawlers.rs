@@ -134,6 +134,19 @@ fn a_name_server_that_is_slow_or_silent_holds_up_no_request() {
 }
 
 #[test]
+fn a_name_server_that_fails_has_said_nothing() {
+    let names = NameServer::start();
+    names.says(&reverse(address(6, 1)), Said::Failure);
+    let stage = stage(Front::Proxy, &names);
+    let lookups = |outcome: &str| metric(&stage.verifier, &format!("crawler_lookups_total{{outcome=\"{outcome}\"}}"));
+    crawler(&stage, 6, 1).get("/").expect(429, "challenge_required");
+    until_true(SOON, "the failure to be noticed", || lookups("no_answer") == 1);
+    crawler(&stage, 6, 2).get("/").expect(429, "challenge_required");
+    until_true(SOON, "one without a name", || lookups("refuted") == 1);
+    assert_eq!(lookups("no_answer"), 1);
+}
+
+#[test]
 fn a_flood_of_claims_asks_no_more_than_it_may_and_hides_no_crawler_that_is_known() {
     let names = NameServer::start();
     names.names(address(9, 1), "crawl-1.searchbot.example", &[address(9, 1)]);

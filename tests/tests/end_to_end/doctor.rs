@@ -91,8 +91,9 @@ pub(super) fn machine(
     ];
     change(&mut files);
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let shipped =
-        Settings::from_text(&shipped("nginx", "portcullis.toml")).of_site("hosts", vec![HOST, "www.portcullis.test"]);
+    let shipped = Settings::from_text(&shipped("nginx", "portcullis.toml"))
+        .without("access_log")
+        .of_site("hosts", vec![HOST, "www.portcullis.test"]);
     Machine::new("nginx", "nginx.conf", settings(shipped), &files).serving()
 }
 

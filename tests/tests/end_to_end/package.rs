@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tests::debian::{Debian, package, possible};
 use tests::wait::{SOON, until_true};
@@ -142,6 +143,23 @@ fn a_return_after_a_removal_is_no_upgrade() {
     debian.run(&format!("{INSTALL} --reinstall"));
     assert_eq!(units(&debian, "is-enabled"), ["disabled", "disabled"], "it is the operator who has the say");
     assert_eq!(units(&debian, "is-active"), ["inactive", "inactive"]);
+}
+
+#[test]
+fn a_verifier_that_hangs_is_ended_and_started_again_within_ten_seconds() {
+    if !possible() {
+        return;
+    }
+    let debian = installed();
+    let process = "systemctl show --property MainPID --value portcullis";
+    let before = debian.run(process);
+    debian.run(&format!("kill -STOP {}", before.trim()));
+    let begin = Instant::now();
+    let socket = debian.path(SOCKET);
+    until_true(SOON, "an answer", || asked(&socket).is_ok_and(|status| status == 204));
+    let lasted = begin.elapsed();
+    assert!(lasted < Duration::from_secs(10), "{lasted:?}");
+    assert_ne!(debian.run(process), before, "another process serves");
 }
 
 #[test]

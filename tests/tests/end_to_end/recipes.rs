@@ -71,6 +71,16 @@ on_every_server!(
 );
 
 #[test]
+fn nginx_keeps_its_connections_to_the_verifier() {
+    visits::connections_are_kept(tests::recipes::Server::Nginx);
+}
+
+#[test]
+fn nginx_sends_its_log_under_the_shipped_files() {
+    visits::the_log_is_of_use(tests::recipes::Server::Nginx);
+}
+
+#[test]
 fn behind_nginx_nobody_passes_at_the_limit_of_connections() {
     failures::at_its_limit_of_connections_nobody_passes(tests::recipes::Server::NginxChained);
 }

@@ -4,9 +4,12 @@ use super::examination::Examination;
 use super::visitor::{Answer, Question};
 use hyper::Method;
 use hyper::header::SET_COOKIE;
-use puzzle::{CHALLENGE_BYTES, Challenge, ClientNetwork};
+use puzzle::{CHALLENGE_BYTES, Challenge, ClientNetwork, Rate};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+
+/// More work than any verifier asks: whoever answers at that name is not to keep this machine busy for long.
+const WORK_MAX: u64 = 1 << 34;
 
 pub(super) async fn look(found: &mut Examination<'_>) {
     let Some(text) = found.challenge.clone() else {
@@ -40,6 +43,9 @@ pub(super) async fn look(found: &mut Examination<'_>) {
 async fn solve(text: &str) -> Option<String> {
     let mut buffer = [0; CHALLENGE_BYTES];
     let challenge = Challenge::parse(puzzle::decode(text.as_bytes(), &mut buffer)?).ok()?;
+    if challenge.shape().work(Rate::ONE) > WORK_MAX {
+        return None;
+    }
     let solution = tokio::task::spawn_blocking(move || crate::solve::solution(&challenge)).await.ok()?;
     Some(puzzle::encode(&solution).as_str().to_owned())
 }

@@ -35,7 +35,10 @@ impl Gate {
         let secrets = self.secrets.load();
         let keys = secrets.keys.signing(now)?;
         let terms = config.challenge_of(site);
-        let least = puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots());
+        let least = match key {
+            Some(_) => self.token_price(&terms),
+            None => puzzle::price::table_price(terms.floor(), self.table.used(), self.table.slots()),
+        };
         let price = if least > terms.floor() { quote.price.max(least) } else { quote.price };
         let multiplier = self.memory.multiplier(&self.memory.buyer(network), now);
         let (ceiling, count) = (terms.ceiling_of(algorithm), terms.count_of(algorithm));

@@ -76,7 +76,7 @@ pub struct Supplies {
 }
 
 /// What the supplies of a site do, for status.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SuppliesReport {
     /// Of what passes unpaid.
     pub unpaid: LevelReport,
@@ -84,6 +84,13 @@ pub struct SuppliesReport {
     pub cleared: LevelReport,
     /// Of the rules and API keys that keep a slice.
     pub slices: [LevelReport; Reserve::SLICES_MAX],
+}
+
+impl Default for SuppliesReport {
+    fn default() -> Self {
+        let nothing = LevelReport::default();
+        Self { unpaid: nothing, cleared: nothing, slices: [nothing; Reserve::SLICES_MAX] }
+    }
 }
 
 impl Supplies {

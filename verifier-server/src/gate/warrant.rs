@@ -7,8 +7,8 @@ use super::networks::Buyer;
 use super::passes::Shown;
 use super::table::LiveIds;
 use super::token_mark::TokenMark;
-use crate::config::{Config, Site};
-use puzzle::price::Bought;
+use crate::config::{ChallengeTerms, Config, Site};
+use puzzle::price::{self, Bought};
 use puzzle::{ClearanceId, ClientNetwork, Credits, Day, Purpose, Refusal, Solved, TOKEN_SECONDS, UnixSeconds};
 
 /// Life of clearances sold while the table is a quarter full.
@@ -97,7 +97,15 @@ impl Gate {
         })
     }
 
-    /// As how many credits the work for a token counts, where it buys one: it does where it would buy a clearance.
+    /// What a token costs at least: as the table would ask if tokens were all that it is for, so that the last of their quarter
+    /// are the dearest.
+    pub(super) fn token_price(&self, terms: &ChallengeTerms) -> u64 {
+        let used = self.table.used().max(4 * self.table.tokens());
+        price::table_price(terms.floor(), used, self.table.slots())
+    }
+
+    /// As how many credits the work for a token counts, where it buys one. There is no part of a token: it takes half of what a
+    /// challenge would ask of this buyer now, the other half being for prices that rise while somebody solves.
     pub(super) fn for_form(
         &self,
         order: &Order<'_>,
@@ -107,6 +115,13 @@ impl Gate {
     ) -> Result<Credits, Refusal> {
         if self.table.tokens() >= self.table.slots() / 4 {
             return Err(Refusal::Busy);
+        }
+        let (shape, terms) = (solved.challenge().shape(), order.config.challenge_of(order.site));
+        let price = order.price.max(self.token_price(&terms));
+        let (multiplier, ceiling) = (self.memory.multiplier(buyer, now), terms.ceiling_of(shape.algorithm));
+        let asked = price::asked(price, multiplier, ceiling, terms.rate_of(shape.algorithm), shape.count);
+        if u64::from(shape.difficulty.attempts()) * 2 < u64::from(asked.attempts()) {
+            return Err(Refusal::Outpriced);
         }
         Ok(self.bought(order, solved, buyer, now)?.credits)
     }

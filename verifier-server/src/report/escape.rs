@@ -49,12 +49,18 @@ pub(super) fn markdown_words(text: &str) -> String {
     escaped
 }
 
-/// A cell of a CSV table (RFC 4180). What a spreadsheet would take for a formula gets an apostrophe in front, which shows.
+/// A cell of a CSV table (RFC 4180). What a spreadsheet would take for a formula gets an apostrophe in front, which shows: also
+/// behind a separator inside of the cell, because spreadsheets of many countries separate by semicolons, whatever is quoted.
 pub(super) fn csv_cell(text: &str) -> String {
-    let text = visible(text);
-    let first = text.trim_start_matches([' ', '\u{a0}']).chars().next();
-    let is_formula = matches!(first, Some('=' | '+' | '-' | '@' | '|' | '%' | '＝' | '＋' | '－' | '＠'));
-    let text = if is_formula { format!("'{text}") } else { text };
+    let (mut safe, mut begins) = (String::new(), true);
+    for letter in visible(text).chars() {
+        if begins && matches!(letter, '=' | '+' | '-' | '@' | '|' | '%' | '＝' | '＋' | '－' | '＠') {
+            safe.push('\'');
+        }
+        begins = matches!(letter, ';' | ',' | '"' | '\t') || (begins && matches!(letter, ' ' | '\u{a0}'));
+        safe.push(letter);
+    }
+    let text = safe;
     if text.contains([',', ';', '"', ' ']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -89,6 +95,8 @@ mod tests {
             ("a\r\nb", "a\\u{d}\\u{a}b"),
             ("203.0.113.0/24", "203.0.113.0/24"),
             ("a,b", "\"a,b\""),
+            ("x;=cmd|' /C calc'!A0;", "\"x;'=cmd|' /C calc'!A0;\""),
+            ("x; +1", "\"x; '+1\""),
         ] {
             assert_eq!(csv_cell(text), cell, "{text}");
         }

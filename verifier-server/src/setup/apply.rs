@@ -3,7 +3,7 @@
 use super::journal::{Journal, Phase};
 use super::plan::Plan;
 use super::proof::{self, Seen};
-use super::verifier::Verifier;
+use super::verifier::{Verifier, journal_folder};
 use super::{SetupError, WebServer, commands};
 use crate::client;
 use crate::config::Config;
@@ -31,8 +31,8 @@ struct Place {
 impl Place {
     fn enter(folder: PathBuf) -> Result<Self, SetupError> {
         if !folder.exists() {
-            // The verifier makes it its own when it starts.
-            let _ = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            // The verifier, which is another user, reads its configuration in it.
+            let _ = DirBuilder::new().recursive(true).mode(0o755).create(&folder);
         }
         let failed = |error| SetupError::Journal(super::JournalError::Io(folder.clone(), error));
         let lock = File::open(&folder).map_err(failed)?;
@@ -48,7 +48,7 @@ impl Place {
 /// # Errors
 /// See [`SetupError`].
 pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupError> {
-    let folder = verifier.state_folder();
+    let folder = journal_folder(&verifier.file);
     if !folder.exists() {
         return Ok(None);
     }
@@ -71,7 +71,7 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
 /// # Errors
 /// See [`SetupError`].
 pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) -> Result<String, SetupError> {
-    let place = Place::enter(verifier.state_folder())?;
+    let place = Place::enter(journal_folder(&verifier.file))?;
     let before = Journal::load(&place.folder)?.map(|journal| journal.changes).unwrap_or_default();
     if plan.changes.is_empty() && verifier.change.is_none() {
         return Ok("All of it is there already: nothing was changed.".to_owned());
@@ -203,12 +203,7 @@ async fn put_back(journal: &Journal, verifier: &Path) -> Vec<String> {
 /// # Errors
 /// See [`SetupError`].
 pub(super) async fn remove(file: &Path) -> Result<String, SetupError> {
-    // Where the journal is, the verifier's configuration says; if it is gone, where it is by default.
-    let folder = match Config::load(file) {
-        Ok(config) => config.state_dir.clone().or_else(|| config.secret_file.parent().map(Path::to_owned)),
-        Err(_) => None,
-    };
-    let folder = folder.unwrap_or_else(|| PathBuf::from("/var/lib/portcullis"));
+    let folder = journal_folder(file);
     if !folder.exists() {
         return Err(SetupError::NothingThere(folder));
     }

@@ -43,6 +43,8 @@ pub(super) enum Undone {
     Ours,
     /// It had been changed since in our part too, and was left alone.
     LeftAlone,
+    /// We had made it, and somebody has written into it since: it stays.
+    Kept,
 }
 
 impl Change {
@@ -102,6 +104,11 @@ impl Change {
         }
     }
 
+    /// Whether it makes a file instead of changing one.
+    pub(super) const fn is_new(&self) -> bool {
+        self.before.is_none()
+    }
+
     /// Makes the file what it was; also where it was never written, or half of this was done before.
     ///
     /// # Errors
@@ -111,10 +118,12 @@ impl Change {
         let Some(before) = &self.before else {
             return match current {
                 None => Ok(Undone::Back),
-                Some(current) => {
+                Some(current) if current == self.content => {
                     remove(&self.path)?;
-                    Ok(if current == self.content { Undone::Back } else { Undone::Ours })
+                    Ok(Undone::Back)
                 }
+                // Somebody has written into it, or another file has its name now.
+                Some(_) => Ok(Undone::Kept),
             };
         };
         let Some(current) = current else { return Ok(Undone::LeftAlone) };
@@ -211,6 +220,10 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         assert_eq!(change.undo().expect("again"), Undone::Back);
+        new.make().expect("written");
+        fs::write(folder.path().join("new"), "y and mine").expect("written");
+        assert_eq!(new.undo().expect("looked at"), Undone::Kept);
+        assert_eq!(fs::read(folder.path().join("new")).expect("read"), b"y and mine");
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Journal {
     pub(super) fn load(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = folder.join(NAME);
         let failed = |error| JournalError::Io(path.clone(), error);
-        // The folder belongs to the verifier, which has no right to write what we are going to: a link is not followed.
+        // Whoever else may write into the folder has no right to write what we are going to: a link is not followed.
         let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
             Ok(file) => file,
@@ -124,8 +124,13 @@ impl Journal {
         let mut left = Vec::new();
         for change in self.changes.iter().rev() {
             let path = change.path.display();
+            if change.is_new() && !left.is_empty() {
+                left.push(format!("{path} stays as well: what was left alone may name it"));
+                continue;
+            }
             match change.undo() {
                 Ok(Undone::Back | Undone::Ours) => {}
+                Ok(Undone::Kept) => eprintln!("portcullis: {path} stays: somebody has written into it since"),
                 Ok(Undone::LeftAlone) => {
                     let lines = change.told();
                     let lines =
@@ -158,7 +163,7 @@ mod tests {
         journal.save(folder.path()).expect("written");
         let read = Journal::load(folder.path()).expect("read").expect("there");
         assert_eq!((read.phase, read.changes), (Phase::Unfinished, journal.changes));
-        // A link to a journal is none: the folder belongs to the verifier.
+        // A link to a journal is none.
         fs::rename(folder.path().join(NAME), folder.path().join("elsewhere")).expect("moved");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), folder.path().join(NAME)).expect("a link");
         assert!(matches!(Journal::load(folder.path()), Err(JournalError::Io(..))));

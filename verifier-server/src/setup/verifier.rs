@@ -95,12 +95,11 @@ impl Verifier {
         }
         Self { file: file.to_owned(), config, listen, change: None, is_new: false, problems: Vec::new() }
     }
+}
 
-    /// Where the journal is kept: where the verifier keeps its state, else its secret.
-    pub(super) fn state_folder(&self) -> PathBuf {
-        let secret = || self.config.secret_file.parent().map(Path::to_owned);
-        self.config.state_dir.clone().or_else(secret).unwrap_or_else(|| PathBuf::from("."))
-    }
+/// Where the journal is kept: beside the verifier's configuration, which is the operator's own and not the verifier's.
+pub(super) fn journal_folder(file: &Path) -> PathBuf {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// What the configuration would have to say besides, each with the line for it.
@@ -146,7 +145,7 @@ fn tests_path(config: &Config) -> bool {
 }
 
 /// A shipped configuration for every host: without the names and the capacity of its example, and with `more` below `beside`.
-pub(super) fn for_every_host(shipped: &str, more: &str) -> String {
+pub(super) fn for_every_host(shipped: &str) -> String {
     let mut text = String::new();
     let mut comments = String::new();
     for line in shipped.lines() {
@@ -162,9 +161,6 @@ pub(super) fn for_every_host(shipped: &str, more: &str) -> String {
         text.push_str(&std::mem::take(&mut comments));
         text.push_str(line);
         text.push('\n');
-        if line.starts_with("beside = ") {
-            text.push_str(more);
-        }
     }
     text
 }

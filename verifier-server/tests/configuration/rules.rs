@@ -134,6 +134,10 @@ fn what_is_built_in_is_for_reading_without_a_query_and_can_be_replaced_or_left_o
         assert_eq!(route(&by_itself, path).action, Action::Allow, "{path}");
         assert_eq!(route(&by_itself, &format!("{path}?s=x")).action, Action::Price, "{path}");
     }
+    let slice = |path: &str| route(&by_itself, path).reserve.map(|reserve| reserve.slice);
+    let (acme, health) = (slice("/.well-known/acme-challenge/x"), slice("/healthz"));
+    assert!(acme.is_some() && health.is_some() && acme != health, "what must not fail shares with nobody");
+    assert_eq!(slice("/.well-known/security.txt"), None);
     for path in ["//robots.txt", "/feed/../x", "/feed/x", "/.well-known/../x"] {
         assert_eq!(route(&by_itself, path).action, Action::Price, "{path}");
     }

@@ -84,13 +84,20 @@ pub(super) fn a_verifier_that_hangs_is_noticed(server: Server) {
     }
 }
 
-/// Where the server only asks, each request waits for less than 1.2 s.
+/// Where the server only asks, each request waits for less than 1.2 s, whatever the operator chose.
 fn asked(server: Server) {
-    let recipe = Recipe::start(server, Failure::Open);
-    recipe.client().navigate("/").expect_status(429);
-    recipe.verifier.hang();
-    let reply = soon(&recipe, "");
-    assert!(reply.status == 200 && reply.is_from_origin(), "{reply:?}");
+    for failure in [Failure::Open, Failure::Closed] {
+        let recipe = Recipe::start(server, failure);
+        recipe.client().navigate("/").expect_status(429);
+        recipe.verifier.hang();
+        let reply = soon(&recipe, "");
+        match failure {
+            Failure::Open => assert!(reply.status == 200 && reply.is_from_origin(), "{reply:?}"),
+            Failure::Closed => assert!(reply.status >= 500 && !reply.is_from_origin(), "{reply:?}"),
+        }
+        recipe.verifier.go_on();
+        serves_again(&recipe);
+    }
 }
 
 /// Where its health is checked, it counts as dead after two checks.
@@ -104,6 +111,8 @@ fn checked(server: Server) {
         recipe.client().request("GET", "/").try_send().is_ok_and(|reply| reply.status == 200)
     });
     assert!(begin.elapsed() < CHECKED_WITHIN, "{:?}", begin.elapsed());
+    recipe.verifier.go_on();
+    serves_again(&recipe);
 }
 
 /// Where nobody can tell it from a slow page, its unit ends it and starts it again.
@@ -126,16 +135,16 @@ fn supervised(server: Server) {
     assert!(begin.elapsed() < ENDED_WITHIN, "{:?}", begin.elapsed());
 }
 
-/// The quickest of three answers: how busy the machine is, is not the question.
+/// The last of five answers, of which most came soon: how busy the machine is at one moment, is not the question.
 fn soon(recipe: &Recipe, cookie: &str) -> Reply {
-    let mut quickest = Duration::MAX;
     let mut answer = None;
-    for _ in 0..3 {
+    let mut times = [(); 5].map(|()| {
         let begin = Instant::now();
         answer = Some(recipe.client().request("GET", "/").cookie(cookie).try_send().unwrap());
-        quickest = quickest.min(begin.elapsed());
-    }
-    assert!(quickest < DEAD_WITHIN, "{quickest:?}");
+        begin.elapsed()
+    });
+    times.sort();
+    assert!(times[2] < DEAD_WITHIN, "{times:?}");
     answer.unwrap()
 }
 

@@ -10,7 +10,7 @@ use tests::browser::Browser;
 use tests::recipes::{Failure, Recipe, SITE_POLICY, Server};
 use tests::stage::HOST;
 use tests::visitor::{buy, credits};
-use tests::wait::SOON;
+use tests::wait::{SOON, until_true};
 
 pub(super) fn challenged_in_place_pay_once_and_pass(server: Server) {
     let recipe = Recipe::start(server, Failure::Closed);
@@ -81,4 +81,33 @@ pub(super) fn what_an_admitting_check_gives_reaches_the_visitor(server: Server, 
     let reply = recipe.client().request("GET", "/page/1").try_send().unwrap();
     assert!(reply.status == 200 && reply.is_from_origin(), "{reply:?}");
     assert_eq!(reply.all("set-cookie").collect::<Vec<_>>(), ["given=on-the-way"]);
+}
+
+/// What the web server sends of its log is read and counted.
+pub(super) fn the_log_is_of_use(server: Server) {
+    let recipe = Recipe::start(server, Failure::Closed);
+    let client = recipe.client();
+    let visitor = client.with("Cookie", &buy(&client));
+    for number in 1..=5 {
+        visitor.get(&format!("/page/{number}")).expect_status(200);
+    }
+    until_true(SOON, "five lines that count", || {
+        let status = recipe.verifier.admin().request("GET", "/status").try_send().unwrap();
+        status.json()["log_lines"]["counted"] == json!(5)
+    });
+}
+
+/// The web server asks over connections that it has, instead of one for each question.
+pub(super) fn connections_are_kept(server: Server) {
+    let recipe = Recipe::start(server, Failure::Closed);
+    let client = recipe.client();
+    let visitor = client.with("Cookie", &buy(&client));
+    let visit = || {
+        visitor.get("/page/1").expect_status(200);
+    };
+    (0..5).for_each(|_| visit());
+    let before = recipe.verifier.sockets();
+    (0..50).for_each(|_| visit());
+    let opened = recipe.verifier.sockets().difference(&before).count();
+    assert!(opened <= 1, "{opened} connections for 50 pages");
 }

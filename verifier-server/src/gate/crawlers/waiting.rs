@@ -16,6 +16,8 @@ const WAITING_OF_ALLOCATION_MAX: usize = 32;
 /// Times that addresses of one /24, or one /48 of IPv6, are asked for within ten to twenty minutes; but for networks in which
 /// there is a crawler.
 pub const ASKED_OF_NETWORK_MAX: u32 = 64;
+/// The same in a network in which there is a crawler: a neighbour of one leaves lookups to others.
+const ASKED_NEAR_MAX: u32 = 16 * ASKED_OF_NETWORK_MAX;
 const ASKED_SECONDS: u32 = 600;
 /// More networks than can be asked for in that time.
 const ASKED_NETWORKS_MAX: usize = 16_384;
@@ -65,8 +67,10 @@ impl Waiting {
         let count = |fits: &dyn Fn(&Networks) -> bool| self.queue.iter().filter(|(_, waits)| fits(waits)).count();
         let of_network = count(&|waits| waits.network == networks.network);
         let of_allocation = count(&|waits| waits.allocation == networks.allocation);
+        let asked_max = if is_near { ASKED_NEAR_MAX } else { ASKED_OF_NETWORK_MAX };
         let has_its_share = of_network >= WAITING_OF_NETWORK_MAX
-            || (!is_near && (of_allocation >= WAITING_OF_ALLOCATION_MAX || asked >= ASKED_OF_NETWORK_MAX));
+            || asked >= asked_max
+            || (!is_near && of_allocation >= WAITING_OF_ALLOCATION_MAX);
         if has_its_share || (self.queue.len() >= WAITING_MAX && !is_near) {
             return Wish::Dropped;
         }

@@ -46,8 +46,17 @@ impl Reserve {
     pub const RULES_MAX: usize = 16;
     /// API keys at the most.
     pub const KEYS_MAX: usize = 16;
+    /// Rules that are built in and have a slice of their own: theirs are the last ones.
+    pub const BUILT_IN: usize = 2;
     /// All slices.
-    pub const SLICES_MAX: usize = Self::RULES_MAX + Self::KEYS_MAX;
+    pub const SLICES_MAX: usize = Self::RULES_MAX + Self::KEYS_MAX + Self::BUILT_IN;
+
+    /// The slice of one that is built in, and a credit a second, which is as much as any of them needs.
+    #[must_use]
+    pub const fn of_built_in(number: usize) -> Self {
+        assert!(number < Self::BUILT_IN, "a slice for each");
+        Self { slice: Self::RULES_MAX + Self::KEYS_MAX + number, per_second: Credits::ONE }
+    }
 }
 
 impl Route {

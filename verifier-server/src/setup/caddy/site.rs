@@ -115,6 +115,13 @@ impl<'c> Site<'c> {
 
 /// What a line is; that of an `import` is what all lines of the snippet are.
 fn kind(configuration: &Configuration, line: &Line, depth: usize) -> Result<Kind, Problem> {
+    if line.name() == "handle_errors" && line.children().iter().any(reaches_the_site) {
+        return Err(configuration.problem(
+            line,
+            "a verifier that is dead or slow is an error too: these lines would then let every request reach the site",
+            "answer errors with `respond` or files, or gate this site by hand, where `portcullis_open` is the choice to do so",
+        ));
+    }
     if line.name() != "import" {
         return Ok(if OUTSIDE.contains(&line.name()) { Kind::Outside } else { Kind::Answers });
     }
@@ -136,6 +143,12 @@ fn kind(configuration: &Configuration, line: &Line, depth: usize) -> Result<Kind
             format!("move {} into a snippet of their own", OUTSIDE.join(", ")),
         )),
     }
+}
+
+/// Whether a line hands requests to the site's application, or may.
+fn reaches_the_site(line: &Line) -> bool {
+    matches!(line.name(), "reverse_proxy" | "php_fastcgi" | "import" | "invoke")
+        || line.children().iter().any(reaches_the_site)
 }
 
 fn without_scheme(address: &str) -> &str {
