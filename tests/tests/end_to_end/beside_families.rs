@@ -165,6 +165,30 @@ fn envoy_is_never_told_that_the_verifier_failed_and_any_method_is_asked_about() 
 }
 
 #[test]
+fn a_visitor_who_returns_by_a_form_of_another_site_passes_through_every_kind() {
+    for beside in ["nginx", "caddy", "envoy"] {
+        let verifier = verifier(beside, |settings| settings);
+        let (target, lines) = question(beside);
+        let lines = with(&with(&lines, "X-Forwarded-Proto", "https"), "X-Original-Proto", "https");
+        let client = verifier.client(HOST);
+        let visitor = lines.iter().fold(client.clone(), |client, (name, value)| client.with(name, value));
+        let [_, returning] = crate::https::cookies(&visitor);
+        let back = |method: &str, cookie: &str| {
+            let lines = with(&with(&lines, "X-Original-Method", method), "X-Forwarded-Method", method);
+            let client = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Cookie", cookie)]
+                .iter()
+                .fold(client.clone(), |client, (name, value)| client.with(name, value));
+            let request = client.request(if beside == "envoy" { method } else { "GET" }, target);
+            let request = lines.iter().fold(request, |request, (name, value)| request.header(name, value));
+            request.try_send().unwrap().status
+        };
+        assert!(matches!(back("POST", &returning), 200 | 204), "{beside}");
+        assert!(matches!(back("GET", &returning), 401 | 429), "{beside}: for this one kind of request only");
+        assert!(matches!(back("POST", "__Host-portcullis-return=x"), 401 | 429), "{beside}");
+    }
+}
+
+#[test]
 fn a_request_that_gets_a_proxys_own_address_is_told_in_the_log() {
     let of_proxy = verifier("caddy", |settings| settings);
     let (target, lines) = question("caddy");

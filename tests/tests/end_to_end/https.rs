@@ -18,7 +18,7 @@ fn stage() -> (Stage, Client) {
 }
 
 /// Both cookies of a sale: the clearance, and the one for a visitor who comes back by a form of another site.
-fn cookies(client: &Client) -> [String; 2] {
+pub(crate) fn cookies(client: &Client) -> [String; 2] {
     let offered = challenge(client, "");
     let reply = verify(client, "", &offered, &offered.solve());
     reply.expect_status(200);

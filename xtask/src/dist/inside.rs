@@ -37,7 +37,7 @@ pub(crate) struct Inside {
 pub(crate) fn of(target: Target) -> anyhow::Result<Inside> {
     let mut names = compiled(&["verifier-server"], target.triple())?;
     names.append(&mut compiled(&["challenge-wasm", "hashwx-wasm"], WASM_TARGET)?);
-    let metadata = output_of(&mut cargo(&["metadata", "--format-version", "1", "--locked", "--offline"]))?;
+    let metadata = output_of(&mut cargo(&["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata is JSON")?;
     let uses = uses(&metadata, &names)?;
     let checksums = checksums(&fs::read_to_string(workspace().join("Cargo.lock"))?);
