@@ -34,7 +34,7 @@ async function openLane(order, send) {
     const module = order.module ?? (await WebAssembly.compile(await download(send)));
     initSync({ module });
     compile(0, 0, 0);
-    return { lane: createLane(), report: { lane: 0, module } };
+    return { lane: createLane(), report: { lane: 0, module: order.shared ? module : undefined } };
   } catch (error) {
     send(outOfMemory(error) ? { exhausted: true } : { refused: true });
     return undefined;

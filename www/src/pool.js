@@ -59,6 +59,8 @@ export class Pool {
   #ready = false;
   /** @type {WebAssembly.Module | undefined} */
   #module;
+  /** Firefox hands no compiled module to a page whose policy lets it compile none: then each solver compiles its own. */
+  #shared = true;
   #silentTicks = 0;
   #attended = false;
   #gentle = false;
@@ -219,7 +221,7 @@ export class Pool {
         const worker = (this.#events.open ?? openWorker)(SCRIPTS[this.#challenge?.hashwx ? 1 : 0]);
         worker.onmessage = ({ data }) => this.#hear(worker, data);
         worker.onerror = () => this.#lose(worker);
-        worker.onmessageerror = () => this.#lose(worker);
+        worker.onmessageerror = () => this.#unshare(worker);
         this.#solvers.push(worker);
         this.#command(worker);
         return true;
@@ -254,7 +256,18 @@ export class Pool {
       rest: this.#gentle ? REST : 0,
       lane,
       module: this.#module,
+      shared: this.#shared,
     });
+  }
+
+  /** @param {Solver} solver what it sent cannot be read */
+  #unshare(solver) {
+    if (!this.#shared) {
+      this.#lose(solver);
+    } else if (this.#solvers.includes(solver)) {
+      this.#shared = false;
+      this.#open(this.#lane);
+    }
   }
 
   /**

@@ -10,6 +10,7 @@
  * @property {number} [rest] how much longer than a slice the pause after it is
  * @property {number} [lane] the first of `LANES` to try
  * @property {WebAssembly.Module} [module] of that lane, where another worker has compiled it already
+ * @property {boolean} [shared] whether the page can take a compiled module
  * @property {ArrayBuffer} [bytes] of that lane's module, where the page has fetched it already
  * @property {DataView} [solution] all nonces: a guard is to be found for them
  */

@@ -37,7 +37,7 @@ async function openLane(order, send) {
       const module = order.module ?? (await WebAssembly.compile(order.bytes ?? (await download(index, send))));
       initSync({ module });
       const lane = { setChallengeWord: set_challenge_word, prepare, run, foundHigh: found_high, foundLow: found_low };
-      return { lane, report: { lane: index, module } };
+      return { lane, report: { lane: index, module: order.shared ? module : undefined } };
     } catch (error) {
       if (outOfMemory(error)) {
         send({ exhausted: true });
