@@ -74,7 +74,7 @@ fn several_sites_with_pages_of_errors_and_logs_of_their_own() {
         \x20   error_page 404 /404.html;\n    location = /404.html { internal; }\n    location /api/ {\n        error_page 500 502 /down.html;\n\
         \x20       try_files $uri =404;\n    }\n    location = /favicon.ico { access_log off; log_not_found off; }\n}\n\
         server { listen PORT; server_name old.test; return 301 http://shop.test$request_uri; }\n";
-    let news = "server { listen PORT; server_name news.test; root FOLDER/www; location ~ \\.php$ { return 404; } }\n";
+    let news = "server { listen PORT; server_name news.test; root FOLDER/www; location ~ \\.cgi$ { return 404; } }\n";
     let machine = debian(&[("sites-enabled/shop", shop), ("sites-enabled/news", news)]).serving();
     comes_and_goes(&machine, &["shop.test", "www.shop.test", "news.test"]);
     said(&machine.setup(&["--apply"]));
