@@ -16,27 +16,27 @@ use crate::steps::{cargo, output_of, run, workspace};
 pub(crate) enum Build {
     /// As it is shipped.
     Release,
-    /// As the tests are built.
+    /// As soon as can be, for tests.
     Quick,
 }
 
 impl Build {
-    fn profile(self) -> (&'static str, &'static str) {
+    fn profile(self) -> &'static str {
         match self {
-            Self::Release => ("dist", "dist"),
-            Self::Quick => ("dev", "debug"),
+            Self::Release => "dist",
+            Self::Quick => "quick",
         }
     }
 }
 
 /// Builds the server for a target; gives the path of the binary.
 pub(crate) fn build(target: Target, build: Build) -> anyhow::Result<PathBuf> {
-    let (profile, folder) = build.profile();
+    let profile = build.profile();
     let target_dir = workspace().join("target/distribution/build");
     let mut command = cargo(&["build", "--locked", "--package", "verifier-server", "--bin", "portcullis"]);
     command.args(["--profile", profile, "--target", target.triple(), "--target-dir"]).arg(&target_dir);
     run(&mut with_flags(command, target)?)?;
-    let binary = target_dir.join(target.triple()).join(folder).join("portcullis");
+    let binary = target_dir.join(target.triple()).join(profile).join("portcullis");
     ensure!(is_static(&binary)?, "{} is not static: it asks for a loader", binary.display());
     Ok(binary)
 }
