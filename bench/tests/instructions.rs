@@ -17,6 +17,7 @@ const MANY: u64 = 300;
 const ISSUE_MAX: u64 = 15_400;
 const REDEEM_MAX: u64 = 15_400;
 const REFUSE_MAX: u64 = 6_100;
+const QUEUE_MAX: u64 = 1_000;
 const ADMIT_MAX: u64 = 16_500;
 
 #[test]
@@ -37,6 +38,11 @@ fn a_forged_challenge_is_refused_in_few_instructions() {
 #[test]
 fn a_paid_request_is_admitted_in_few_instructions() {
     at_most("admit", ADMIT_MAX);
+}
+
+#[test]
+fn the_queue_of_an_origin_that_has_room_costs_few_instructions() {
+    at_most("queue", QUEUE_MAX);
 }
 
 #[track_caller]

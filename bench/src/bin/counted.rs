@@ -4,14 +4,18 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use bench::stand::{NOW, Stand, Submitted};
-use puzzle::{ClearanceId, ClientNetwork};
+use puzzle::{ClearanceId, ClientNetwork, Credits};
 use verifier_server::config::Config;
+use verifier_server::gate::admission::{Admission, Class, OPEN_SLOTS_MIN, Request, Token};
+use verifier_server::gate::networks::{HashKey, Nested};
 use verifier_server::gate::policy::Subject;
 use verifier_server::gate::target::Target;
 use verifier_server::gate::{Decision, Redeemed, RequestFacts, Submission};
+use verifier_server::load::Amount;
 
 /// Every nonce solves: solving is not what is counted.
 const DIFFICULTY: u32 = 1;
@@ -34,7 +38,8 @@ fn main() -> anyhow::Result<()> {
             ensure!(redeemed(&stand, &forged).is_empty(), "none of them is good");
         }
         "admit" => admit(&mut stand, times)?,
-        _ => bail!("issue, redeem, refuse or admit?"),
+        "queue" => queue(times)?,
+        _ => bail!("issue, redeem, refuse, admit or queue?"),
     }
     Ok(())
 }
@@ -93,6 +98,36 @@ fn admit(stand: &mut Stand, times: u32) -> anyhow::Result<()> {
             repeat: None,
         };
         ensure!(black_box(stand.gate.meet(&config, &facts, NOW)).decision == Decision::Paid, "it can pay");
+    }
+    Ok(())
+}
+
+/// Nobody waits.
+struct NobodyWaits;
+
+impl Token for NobodyWaits {
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+/// Requests through the queue of an origin that has room, in and out: what it costs where there is no overload.
+fn queue(times: u32) -> anyhow::Result<()> {
+    let mut admission = Admission::<NobodyWaits>::new(OPEN_SLOTS_MIN, HashKey([1; 16]));
+    let mut turns = Vec::new();
+    for number in 0..times {
+        let [_, high, middle, low] = number.to_be_bytes();
+        let request = Request {
+            class: Class::Free,
+            network: Nested::of(ClientNetwork::of([20 + high, middle, low, 1].into())),
+            shares: [1; 3],
+            clearance: ClearanceId([0; 16]),
+            cost: Amount::of(Credits::ONE),
+            part: false,
+        };
+        let now = Duration::from_millis(u64::from(number));
+        ensure!(black_box(admission.take_free_slot(&request, now)), "there is room");
+        admission.release(now, &mut turns);
     }
     Ok(())
 }
