@@ -24,6 +24,7 @@ pub(crate) use proof::CHALLENGE_HEADER;
 pub use verifier::TEST_PATH;
 
 use crate::cli::SetupArguments;
+use change::Change;
 use plan::Plan;
 use std::path::{Path, PathBuf};
 use verifier::Verifier;
@@ -154,8 +155,8 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
             *command = commands::of_shell(given);
         }
     }
-    let told =
-        mended.map_or_else(String::new, |mended| format!("{mended}\n\n")) + &told(server, &main, &verifier, &plan);
+    let told = mended.map_or_else(String::new, |mended| format!("{mended}\n\n"))
+        + &told(server, &main, &verifier, &plan, arguments.apply);
     if !plan.problems.is_empty() {
         return Err(SetupError::Refused(told, plan.problems));
     }
@@ -166,11 +167,15 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
     apply::apply(server, &verifier, plan).await.map(|done| format!("{told}{done}"))
 }
 
-/// What would be done, for people.
-fn told(server: WebServer, main: &Path, verifier: &Verifier, plan: &Plan) -> String {
+/// What would be done, for people; while it `is_done`, files that are new are named only: there is no time to read them.
+fn told(server: WebServer, main: &Path, verifier: &Verifier, plan: &Plan, is_done: bool) -> String {
     let head = format!("web server  {}, {}\nverifier    {}", server.name(), main.display(), verifier.file.display());
     let changes = verifier.change.iter().chain(&plan.changes);
-    let diffs: Vec<String> = changes.map(|change| format!("\n{}", change.diff())).collect();
+    let diff = |change: &Change| match is_done && change.is_new() {
+        true => format!("\nnew         {}\n", change.path.display()),
+        false => format!("\n{}", change.diff()),
+    };
+    let diffs: Vec<String> = changes.map(diff).collect();
     format!("{head}\n{}\n{}\n", plan.lines.join("\n"), diffs.concat())
 }
 

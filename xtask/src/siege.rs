@@ -13,7 +13,7 @@ pub(crate) fn lay(only: &[String], record: bool) -> anyhow::Result<()> {
         let mut command = cargo(&["build", "--release", "--package", "siege", "--bin", "siege"]);
         run(command.arg("--target-dir").arg(&target))
     })?;
-    step("Attacks over loopback, about half an hour; leave the machine alone meanwhile", || {
+    step("Attacks over loopback, some 25 minutes; leave the machine alone meanwhile", || {
         let mut lab = Command::new(target.join("release/siege"));
         for name in only {
             lab.args(["--only", name]);

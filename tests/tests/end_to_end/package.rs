@@ -82,9 +82,10 @@ fn what_is_installed_runs_as_a_user_of_its_own() {
     assert!(debian.run("id --name --groups www-data").split_whitespace().any(|group| group == "portcullis"));
     let user = debian.run("stat --format %U /proc/$(systemctl show --property MainPID --value portcullis)");
     assert_eq!(user.trim(), "portcullis");
-    // Up to where it serves: that this machine is under pressure is told later, and is no fault of the package.
+    // Up to where it serves: that this machine is under pressure is told later, and is no fault of the package. Nor is it
+    // that whoever runs the tests may not open as many files as the unit asks for.
     let start = "journalctl --unit portcullis --no-pager | sed '/serving visitors/,$d'";
-    let warned = debian.run(&format!("{start} | grep WARN || true"));
+    let warned = debian.run(&format!("{start} | grep WARN | grep --invert-match 'raise LimitNOFILE' || true"));
     assert_eq!(warned, "");
 
     for file in ["man/man8/portcullis.8.gz", "doc/portcullis/changelog.gz", "doc/portcullis/third-party-licences.gz"] {

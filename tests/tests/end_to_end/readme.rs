@@ -47,7 +47,7 @@ fn swamped_site() -> Debian {
     debian.write("/etc/nginx/sites-available/default", SITE);
     debian.write("/var/www/html/index.php", PAGE);
     debian.run("sed -i 's|^listen = .*|listen = /run/php/site.sock|' /etc/php/*/fpm/pool.d/www.conf");
-    debian.run("systemctl restart 'php*-fpm' nginx");
+    debian.run("systemctl restart 'php*-fpm.service' nginx");
     debian
 }
 

@@ -21,6 +21,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::MissedTickBehavior;
@@ -34,6 +35,8 @@ const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 const H2_GOODBYE: Duration = Duration::from_secs(1);
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
 const H2_PONG_WITHIN: Duration = Duration::from_secs(20);
+/// How long a connection that is new when the drain begins has for its first request, which is on its way already.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// A verifier that serves.
 pub struct Server {
@@ -196,10 +199,12 @@ async fn connection(
     let opened = tokio::select! {
         opened = opening => opened,
         _ = place.activity.overdue(&limits) => return,
-        _ = stopped.changed() => return,
+        () = a_moment_after(&mut stopped) => return,
     };
     let Ok((io, protocol)) = opened else { return };
+    let has_begun = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
+        has_begun.store(true, Ordering::Relaxed);
         let verifier = Arc::clone(&verifier);
         let in_progress = InProgress::begin(&place);
         async move { Ok::<_, Infallible>(verifier.answer(peer, request, in_progress).await) }
@@ -213,8 +218,14 @@ async fn connection(
                 biased;
                 _ = connection.as_mut() => return,
                 _ = place.activity.overdue(&limits) => return,
-                _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+                () = the_end(&mut stopped) => {}
             }
+            if !has_begun.load(Ordering::Relaxed)
+                && tokio::time::timeout(FIRST_REQUEST, connection.as_mut()).await.is_ok()
+            {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
             tokio::select! {
                 _ = connection => {}
                 _ = place.activity.overdue(&limits) => {}
@@ -226,7 +237,7 @@ async fn connection(
                 biased;
                 _ = connection.as_mut() => return,
                 overdue = place.activity.overdue(&limits) => Some(overdue),
-                _ = stopped.changed() => None,
+                () = the_end(&mut stopped) => None,
             };
             // A silent client is told that no further request will be answered before the connection goes.
             let within = match overdue {
@@ -238,6 +249,16 @@ async fn connection(
             let _ = tokio::time::timeout(within, connection).await;
         }
     }
+}
+
+/// Until the drain begins, or has begun.
+async fn the_end(stopped: &mut Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn a_moment_after(stopped: &mut Receiver<bool>) {
+    the_end(stopped).await;
+    tokio::time::sleep(FIRST_REQUEST).await;
 }
 
 fn http1(limits: &Limits) -> http1::Builder {

@@ -14,7 +14,9 @@ fn a_reserve_is_for_what_passes_unpaid_and_leaves_something_to_the_others() {
     let rule = |path: &str, rest: &str| format!("[[rule]]\npath = \"{path}\"\n{rest}\n");
     let site = "[[site]]\norigin = \"http://127.0.0.1:1\"\ncapacity_per_second = 20\n";
     let allow = |reserve: &str| format!("action = \"allow\"\nreserve_per_second = {reserve}");
-    let good = parse(&format!("{site}{}{}", rule("/a", &allow("7.5")), rule("/b", &allow("2.5")))).unwrap();
+    let good =
+        parse(&format!("default_rules = false\n{site}{}{}", rule("/a", &allow("7.5")), rule("/b", &allow("2.5"))))
+            .unwrap();
     let reserves: Vec<_> = good.policy.reserves().map(|reserve| (reserve.slice, reserve.per_second)).collect();
     assert_eq!(reserves, [(0, Credits::hundredths(750)), (1, Credits::hundredths(250))]);
     let told = explain(&good);
@@ -156,7 +158,7 @@ fn thousands_of_rules_and_networks_are_read() {
     let rules = (0..5_000).map(rule).collect::<Vec<_>>().concat();
     let config =
         with_rules(&format!("[[rule]]\nnetwork = [{}]\naction = \"deny\"\n{rules}", nets.join(",\n"))).unwrap();
-    assert_eq!(config.policy.rules().len(), 5_001 + 3);
+    assert_eq!(config.policy.rules().len(), 5_001 + 5);
     assert_eq!(route(&config, "/p4999/x").cost, Credits::whole(2));
 }
 
