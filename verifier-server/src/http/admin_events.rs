@@ -185,7 +185,7 @@ impl Verifier {
         self.seconds.keep_only(|mark| config.sites.iter().any(|site| site.mark == mark));
         for site in &config.sites {
             let gauges = self.gauges(config, site);
-            self.seconds.of_site(site.mark, self.metrics.counts(&site.name), &gauges, elapsed, clock::now());
+            self.seconds.of_site(site.mark, self.metrics.counts_of(&site.name), &gauges, elapsed, clock::now());
         }
     }
 
