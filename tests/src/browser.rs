@@ -66,6 +66,8 @@ pub struct Traits {
     pub without_script: bool,
     /// A private window.
     pub private: bool,
+    /// The person likes it dark.
+    pub dark: bool,
 }
 
 /// Keys that have no letter (`WebDriver` §17.4.2).
@@ -107,7 +109,13 @@ impl Browser {
 
     /// A visitor with a new profile in any engine.
     pub fn of(engine: Engine, traits: Traits) -> Self {
-        Self::begin(|profile| engine.start(profile, traits))
+        let browser = Self::begin(|profile| engine.start(profile, traits));
+        // The other engines are told when they start.
+        if engine == Engine::Chromium && traits.dark {
+            let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+            browser.cdp("Emulation.setEmulatedMedia", &dark);
+        }
+        browser
     }
 
     fn begin(start: impl FnOnce(&Path) -> (Driver, Option<Process>)) -> Self {
@@ -289,6 +297,11 @@ impl Browser {
     pub fn log(&self) -> Vec<String> {
         let log = self.driver.command("POST", "/se/log", &json!({"type": "browser"})).unwrap_or_default();
         log.as_array().into_iter().flatten().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// Saves without a question in this folder what the page hands out. Chromium only.
+    pub fn save_in(&self, folder: &Path) {
+        self.cdp("Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder}));
     }
 
     /// A picture of the page, written as PNG.

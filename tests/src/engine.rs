@@ -63,6 +63,9 @@ impl Engine {
                 let (display, server) = display(directory);
                 let mut command = with_hosts(directory, "WebKitWebDriver");
                 command.env("DISPLAY", display).env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
+                if traits.dark {
+                    command.env("GTK_THEME", "Adwaita:dark");
+                }
                 if traits.without_wasm {
                     command.env("JSC_useWasm", "0").env("JSC_useWebAssembly", "0");
                 }
@@ -165,6 +168,8 @@ fn firefox(traits: Traits) -> Value {
                 "javascript.options.wasm": !traits.without_wasm,
                 "javascript.enabled": !traits.without_script,
                 "browser.privatebrowsing.autostart": traits.private,
+                // 0 is dark, and 1 is light.
+                "layout.css.prefers-color-scheme.content-override": i32::from(!traits.dark),
                 // Nothing but loopback.
                 "network.captive-portal-service.enabled": false,
                 "network.connectivity-service.enabled": false,

@@ -11,6 +11,7 @@ mod admin_explain;
 mod admin_guard;
 mod admin_notice;
 mod admin_passes;
+mod admin_reports;
 mod admission;
 mod answer;
 mod assets;

@@ -41,6 +41,32 @@ pub enum Format {
     Stix,
 }
 
+impl Format {
+    /// What its files are called after the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Md => "md",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Stix => "stix.json",
+        }
+    }
+
+    /// What it is, as `Content-Type` says it.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Md => "text/markdown; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Stix => "application/stix+json;version=2.1",
+        }
+    }
+}
+
 /// What a report is made from.
 #[derive(Debug)]
 pub struct Facts<'a> {

@@ -11,5 +11,4 @@ mod site_metrics;
 pub use crawler_metrics::Lookup;
 pub use logs::{Sampled, start_logging};
 pub use metrics::{LogLine, Metrics};
-pub use request_metrics::SiteCounts;
 pub use seconds::{Gauges, Process, SECONDS_KEPT_MAX, SITES_WITH_CURVES_MAX, Seconds};

@@ -189,12 +189,20 @@ impl Timeline {
     /// All attacks in lines, the newest first.
     #[must_use]
     pub fn list(&self) -> Vec<Summary> {
+        self.newest(usize::MAX).0
+    }
+
+    /// So many attacks in lines at the most, the newest first, and how many there are.
+    #[must_use]
+    pub fn newest(&self, most: usize) -> (Vec<Summary>, usize) {
         let attacks = self.attacks();
         let latest = |number: u32| {
             let open = attacks.watches.iter().filter_map(SiteWatch::open).find(|attack| attack.number == number);
             open.map(Attack::summary)
         };
-        attacks.summaries.iter().map(|summary| latest(summary.number).unwrap_or_else(|| summary.clone())).collect()
+        let newest = attacks.summaries.iter().take(most);
+        let lines = newest.map(|summary| latest(summary.number).unwrap_or_else(|| summary.clone())).collect();
+        (lines, attacks.summaries.len())
     }
 
     /// The attack of this number as far as it is in memory.

@@ -1,3 +1,4 @@
+import { drawAttacks, showAttacks } from './attacks.js';
 import { BarChart, LineChart } from './chart.js';
 import { beginConfirming } from './confirm.js';
 import { onPhone, short, size, time } from './numbers.js';
@@ -67,6 +68,7 @@ function takeSeconds(told) {
 }
 
 function drawAll() {
+  drawAttacks(seconds[seconds.length - 1]?.at);
   for (const chart of [demand, requests, price, origin, verifier]) {
     chart.draw(seconds);
   }
@@ -163,6 +165,10 @@ const stream = new Stream({
   event(name, data) {
     if (name === 'seconds') {
       takeSeconds(data);
+      return;
+    }
+    if (name === 'attacks') {
+      showAttacks(data);
       return;
     }
     part('closed').hidden = true;

@@ -97,14 +97,17 @@ function ruleButton(key, heavy, several) {
  * @param {boolean} isDown
  */
 export function showCallers(site, isDown) {
-  const { callers } = site;
+  const byHand = site.callers.filter((/** @type {any} */ caller) => caller.by_hand);
+  const callers = [...byHand, ...site.callers.filter((/** @type {any} */ caller) => !caller.by_hand)];
   const are = isDown ? 'These programs, which come regularly, are turned away now. Look at what each is before you let it pass.'
     : 'These programs, which come regularly, would be turned away if the gate went down.';
-  write(part('callers-told'), callers.length ? are : `No program that comes regularly ${isDown ? 'is' : 'would be'} turned away.`);
-  const seen = callers.map((/** @type {any} */ caller) => [caller.method, caller.path, caller.network, caller.rule]);
+  const now = byHand.length ? `${byHand.length} of them ${byHand.length === 1 ? 'is' : 'are'} turned away at all times, by a rule made by hand.` : '';
+  write(part('callers-told'), callers.length ? `${are} ${now}` : `No program that comes regularly ${isDown ? 'is' : 'would be'} turned away.`);
+  const seen = callers.map((/** @type {any} */ caller) => [caller.method, caller.path, caller.network, caller.rule, caller.by_hand !== null]);
   show('callers', seen, () => callers.map((/** @type {any} */ caller) => {
     const times = `${caller.requests} times on ${caller.days} days, last ${time(caller.last_seen_seconds_ago)} ago`;
-    const rule = caller.rule ? [element('pre', '', caller.rule.trim())] : [];
+    const byHand = caller.by_hand ? [element('span', 'bad', 'Turned away now by a rule made by hand: '), strange(caller.by_hand.replace(/, \d+ min left$/, ''))] : [];
+    const rule = caller.rule ? [element('pre', '', caller.rule.trim())] : byHand;
     return element('li', '', element('strong', '', caller.method), strange(caller.path), element('span', 'soft', `from ${caller.network}, ${times}`), ...rule);
   }));
 }

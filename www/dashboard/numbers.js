@@ -42,6 +42,61 @@ export function time(seconds) {
 }
 
 /**
+ * A whole number with its thousands apart.
+ *
+ * @param {number} count
+ * @returns {string}
+ */
+export function counted(count) {
+  return count.toLocaleString('en');
+}
+
+/**
+ * A time to the second, in two units.
+ *
+ * @param {number} seconds
+ * @returns {string}
+ */
+export function span(seconds) {
+  if (seconds < 60) {
+    return `${seconds} s`;
+  }
+  const [larger, smaller, names] = seconds < 3600 ? [60, 1, ['min', 's']] : [3600, 60, ['h', 'min']];
+  return `${Math.floor(seconds / larger)} ${names[0]} ${Math.floor((seconds % larger) / smaller)} ${names[1]}`;
+}
+
+/**
+ * `2026-11-25 02:11:03 UTC`.
+ *
+ * @param {number} at in unix seconds
+ * @returns {string}
+ */
+export function utc(at) {
+  return `${stamp(at)} UTC`;
+}
+
+/**
+ * `2026-11-25 03:11:03 +01:00`: as the clock beside the screen shows it.
+ *
+ * @param {number} at in unix seconds
+ * @returns {string}
+ */
+export function inZone(at) {
+  const minutes = -new Date(at * 1000).getTimezoneOffset();
+  const two = (/** @type {number} */ part) => String(part).padStart(2, '0');
+  const offset = `${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
+  return `${stamp(at + minutes * 60)} ${minutes < 0 ? '-' : '+'}${offset}`;
+}
+
+/**
+ * @param {number} at
+ * @returns {string}
+ */
+function stamp(at) {
+  return new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/**
  * @param {number} bytes
  * @returns {string}
  */

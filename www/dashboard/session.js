@@ -1,5 +1,8 @@
 /** The admin token, and requests that carry it. */
 
+/** How long what is saved stays where the browser gets it from, in milliseconds. */
+const SAVING_MS_MAX = 60000;
+
 /** Where the token is until the tab is closed. */
 const TOKEN_KEY = 'portcullis-token';
 /** An answer that takes longer than this counts as none. */
@@ -61,5 +64,29 @@ export async function ask(path, body) {
     return { ok: response.ok, status: response.status, body: await response.json() };
   } catch {
     return { ok: false, status: 0, body: { error: 'the verifier does not answer' } };
+  }
+}
+
+/**
+ * Saves what the verifier answers as a file of this name.
+ *
+ * @param {string} path
+ * @param {string} name
+ * @returns {Promise<{status: number, error: string}>} 200, or why nothing is saved; 0 where nothing answered
+ */
+export async function save(path, name) {
+  try {
+    const response = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(REQUEST_MS_MAX), headers: authorization() });
+    if (!response.ok) {
+      return { status: response.status, error: (await response.json()).error };
+    }
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), SAVING_MS_MAX);
+    return { status: response.status, error: '' };
+  } catch {
+    return { status: 0, error: 'the verifier does not answer' };
   }
 }

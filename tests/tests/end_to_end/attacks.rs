@@ -374,7 +374,7 @@ fn a_crash_loses_no_number_and_no_record() {
 #[test]
 fn strangers_and_other_pages_read_no_attacks() {
     let (verifier, _) = told_full();
-    for target in ["/attacks", "/attacks/1"] {
+    for target in ["/attacks", "/attacks/1", "/attacks/1/report?format=html"] {
         let admin = verifier.admin();
         assert_eq!(admin.request("GET", target).try_send().unwrap().status, 200);
         for (name, value) in [("Origin", "http://evil.test"), ("Sec-Fetch-Site", "cross-site")] {
@@ -387,10 +387,14 @@ fn strangers_and_other_pages_read_no_attacks() {
         assert_eq!(admin.for_host("evil.test").request("GET", target).try_send().unwrap().status, 403);
         assert_ne!(from(&verifier, "203.0.113.9").get(target).status, 200);
     }
-    for target in
-        ["/attacks/2", "/attacks/", "/attacks/1/", "/attacks/../secret", "/attacks/99999999999", "/attacks/-1"]
-    {
+    let missing =
+        ["/attacks/2", "/attacks/", "/attacks/1/", "/attacks/../secret", "/attacks/99999999999", "/attacks/-1"];
+    for target in missing.into_iter().chain(["/attacks/2/report", "/attacks/../report", "/attacks/1/report/"]) {
         assert_eq!(verifier.admin().request("GET", target).try_send().unwrap().status, 404, "{target}");
+    }
+    for query in ["format=pdf", "time_zone=Middle-earth/Shire", "time_zone=../../etc/passwd"] {
+        let target = format!("/attacks/1/report?{query}");
+        assert_eq!(verifier.admin().request("GET", &target).try_send().unwrap().status, 400, "{target}");
     }
 }
 

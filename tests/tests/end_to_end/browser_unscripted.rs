@@ -11,8 +11,14 @@ use tests::wait::{SOON, until, until_true};
 
 through_both!(chromium_gets_in_by_waiting);
 
-const UNSCRIPTED: Traits =
-    Traits { without_wasm: false, without_simd: false, without_cookies: false, without_script: true, private: false };
+const UNSCRIPTED: Traits = Traits {
+    without_wasm: false,
+    without_simd: false,
+    without_cookies: false,
+    without_script: true,
+    private: false,
+    dark: false,
+};
 
 fn stage(front: Front, wait_seconds: i64) -> Stage {
     // A price that no browser pays while the test lasts.

@@ -44,10 +44,14 @@ fn age(stage: &mut Stage, path: &str, days: u32) {
     stage.verifier.crash_and_restart();
 }
 
-fn set_mode(stage: &Stage, mode: &str) {
+fn post(stage: &Stage, target: &str, body: &Value) {
     let admin = stage.verifier.admin().with("Authorization", &format!("Bearer {}", stage.verifier.admin_token()));
-    let body = json!({ "mode": mode }).to_string();
-    assert_eq!(admin.request("POST", "/mode").body("application/json", body).try_send().unwrap().status, 200);
+    let reply = admin.request("POST", target).body("application/json", body.to_string()).try_send().unwrap();
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+fn set_mode(stage: &Stage, mode: &str) {
+    post(stage, "/mode", &json!({ "mode": mode }));
 }
 
 fn a_callback_of_ten_days_is_named_with_a_rule_that_lets_it_pass(front: Front) {
@@ -74,6 +78,16 @@ fn a_callback_of_ten_days_is_named_with_a_rule_that_lets_it_pass(front: Front) {
     let paths: Vec<&str> = listed.iter().filter_map(|caller| caller["path"].as_str()).collect();
     assert_eq!(paths, ["/hook", "/young"], "{listed:?}");
     assert_eq!(listed[1]["rule"], Value::Null, "six days are too few");
+
+    // A rule made by hand turns it away with the gate open, and no rule to paste would help.
+    post(&stage, "/rules", &json!({"action": "deny", "network": "127.0.0.0/24", "path": "/hook", "minutes": 5}));
+    let denied = &callers(&stage)[0];
+    assert_eq!((&denied["path"], &denied["rule"]), (&json!("/hook"), &Value::Null), "{denied}");
+    assert!(denied["by_hand"].as_str().unwrap().starts_with("deny /hook from 127.0.0.0/24"), "{denied}");
+    let told = status(&stage, &[]);
+    assert!(told.contains("made by hand turns these programs away now") && !told.contains("/young"), "{told}");
+    post(&stage, "/rules/revoke", &json!({"number": 0}));
+    assert_eq!(callers(&stage), listed);
 
     set_mode(&stage, "on");
     assert_eq!(call(&client, "/hook"), 429);

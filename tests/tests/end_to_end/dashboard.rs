@@ -4,6 +4,7 @@ use std::io::BufRead as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tests::axe::finds_nothing;
 use tests::browser::Browser;
 use tests::client::Client;
 use tests::reply::Reply;
@@ -139,13 +140,14 @@ fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
          post({{'Content-Type': 'text/plain'}});
          post({{'Content-Type': 'application/json', Authorization: 'Bearer {token}'}});
          fetch('{admin}/status').then((r) => note('read ' + r.status), () => note('refused'));
-         fetch('{admin}/events').then((r) => note('read ' + r.status), () => note('refused'));
+         for (const target of ['/events', '/attacks', '/attacks/1/report?format=html'])
+           fetch('{admin}' + target).then((r) => note('read ' + r.status), () => note('refused'));
          fetch('{admin}/mode', {{method: 'POST', mode: 'no-cors', body: '{{\"mode\":\"off\"}}'}}).then((r) => note(r.type), () => note('refused'));"
     );
     browser.script(&script);
-    browser.wait(SOON, "five outcomes", "return window.outcomes.length === 5");
+    browser.wait(SOON, "seven outcomes", "return window.outcomes.length === 7");
     let outcomes = browser.script("return window.outcomes.sort()");
-    assert_eq!(outcomes, json!(["opaque", "refused", "refused", "refused", "refused"]));
+    assert_eq!(outcomes, json!(["opaque", "refused", "refused", "refused", "refused", "refused", "refused"]));
     assert_eq!(mode(&stage), "on");
     // In a frame it does not show.
     browser.open(&stage.url(&format!("/frame?{admin}/")));
@@ -172,7 +174,7 @@ fn a_rebound_host_name_reaches_neither_page_nor_stream() {
     assert!(["403", "refused"].contains(&outcome.as_str().unwrap()), "{outcome}");
     assert_eq!(mode(&stage), "on");
     let rebound = stage.verifier.admin().for_host("rebound.test");
-    for target in ["/", "/events", "/dashboard/x.js"] {
+    for target in ["/", "/events", "/attacks", "/attacks/1/report?format=html", "/dashboard/x.js"] {
         assert_eq!(rebound.request("GET", target).try_send().unwrap().status, 403, "{target}");
     }
 }
@@ -195,6 +197,7 @@ fn beyond_loopback_it_asks_for_the_token_and_tells_nothing_before() {
         told.as_str().unwrap().contains("The token is needed here") && !told.as_str().unwrap().contains("Price"),
         "{told}"
     );
+    finds_nothing(&browser, "closed");
     browser.type_text("#closed-token", "wrong-wrong-wrong-wrong");
     browser.click("#closed-form button");
     shows(&browser, "closed-error", "not the token");

@@ -19,17 +19,23 @@ const FLOOD_SECONDS: &str = "30";
 /// Flood, a minute of hold, and what a busy machine adds.
 const COURSE: Duration = Duration::from_mins(4);
 
-/// Desktop and phone: width, height, pixels per pixel, whether a finger points.
-const SCREENS: [(&str, u32, u32, f64, bool); 2] =
-    [("desktop", 1280, 1560, 1.0, false), ("phone", 390, 1560, 1.0, true)];
+/// Desktop and phone: width, whether a finger points.
+const SCREENS: [(&str, u32, bool); 2] = [("desktop", 1280, false), ("phone", 390, true)];
+
+/// Where the attacks end, in pixels: so high is a picture.
+const HEIGHT: &str = "return Math.ceil(document.querySelector('#attacks').closest('section').getBoundingClientRect().bottom + scrollY) + 16";
 
 fn pictures(browser: &Browser, moment: &str) {
-    for (screen, width, height, scale, mobile) in SCREENS {
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile});
-        browser.cdp("Emulation.setDeviceMetricsOverride", &metrics);
-        // A second later everything is drawn to the new width.
-        browser.script("document.querySelector('#requests-chart > svg').replaceChildren()");
-        browser.wait(SOON, "the next second", "return !!document.querySelector('#requests-chart > svg > *')");
+    for (screen, width, mobile) in SCREENS {
+        let resize = |height: u64| {
+            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
+            browser.cdp("Emulation.setDeviceMetricsOverride", &metrics);
+            // A second later everything is drawn to the new width.
+            browser.script("document.querySelector('#requests-chart > svg').replaceChildren()");
+            browser.wait(SOON, "the next second", "return !!document.querySelector('#requests-chart > svg > *')");
+        };
+        resize(1000);
+        resize(browser.script(HEIGHT).as_u64().unwrap());
         let file = format!("../target/screenshots/dashboard-{moment}-{screen}.png");
         browser.screenshot(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
         let sideways = browser.script("return document.documentElement.scrollWidth - innerWidth");
@@ -62,6 +68,9 @@ fn an_attack_rises_and_falls_with_nobody_touching_it() {
     let state = |limit, text: &str| {
         browser.wait(limit, text, &format!("return document.querySelector('#state').textContent === '{text}'"));
     };
+    let attacks = |limit, text: &str| {
+        browser.wait(limit, text, &format!("return document.querySelector('#attacks').textContent.includes('{text}')"));
+    };
     state(SOON, "The gate is open");
     browser.wait(SOON, "visitors", "return document.querySelector('#top').textContent.includes('/static/site.css')");
     pictures(&browser, "calm");
@@ -82,10 +91,13 @@ fn an_attack_rises_and_falls_with_nobody_touching_it() {
         "the height of the flood",
         "return parseFloat(document.querySelector('#asked').textContent) > 150",
     );
+    attacks(SOON, "Attack 1 on demo goes on for");
     pictures(&browser, "attack");
     assert!(height(&browser, "demand-chart", "b") > 0.5, "all requests stand high");
     state(COURSE, "The gate is down and waits");
     state(COURSE, "The gate is open");
+    attacks(SOON, "Attack 1 on demo lasted");
+    attacks(SOON, "times the 50 that the site can do");
     pictures(&browser, "after");
     assert!(
         browser.script("return document.querySelectorAll('#requests-chart .down-time').length").as_u64() >= Some(1)

@@ -2,6 +2,7 @@
 
 use super::admin_events::{self, AdminBody, Dashboards};
 use super::admin_guard::Guard;
+use super::admin_reports::{self, Reports};
 use super::client_io::Stream;
 use super::listener::Listener;
 use super::original::Peer;
@@ -40,6 +41,7 @@ pub struct Admin {
     reload: Arc<Reload>,
     guard: Guard,
     dashboards: Arc<Dashboards>,
+    reports: Reports,
 }
 
 /// Accepts operators until the process ends.
@@ -93,7 +95,7 @@ impl Admin {
     /// An admin listener with this token, reached by loopback and by these names.
     #[must_use]
     pub fn new(reload: Arc<Reload>, token: String, hosts: Vec<String>) -> Self {
-        Self { reload, guard: Guard { token, hosts }, dashboards: Arc::default() }
+        Self { reload, guard: Guard { token, hosts }, dashboards: Arc::default(), reports: Reports::default() }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<AdminBody> {
@@ -137,6 +139,11 @@ impl Admin {
             (&Method::GET, "/attacks") => {
                 let config = self.reload.verifier.config.load();
                 json_answer(StatusCode::OK, &admin_attacks::list(&self.reload.verifier, config.keep_attacks_days))
+            }
+            (&Method::GET, path) if admin_reports::is_one(path) => {
+                let query = parts.uri.query().unwrap_or_default();
+                let made = admin_reports::make(&self.reload.verifier, &self.reports, path, query).await;
+                made.unwrap_or_else(|(status, reason)| json_answer(status, &json!({ "error": reason })))
             }
             (&Method::GET, path) if path.starts_with("/attacks/") => {
                 let (status, body) = admin_attacks::one(&self.reload.verifier, path).await;

@@ -6,10 +6,19 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Attacks that the dashboard shows.
+const SHOWN_MAX: usize = 10;
+
 /// All attacks in lines, the newest first.
 pub(super) fn list(verifier: &Verifier, keep_days: u32) -> Value {
     let timeline = &verifier.timeline;
     json!({ "kept": timeline.is_kept(), "keep_attacks_days": keep_days, "attacks": timeline.list() })
+}
+
+/// The newest in lines, for the dashboard, and how many there are.
+pub(super) fn newest(verifier: &Verifier, keep_days: u32) -> Value {
+    let (attacks, all) = verifier.timeline.newest(SHOWN_MAX);
+    json!({ "kept": verifier.timeline.is_kept(), "keep_attacks_days": keep_days, "all": all, "attacks": attacks })
 }
 
 /// The one that `/attacks/N` names.

@@ -1,10 +1,10 @@
 //! `GET /events`: what the dashboard shows, once a second, as server-sent events.
 //!
-//! An event `seconds` has the curves of one site, first of the last minutes and then what is new; `status` is what
-//! `GET /status` says. A reader that stops taking holds nothing but its connection, whose life is bounded.
+//! An event `seconds` has the curves of one site, first of the last minutes and then what is new; `attacks` the newest attacks,
+//! whenever something of them has changed; `status` is what `GET /status` says. A reader that stops taking holds nothing but its connection, whose life is bounded.
 
 use super::service::Verifier;
-use super::status;
+use super::{admin_attacks, status};
 use crate::clock;
 use crate::config::{Config, Site};
 use crate::gate::price::State;
@@ -35,7 +35,14 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Dashboards {
     /// Oldest first; whether each has to end.
     open: Mutex<VecDeque<Arc<AtomicBool>>>,
-    told: Mutex<Option<(UnixSeconds, Bytes)>>,
+    told: Mutex<Option<(UnixSeconds, Told)>>,
+}
+
+/// Events that are the same for all dashboards.
+#[derive(Clone, Debug)]
+struct Told {
+    attacks: Bytes,
+    status: Bytes,
 }
 
 /// The body of an answer of the admin listener.
@@ -54,6 +61,8 @@ pub(super) struct Events {
     ticks: Interval,
     /// The newest second that it was told.
     newest: u32,
+    /// What it was told of attacks.
+    attacks: Bytes,
     replaced: Arc<AtomicBool>,
     ended: bool,
 }
@@ -69,6 +78,7 @@ pub(super) fn begin(verifier: &Arc<Verifier>, dashboards: &Arc<Dashboards>, quer
         site: named.unwrap_or_default(),
         ticks,
         newest: 0,
+        attacks: Bytes::new(),
         replaced: dashboards.enter(),
         dashboards: Arc::clone(dashboards),
         ended: false,
@@ -100,15 +110,19 @@ impl Dashboards {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|open| !Arc::ptr_eq(open, place));
     }
 
-    /// What `GET /status` says, made once a second for all that are open.
-    fn status(&self, verifier: &Verifier, now: UnixSeconds) -> Bytes {
+    /// The attacks, and what `GET /status` says: made once a second for all that are open.
+    fn told(&self, verifier: &Verifier, keep_attacks_days: u32, now: UnixSeconds) -> Told {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match &*told {
-            Some((at, bytes)) if *at == now => bytes.clone(),
+            Some((at, told)) if *at == now => told.clone(),
             _ => {
-                let bytes = Bytes::from(format!("event: status\ndata: {}\n\n", status::status(verifier)));
-                *told = Some((now, bytes.clone()));
-                bytes
+                let attacks = admin_attacks::newest(verifier, keep_attacks_days);
+                let made = Told {
+                    attacks: format!("event: attacks\ndata: {attacks}\n\n").into(),
+                    status: format!("event: status\ndata: {}\n\n", status::status(verifier)).into(),
+                };
+                *told = Some((now, made.clone()));
+                made
             }
         }
     }
@@ -122,9 +136,13 @@ impl Events {
         let (mut seconds, newest) = self.verifier.seconds.told(site.mark, self.newest);
         self.newest = newest;
         seconds["site"] = json!(site.name);
-        let status = self.dashboards.status(&self.verifier, clock::now());
+        let told = self.dashboards.told(&self.verifier, config.keep_attacks_days, clock::now());
         let mut event = format!("event: seconds\ndata: {seconds}\n\n").into_bytes();
-        event.extend_from_slice(&status);
+        if self.attacks != told.attacks {
+            event.extend_from_slice(&told.attacks);
+            self.attacks = told.attacks;
+        }
+        event.extend_from_slice(&told.status);
         event.into()
     }
 }
@@ -185,7 +203,7 @@ impl Verifier {
         self.seconds.keep_only(|mark| config.sites.iter().any(|site| site.mark == mark));
         for site in &config.sites {
             let gauges = self.gauges(config, site);
-            self.seconds.of_site(site.mark, self.metrics.counts(&site.name), &gauges, elapsed, clock::now());
+            self.seconds.of_site(site.mark, self.metrics.counts_of(&site.name), &gauges, elapsed, clock::now());
         }
     }
 

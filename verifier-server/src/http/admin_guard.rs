@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn from_beyond_loopback_only_health_and_the_files_that_tell_nothing_need_no_token() {
         let with_token = [(AUTHORIZATION, "Bearer 0123456789abcdef")];
-        for path in ["/", "/events", "/status", "/metrics", "/explain", "/passes", "/nothing"] {
+        let reads = ["/", "/events", "/status", "/metrics", "/explain", "/attacks/1/report", "/passes", "/nothing"];
+        for path in reads {
             assert_eq!(status("203.0.113.9", &Method::GET, path, &[]), 401, "{path}");
             assert_eq!(status("203.0.113.9", &Method::GET, path, &with_token), 200, "{path}");
             assert_eq!(status("::1", &Method::GET, path, &[]), 200, "{path}");
@@ -109,7 +110,7 @@ mod tests {
             (HeaderName::from_static("sec-fetch-site"), "cross-site"),
             (HeaderName::from_static("sec-fetch-site"), "same-site"),
         ] {
-            for path in ["/", "/events", "/dashboard/dashboard.js", "/healthz"] {
+            for path in ["/", "/events", "/attacks/1/report", "/dashboard/dashboard.js", "/healthz"] {
                 let headers = [(name.clone(), value), (AUTHORIZATION, "Bearer 0123456789abcdef")];
                 assert_eq!(status("127.0.0.1", &Method::GET, path, &headers), 403, "{value} {path}");
             }

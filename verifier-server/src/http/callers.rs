@@ -4,6 +4,7 @@ use super::service::Verifier;
 use crate::clock;
 use crate::config::{Config, Site};
 use crate::gate::RequestFacts;
+use crate::gate::by_hand::HandRuleReport;
 use crate::gate::callers::{CALLER_DAYS_MIN, CALLERS_LISTED_MAX, Call, Caller};
 use crate::gate::policy::{Action, Subject};
 use crate::gate::target::Target;
@@ -45,12 +46,40 @@ impl Verifier {
         }
     }
 
-    /// The programs that a site turns away while its gate is down, as far as they came often before.
+    /// The programs that a site turns away while its gate is down, or at all times by a rule made by hand, as far as they came
+    /// often before.
     pub(crate) fn turned_away(&self, config: &Config, site: &Site) -> Vec<TurnedAway> {
         let (callers, peace) = self.gate.callers(site);
-        let turned_away = callers.into_iter().filter(|caller| is_asked(config, caller));
-        let named = |caller: Caller| TurnedAway { named_hosts: config.sites.len() > 1, caller, peace };
-        turned_away.take(CALLERS_LISTED_MAX).map(named).collect()
+        let turned_away = callers.into_iter().filter_map(|caller| {
+            let (action, by_hand) = self.met_by(config, site, &caller);
+            let is_turned_away = match action {
+                Action::Price | Action::Challenge => true,
+                // What the configuration refuses the operator knows.
+                Action::Deny => by_hand.is_some(),
+                Action::Allow => false,
+            };
+            is_turned_away.then(|| TurnedAway { named_hosts: config.sites.len() > 1, caller, peace, by_hand })
+        });
+        turned_away.take(CALLERS_LISTED_MAX).collect()
+    }
+
+    /// What the rules in force do with a caller, and the one made by hand that does it.
+    fn met_by(&self, config: &Config, site: &Site, caller: &Caller) -> (Action, Option<HandRuleReport>) {
+        let address: IpAddr = match caller.network {
+            ClientNetwork::V4(address) => address.into(),
+            ClientNetwork::V6(address) => address.into(),
+        };
+        let subject = Subject {
+            target: &Target::parse(&caller.path),
+            has_query: false,
+            host: &caller.host,
+            address,
+            crawler: None,
+            method: Some(&caller.method),
+            headers: None,
+        };
+        let route = self.gate.route(config, site, &subject);
+        (route.action, self.gate.hand_rule_of(&route, clock::now()))
     }
 
     /// Says in the log which programs a site turns away from now on.
@@ -66,24 +95,6 @@ impl Verifier {
     }
 }
 
-/// Whether the rules in force ask work of a caller.
-fn is_asked(config: &Config, caller: &Caller) -> bool {
-    let address: IpAddr = match caller.network {
-        ClientNetwork::V4(address) => address.into(),
-        ClientNetwork::V6(address) => address.into(),
-    };
-    let subject = Subject {
-        target: &Target::parse(&caller.path),
-        has_query: false,
-        host: &caller.host,
-        address,
-        crawler: None,
-        method: Some(&caller.method),
-        headers: None,
-    };
-    matches!(config.policy.route(&subject).action, Action::Price | Action::Challenge)
-}
-
 /// A program that is turned away.
 #[derive(Debug)]
 pub(crate) struct TurnedAway {
@@ -91,6 +102,8 @@ pub(crate) struct TurnedAway {
     peace: UnixSeconds,
     /// Whether there are several sites, so that the rule says which.
     named_hosts: bool,
+    /// The rule made by hand that turns it away, whatever the gate does.
+    by_hand: Option<HandRuleReport>,
 }
 
 impl TurnedAway {
@@ -99,25 +112,27 @@ impl TurnedAway {
     }
 
     /// The rule that lets it pass, network, method and path together; `None` before it has come on enough days: whoever wants
-    /// one written for himself has to come for a week, and is looked at then.
+    /// one written for himself has to come for a week, and is looked at then. Nor under a rule made by hand, which no other
+    /// opens.
     fn rule(&self) -> Option<String> {
         let Caller { host, network, method, path, .. } = &self.caller;
         let host = if self.named_hosts { format!("host = \"{host}\"\n") } else { String::new() };
         let rule = format!(
             "[[rule]]\n{host}network = \"{network}\"\nmethod = \"{method}\"\npath = \"{path}\"\naction = \"allow\"\n"
         );
-        (self.days() >= CALLER_DAYS_MIN).then_some(rule)
+        (self.days() >= CALLER_DAYS_MIN && self.by_hand.is_none()).then_some(rule)
     }
 
     fn told(&self, now: UnixSeconds) -> String {
         let Caller { network, method, path, requests, first_seen, last_seen, .. } = &self.caller;
         let (since, ago) = (now.since(*first_seen) / 86_400, now.since(*last_seen) / 60);
-        let rule = self.rule().map_or_else(
-            || format!("no rule before it has come on {CALLER_DAYS_MIN} days"),
-            |rule| {
+        let rule = match (&self.by_hand, self.rule()) {
+            (Some(by_hand), _) => format!("by hand, with the gate open as well: {by_hand}"),
+            (None, Some(rule)) => {
                 format!("if you know it, the rule is {}", rule.trim_end().replace('\n', ", ").replacen("]],", "]]", 1))
-            },
-        );
+            }
+            (None, None) => format!("no rule before it has come on {CALLER_DAYS_MIN} days"),
+        };
         format!(
             "{method} {path} from {network}, {requests} times on {} days since {since} days ago, last {ago} min ago; {rule}",
             self.days()
@@ -137,6 +152,7 @@ impl TurnedAway {
             "first_seen_seconds_ago": now.since(caller.first_seen),
             "last_seen_seconds_ago": now.since(caller.last_seen),
             "rule": self.rule(),
+            "by_hand": self.by_hand.as_ref().map(ToString::to_string),
         })
     }
 }

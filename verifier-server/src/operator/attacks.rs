@@ -105,8 +105,11 @@ mod tests {
             requests: 1_000,
             turned_away: 900,
             paid: 90,
+            unpaid: 10,
             sold: 9,
             requests_per_second_max: 77.7,
+            demand_max: 80.0,
+            capacity: Some(40.0),
             price_max: 262_144,
             signals: vec!["offered".to_owned(), "queue_delay".to_owned()],
         };

@@ -122,7 +122,7 @@ fn magnitude(facts: &Facts<'_>) -> Vec<Block> {
             figure("no room for them (busy)", counts.busy),
         ],
     };
-    let capacity = match (before.capacity.or(peaks.capacity), before.capacity_configured) {
+    let capacity = match (attack.capacity(), before.capacity_configured) {
         (Some(capacity), true) => {
             format!("The site can do {} requests a second, as its configuration says.", rate(capacity))
         }

@@ -2,7 +2,7 @@
 
 use super::crawler_metrics::{CrawlerMetrics, Lookup};
 use super::process_metrics::ProcessMetrics;
-use super::request_metrics::{RequestMetrics, SiteCounts, word_of};
+use super::request_metrics::{RequestMetrics, word_of};
 use super::site_metrics::SiteMetrics;
 use crate::gate::crawlers::CrawlersReport;
 use crate::gate::networks::NetworksHealth;
@@ -311,19 +311,13 @@ impl Metrics {
         [&self.unpaid, &self.paid, &self.challenged, &self.denied, &self.busy].map(IntCounter::get)
     }
 
-    /// What was counted of a site so far.
-    #[must_use]
-    pub fn counts(&self, site: &str) -> SiteCounts {
-        self.by_site.read(site)
-    }
-
     /// The CPU seconds that the verifier has used, and its bytes in RAM, read anew.
     #[must_use]
     pub fn process(&self) -> (f64, f64) {
         self.process.read()
     }
 
-    /// What was counted of a site so far, for the record of an attack; what was dropped, of all sites.
+    /// What was counted of a site so far; what was dropped, of all sites.
     #[must_use]
     pub fn counts_of(&self, site: &str) -> Counts {
         Counts { dropped: self.dropped.get(), ..self.by_site.counts(site) }

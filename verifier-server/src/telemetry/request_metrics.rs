@@ -3,7 +3,6 @@
 use crate::gate::Decision;
 use crate::timeline::{Counts, Waits};
 use prometheus::core::Metric;
-use prometheus::proto::Bucket;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use puzzle::Refusal;
 use std::time::Duration;
@@ -24,31 +23,6 @@ pub(super) const fn word_of(decision: Decision) -> &'static str {
         Decision::Challenged => "challenged",
         Decision::Denied => "denied",
     }
-}
-
-/// What was counted of a site so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SiteCounts {
-    /// Requests that passed the gate, paid or not.
-    pub admitted: u64,
-    /// Requests that needed work first.
-    pub challenged: u64,
-    /// Requests that a rule refused.
-    pub denied: u64,
-    /// Requests for which there was no room.
-    pub busy: u64,
-    /// Solutions that bought a clearance.
-    pub solved: u64,
-    /// Solutions that were refused.
-    pub failed: u64,
-    /// Those that bought one, by the seconds since the issue of their challenge: up to each bound, and above all.
-    pub solved_after: [u64; SOLVE_BOUNDS.len() + 1],
-    /// Answers of the origin.
-    pub origin_answers: u64,
-    /// What they took together.
-    pub origin_seconds: f64,
-    /// Errors among them, and requests without an answer.
-    pub origin_errors: u64,
 }
 
 /// Counters and histograms labelled with the site's name.
@@ -152,42 +126,6 @@ impl RequestMetrics {
             self.origin_errors.with_label_values(&[site]).inc();
         }
     }
-
-    /// What was counted of a site so far.
-    pub(super) fn read(&self, site: &str) -> SiteCounts {
-        let decided = |decision: &str| self.requests.with_label_values(&[site, decision]).get();
-        let (solved, origin) =
-            (self.solve_seconds.with_label_values(&[site]), self.origin_seconds.with_label_values(&[site]));
-        SiteCounts {
-            admitted: decided("unpaid") + decided("paid"),
-            challenged: decided("challenged"),
-            denied: decided("denied"),
-            busy: decided("busy"),
-            solved: solved.get_sample_count(),
-            failed: Refusal::ALL
-                .iter()
-                .map(|refusal| self.refusals.with_label_values(&[site, refusal.code()]).get())
-                .sum(),
-            solved_after: between_bounds(&solved),
-            origin_answers: origin.get_sample_count(),
-            origin_seconds: origin.get_sample_sum(),
-            origin_errors: self.origin_errors.with_label_values(&[site]).get(),
-        }
-    }
-}
-
-/// How many observations of the solve times lie up to each bound and above the one before, and above all bounds.
-fn between_bounds(histogram: &Histogram) -> [u64; SOLVE_BOUNDS.len() + 1] {
-    let metric = histogram.metric();
-    let (buckets, all) = (metric.get_histogram().get_bucket(), metric.get_histogram().get_sample_count());
-    let mut counts = [0; SOLVE_BOUNDS.len() + 1];
-    let mut before = 0;
-    let cumulative = buckets.iter().map(Bucket::cumulative_count).chain([all]);
-    for (count, up_to) in counts.iter_mut().zip(cumulative) {
-        *count = up_to.saturating_sub(before);
-        before = up_to;
-    }
-    counts
 }
 
 /// What a histogram has counted.

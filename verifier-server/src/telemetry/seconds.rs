@@ -1,6 +1,7 @@
 //! The last minutes of each site, second by second, for the curves of the dashboard: rings of fixed size.
 
-use super::request_metrics::{SOLVE_BOUNDS, SiteCounts};
+use super::request_metrics::SOLVE_BOUNDS;
+use crate::timeline::Counts;
 use puzzle::UnixSeconds;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -73,7 +74,7 @@ struct Second {
 #[derive(Debug)]
 struct Kept {
     mark: u16,
-    counted: SiteCounts,
+    counted: Counts,
     seconds: VecDeque<Second>,
 }
 
@@ -98,7 +99,7 @@ impl Seconds {
     }
 
     /// The same of the site with this mark, of which so much was counted in all.
-    pub fn of_site(&self, mark: u16, counts: SiteCounts, gauges: &Gauges, elapsed: Duration, now: UnixSeconds) {
+    pub fn of_site(&self, mark: u16, counts: Counts, gauges: &Gauges, elapsed: Duration, now: UnixSeconds) {
         let mut inner = self.lock();
         let process = inner.process;
         let Some(index) = inner.sites.iter().position(|site| site.mark == mark) else {
@@ -109,12 +110,9 @@ impl Seconds {
             return;
         };
         let Some(site) = inner.sites.get_mut(index) else { return };
-        let before = std::mem::replace(&mut site.counted, counts);
-        let counts = &site.counted;
-        let per_second = |now: u64, before: u64| number(now.saturating_sub(before)) / elapsed.as_secs_f64().max(0.001);
-        let answers = counts.origin_answers.saturating_sub(before.origin_answers);
-        let delay =
-            if answers == 0 { f64::NAN } else { (counts.origin_seconds - before.origin_seconds) / number(answers) };
+        let added = counts.since(&site.counted);
+        site.counted = counts;
+        let per_second = |count: u64| number(count) / elapsed.as_secs_f64().max(0.001);
         let [cpu, memory, table] = process;
         let numbers = [
             single(gauges.state),
@@ -123,22 +121,21 @@ impl Seconds {
             single(gauges.raw),
             single(gauges.offered),
             single(gauges.paid),
-            single(per_second(counts.admitted, before.admitted)),
-            single(per_second(counts.challenged, before.challenged)),
-            single(per_second(counts.solved, before.solved)),
-            single(per_second(counts.failed, before.failed)),
-            single(per_second(counts.denied, before.denied)),
-            single(per_second(counts.busy, before.busy)),
-            single(delay),
-            single(per_second(counts.origin_errors, before.origin_errors)),
+            single(per_second(added.let_in())),
+            single(per_second(added.challenged)),
+            single(per_second(added.sold)),
+            single(per_second(added.refused_in_all())),
+            single(per_second(added.denied)),
+            single(per_second(added.busy)),
+            single(added.origin.mean().unwrap_or(f64::NAN)),
+            single(per_second(added.origin_errors)),
             cpu,
             memory,
             table,
         ];
         let mut solved_after = [0; SOLVE_BOUNDS.len() + 1];
-        for (place, (now, before)) in solved_after.iter_mut().zip(counts.solved_after.iter().zip(&before.solved_after))
-        {
-            *place = u16::try_from(now.saturating_sub(*before)).unwrap_or(u16::MAX);
+        for (place, count) in solved_after.iter_mut().zip(added.solving.between_bounds()) {
+            *place = u16::try_from(count).unwrap_or(u16::MAX);
         }
         if site.seconds.len() >= SECONDS_KEPT_MAX {
             site.seconds.pop_front();
@@ -198,14 +195,16 @@ fn number(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::Waits;
 
     const SECOND: Duration = Duration::from_secs(1);
     const CALM: Gauges = Gauges { state: 0.0, price: 0.0, capacity: f64::NAN, raw: 3.0, offered: 2.0, paid: 0.0 };
 
-    fn counts(admitted: u64, solved: u64) -> SiteCounts {
-        let mut counts = SiteCounts { admitted, solved, ..SiteCounts::default() };
-        counts.solved_after[1] = solved;
-        counts
+    fn counts(paid: u64, sold: u64) -> Counts {
+        // All of them within the second bound.
+        let within = SOLVE_BOUNDS.iter().enumerate().map(|(place, bound)| (*bound, if place == 0 { 0 } else { sold }));
+        let solving = Waits { count: sold, seconds: 0.0, within: within.collect() };
+        Counts { paid, sold, solving, ..Counts::default() }
     }
 
     fn column(told: &Value, name: &str) -> Vec<Value> {

@@ -47,7 +47,13 @@ impl Counts {
     /// All requests.
     #[must_use]
     pub const fn requests(&self) -> u64 {
-        self.unpaid + self.paid + self.turned_away()
+        self.let_in() + self.turned_away()
+    }
+
+    /// Requests that passed the gate, paid or not.
+    #[must_use]
+    pub const fn let_in(&self) -> u64 {
+        self.unpaid + self.paid
     }
 
     /// Requests that were challenged, denied, or found no room.
@@ -128,6 +134,16 @@ impl Waits {
         }
     }
 
+    /// How many lie up to each bound and above the one before it, and at the end how many above all bounds.
+    pub fn between_bounds(&self) -> impl Iterator<Item = u64> {
+        let mut before = 0;
+        self.within.iter().map(|(_, count)| *count).chain([self.count]).map(move |up_to| {
+            let between = up_to.saturating_sub(before);
+            before = up_to;
+            between
+        })
+    }
+
     /// The mean, in seconds; `None` where there was none.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
@@ -179,6 +195,7 @@ pub(super) mod tests {
         let waits = Waits { count: 10, seconds: 30.0, within: vec![(1.0, 4), (2.0, 5), (5.0, 8)] };
         assert_eq!((waits.bound_of(0.5), waits.bound_of(0.8), waits.bound_of(0.9)), (Some(2.0), Some(5.0), None));
         assert_eq!(waits.mean(), Some(3.0));
+        assert_eq!(waits.between_bounds().collect::<Vec<_>>(), [4, 1, 3, 2]);
         assert_eq!((Waits::default().bound_of(0.5), Waits::default().mean()), (None, None));
     }
 

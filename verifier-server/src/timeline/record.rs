@@ -209,10 +209,16 @@ pub struct Summary {
     pub turned_away: u64,
     /// Those that were paid for.
     pub paid: u64,
+    /// Those that passed without paying.
+    pub unpaid: u64,
     /// Clearances sold.
     pub sold: u64,
     /// The most requests in a second.
     pub requests_per_second_max: f64,
+    /// The highest demand, in credits a second: costs of all requests.
+    pub demand_max: f64,
+    /// What the site can do, in credits a second, as far as it was known.
+    pub capacity: Option<f64>,
     /// The highest price, in attempts for a full clearance.
     pub price_max: u64,
     /// Which signals said that the site is overloaded.
@@ -234,11 +240,20 @@ impl Attack {
             requests: self.counts.requests(),
             turned_away: self.counts.turned_away(),
             paid: self.counts.paid,
+            unpaid: self.counts.unpaid,
             sold: self.counts.sold,
             requests_per_second_max: self.peaks.requests_per_second,
+            demand_max: self.peaks.raw,
+            capacity: self.capacity(),
             price_max: self.peaks.price,
             signals: self.signals.iter().map(|signal| signal.name.clone()).collect(),
         }
+    }
+
+    /// What the site can do, in credits a second: as it was known when it began, or else learned meanwhile.
+    #[must_use]
+    pub fn capacity(&self) -> Option<f64> {
+        self.before.capacity.or(self.peaks.capacity)
     }
 
     /// Its last second so far.
