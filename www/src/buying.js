@@ -1,3 +1,4 @@
+import { keepModules } from './framed-worker.js';
 import { Note } from './note.js';
 import { TICK_MS, pauseBusy } from './patience.js';
 import { Purchase } from './purchase.js';
@@ -21,6 +22,7 @@ const BUSY_TEXT = 'The site is serving as many visitors as it can. What you aske
 
 // One file is both: a page loads it once.
 if (typeof document === 'undefined') {
+  keepModules();
   startWorker();
 }
 

@@ -3,6 +3,8 @@
  * nothing else. Who may hold it in a frame the verifier has said in its policy (`frame-ancestors`).
  */
 
+import { FRAMED } from './framed-worker.js';
+
 /** As `Pool` has them. */
 const SCRIPTS = ['{{asset:buying.js}}', '{{asset:hashwx.js}}'].map((name) => new URL(name, import.meta.url).href);
 const WORKERS_MAX = 16;
@@ -30,10 +32,9 @@ addEventListener('message', ({ source, data, ports: [port] }) => {
  * @param {string} url
  */
 function serve(port, url) {
-  const worker = new Worker(policy ? policy.createScriptURL(url) : url, { type: 'module' });
+  const worker = new Worker(policy ? policy.createScriptURL(url) : url, { type: 'module', name: FRAMED });
   workers++;
-  // A module does not reach another origin, and none from there is run here.
-  worker.onmessage = ({ data: { module: _module, ...report } }) => port.postMessage(report);
+  worker.onmessage = ({ data }) => port.postMessage(data);
   worker.onerror = worker.onmessageerror = () => port.postMessage({ lost: true });
   port.onmessage = ({ data }) => {
     if (data === 'end') {
@@ -42,6 +43,7 @@ function serve(port, url) {
       workers--;
       return;
     }
+    // No program from another origin is run here.
     const { puzzle, words, block, rest, lane, solution } = data;
     worker.postMessage({ puzzle, words, block, rest, lane, solution });
   };
