@@ -109,8 +109,8 @@ impl Language {
     fn check(&self, source: &Self) -> anyhow::Result<()> {
         let keys = |language: &Self| language.words.keys().cloned().collect::<BTreeSet<_>>();
         let (own, wanted) = (keys(self), keys(source));
-        ensure!(own.is_superset(&wanted), "missing: {:?}", wanted.difference(&own));
-        ensure!(wanted.is_superset(&own), "not in {SOURCE}.json: {:?}", own.difference(&wanted));
+        ensure!(own.is_superset(&wanted), "missing: {:?}", &wanted - &own);
+        ensure!(wanted.is_superset(&own), "not in {SOURCE}.json: {:?}", &own - &wanted);
         for key in &own {
             let text = self.say(key);
             ensure!(!text.is_empty() && text.trim() == text, "`{key}` is empty, no text, or has blanks around it");
