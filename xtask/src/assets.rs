@@ -145,8 +145,17 @@ fn widget(publication: &mut Publication, languages: &[Language], read: join::Rea
 
 /// Whether the tag loads it, by and by.
 fn is_of_tag(name: &str) -> bool {
-    const SCRIPTS: [&str; 5] = ["portcullis.js", "buying.js", "widget.js", "sha256.js", "hashwx.js"];
-    SCRIPTS.contains(&name) || name.ends_with(".wasm") || name.starts_with("widget-")
+    const FILES: [&str; 8] = [
+        "portcullis.js",
+        "buying.js",
+        "widget.js",
+        "sha256.js",
+        "hashwx.js",
+        "hashwx.wasm",
+        "solver-simd.wasm",
+        "solver-scalar.wasm",
+    ];
+    FILES.contains(&name) || name.starts_with("widget-")
 }
 
 fn print_sizes(sizes: &[Sizes]) {
