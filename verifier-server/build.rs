@@ -19,6 +19,7 @@ fn main() {
         ("GATE_SMALL", "gate-small.html"),
         ("MESSAGE", "message.html"),
         ("PASS", "pass.html"),
+        ("FRAME", "frame.html"),
         ("DASHBOARD", "dashboard.html"),
     ];
     for (constant, page) in pages {

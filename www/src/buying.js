@@ -1,10 +1,13 @@
+import { keepModules } from './framed-worker.js';
 import { Note } from './note.js';
 import { TICK_MS, pauseBusy } from './patience.js';
 import { Purchase } from './purchase.js';
+import { TokenPurchase } from './token.js';
 import { startWorker } from './worker.js';
 
 /** @import { Place } from './protocol.js' */
 /** @import { Progress } from './tabs.js' */
+/** @import { TokenWish } from './token.js' */
 
 /**
  * Bought by this page; bought by another, in another tab or before; not at all; or in vain, because this browser does not keep
@@ -19,6 +22,7 @@ const BUSY_TEXT = 'The site is serving as many visitors as it can. What you aske
 
 // One file is both: a page loads it once.
 if (typeof document === 'undefined') {
+  keepModules();
   startWorker();
 }
 
@@ -136,4 +140,18 @@ export async function waitForTurn(seconds, told) {
   const note = told ? new Note(BUSY_TEXT) : undefined;
   await pauseBusy(seconds);
   note?.remove();
+}
+
+/**
+ * @param {string} base beside which URL the endpoints are
+ * @param {TokenWish} wish
+ * @param {(progress: Progress) => void} progressed
+ */
+export function buyToken(base, wish, progressed) {
+  return new TokenPurchase(base, wish, progressed);
+}
+
+/** What takes longer than a second is told, until it is removed. */
+export function openNote() {
+  return new Note();
 }

@@ -17,9 +17,11 @@
  */
 
 const TAG = /** @type {HTMLScriptElement | null} */ (document.currentScript);
-/** Endpoints and assets stand beside this script. */
+/** What it loads stands beside this script. */
 export const OWN_URL = TAG?.src || new URL('/.portcullis/portcullis.js', location.href).href;
-const TOLD = TAG?.dataset.note !== 'off';
+/** So do the endpoints, unless the site serves the script itself and says where they are. */
+export const BASE_URL = TAG?.dataset.base ? new URL(TAG.dataset.base, location.href).href : OWN_URL;
+export const TOLD = TAG?.dataset.note !== 'off';
 /** Loaded when there is something to solve, and not before. */
 const BUYING_SCRIPT = '{{asset:buying.js}}';
 /** A request is sent again for what others have bought, and while the site is busy, too; but not for ever. */
@@ -152,7 +154,7 @@ export async function ensureClearance(url) {
  * @returns {Promise<{status: number, needed?: boolean, credits?: number, expires_in?: number}>}
  */
 export async function askWorth(target) {
-  const url = new URL('clearance', OWN_URL);
+  const url = new URL('clearance', BASE_URL);
   url.searchParams.set('for', target);
   try {
     const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(ASK_MS_MAX) });
@@ -183,7 +185,7 @@ export function onPurchase(listener) {
  * @returns {Ongoing}
  */
 function buy(origin, target, wish) {
-  const base = new URL(new URL(OWN_URL).pathname, origin).href;
+  const base = new URL(new URL(BASE_URL).pathname, origin).href;
   /** @type {Promise<Buying>} */
   const buying = load().then(({ Buying }) => new Buying({ base, target }, TOLD, wish));
   const outcome = buying
@@ -208,7 +210,7 @@ function buy(origin, target, wish) {
 }
 
 /** @returns {Promise<typeof import('./buying.js')>} */
-function load() {
+export function load() {
   return import(new URL(BUYING_SCRIPT, OWN_URL).href);
 }
 

@@ -1,4 +1,5 @@
-import { OWN_URL, ensureClearance } from './clearing.js';
+import { BASE_URL, TOLD, ensureClearance } from './clearing.js';
+import { loadWidgets } from './widgets.js';
 
 /** @import { Outcome } from './buying.js' */
 
@@ -10,25 +11,70 @@ const CODES = {
 
 /** Forms that are held back. */
 const held = new WeakSet();
+/** Forms that are sent now, with all that they need. */
+const passing = new WeakSet();
 
-/** A form is posted by the browser once the gate will take it. Until then it stays where it is with all that was typed. */
+/**
+ * A form is sent by the browser once the gate will take it, and where it asks for that with a fresh token. Until then it stays
+ * where it is with all that was typed.
+ */
 export function guardForms() {
+  // Before the page's own scripts, so that they find the token.
+  addEventListener('submit', guardMarked, true);
   // After all listeners of the page: a form that its scripts send themselves is theirs.
   addEventListener('submit', guardPosted);
+  addEventListener('focusin', ({ target }) => {
+    const form = target instanceof Element && target.closest('form');
+    if (form && needsToken(form)) {
+      loadWidgets().then((widgets) => void widgets.prepare(form), () => {});
+    }
+  });
 }
 
 /**
- * @param {SubmitEvent} event
+ * `<form data-portcullis data-sitekey="…">`.
+ *
+ * @param {HTMLFormElement} form
  */
-async function guardPosted(event) {
-  const form = event.target;
-  const isOurs = new URL(OWN_URL).origin === location.origin;
-  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || !isOurs) {
+function needsToken({ dataset }) {
+  return dataset.sitekey !== undefined && (dataset.portcullis ?? 'off') !== 'off';
+}
+
+/** @param {SubmitEvent} event */
+async function guardMarked(event) {
+  const { target: form, submitter } = event;
+  if (!(form instanceof HTMLFormElement) || !needsToken(form) || passing.has(form)) {
     return;
   }
-  const { submitter } = event;
-  const { method, origin } = goal(form, submitter);
-  if (form.dataset.portcullis === 'off' || method !== 'post' || origin !== location.origin) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  await hold(form, async () => {
+    const widgets = await loadWidgets();
+    try {
+      await ensure(form, submitter);
+    } catch (code) {
+      // A verifier that has died does not know what it sold before.
+      widgets.forget(form);
+      throw code;
+    }
+    await widgets.provide(form, TOLD);
+    passing.add(form);
+    try {
+      // A field of the form may have its name.
+      HTMLFormElement.prototype.requestSubmit.call(form, submitter);
+    } finally {
+      passing.delete(form);
+    }
+  });
+}
+
+/** @param {SubmitEvent} event */
+async function guardPosted(event) {
+  const { target: form, submitter } = event;
+  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || passing.has(form)) {
+    return;
+  }
+  if (form.dataset.portcullis === 'off' || goal(form, submitter).method !== 'post' || !isGated(form, submitter)) {
     return;
   }
   event.preventDefault();
@@ -51,8 +97,10 @@ async function hold(form, act) {
   tell(form, '');
   try {
     await act();
-  } catch (code) {
-    tell(form, code === 'refused' ? CODES.refused : CODES.failed);
+  } catch (failure) {
+    // Said in the language of the form where its words are there.
+    const { text, lang = 'en', dir = 'ltr' } = /** @type {any} */ (failure);
+    tell(form, text ?? (failure === 'refused' ? CODES.refused : CODES.failed), lang, dir);
   }
   form.removeAttribute('aria-busy');
   held.delete(form);
@@ -63,12 +111,26 @@ async function hold(form, act) {
  * @param {HTMLElement | null} submitter
  */
 async function ensure(form, submitter) {
+  if (!isGated(form, submitter)) {
+    return;
+  }
   const { href } = goal(form, submitter);
   /** @type {Outcome} */
   const outcome = await ensureClearance(href);
   if (outcome === 'failed' || outcome === 'refused') {
     throw outcome;
   }
+}
+
+/**
+ * Whether a form goes to the site whose endpoints are known here.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ */
+function isGated(form, submitter) {
+  const { origin } = goal(form, submitter);
+  return origin === location.origin && origin === new URL(BASE_URL).origin;
 }
 
 /**
@@ -120,8 +182,10 @@ function send(form, submitter) {
 /**
  * @param {HTMLFormElement} form
  * @param {string} text nothing takes it away again
+ * @param {string} [lang]
+ * @param {string} [dir]
  */
-function tell(form, text) {
+function tell(form, text, lang = 'en', dir = 'ltr') {
   let note = form.querySelector('.portcullis-alert');
   if (!note && text) {
     note = document.createElement('p');
@@ -130,6 +194,6 @@ function tell(form, text) {
     form.append(note);
   }
   if (note) {
-    note.textContent = text;
+    Object.assign(note, { textContent: text, lang, dir });
   }
 }

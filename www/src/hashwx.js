@@ -8,6 +8,7 @@ import {
   guard_high,
   guard_low,
 } from './hashwx-solver.js';
+import { keepModules } from './framed-worker.js';
 import { createSlices, outOfMemory } from './slices.js';
 
 /** @import { Lane } from './sha256.js' */
@@ -19,6 +20,7 @@ const BLOCK = 2 ** 16;
 const SIZES = { first: 128, most: 1024, stride: BLOCK };
 
 // This script is a worker and nothing else: the page has it only where it is to solve `hashwx`.
+keepModules();
 const solver = createSlices((report) => self.postMessage(report), openLane, SIZES);
 addEventListener('message', ({ data }) => solver.postMessage(data));
 

@@ -6,9 +6,15 @@ import { LANES, MODULES, createSolver, download } from './worker.js';
 /** @import { Progress } from './tabs.js' */
 
 /**
- * A worker, or what stands in for it where there can be none.
+ * A worker, or what stands in for it where there can be none. Who has set these hears what it says, that it has died, and that it
+ * cannot be understood.
  *
- * @typedef {{postMessage(order: Order): void, terminate(): void}} Solver
+ * @typedef {object} Solver
+ * @property {(order: Order) => void} postMessage
+ * @property {() => void} terminate
+ * @property {((event: any) => void) | null} [onmessage]
+ * @property {((event?: any) => void) | null} [onerror]
+ * @property {((event: any) => void) | null} [onmessageerror]
  */
 
 /**
@@ -25,11 +31,11 @@ import { LANES, MODULES, createSolver, download } from './worker.js';
  * @property {() => void} stuck no lane makes progress
  * @property {() => void} assetMissing
  * @property {() => void} refused this browser does not do `hashwx`
- * @property {(url: string) => Worker} [open] a worker of a script, where it is not to be opened as usual
+ * @property {(url: string) => Solver} [open] a worker of a script, where it is not to be opened as usual
  */
 
 /** This very script, which is also the worker's, and the one beside it for `hashwx`. */
-const SCRIPTS = [import.meta.url, new URL('{{asset:hashwx.js}}', import.meta.url).href];
+export const SCRIPTS = [import.meta.url, new URL('{{asset:hashwx.js}}', import.meta.url).href];
 
 const WORKERS_MAX = 8;
 /** A solver that shares the machine rests so long for each moment of work: it is a quarter busy. */
@@ -218,6 +224,7 @@ export class Pool {
   #add() {
     if (this.#lane < LANES.length) {
       try {
+        /** @type {Solver} */
         const worker = (this.#events.open ?? openWorker)(SCRIPTS[this.#challenge?.hashwx ? 1 : 0]);
         worker.onmessage = ({ data }) => this.#hear(worker, data);
         worker.onerror = () => this.#lose(worker);

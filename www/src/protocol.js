@@ -93,7 +93,7 @@ export function sendSolution(challenge, solution, place) {
  * @param {Record<string, string>} [parameters] besides the target
  * @returns {Promise<Answer>}
  */
-async function ask(endpoint, place, init, parameters) {
+export async function ask(endpoint, place, init, parameters) {
   const url = new URL(endpoint, place?.base ?? import.meta.url);
   const target = place?.target ?? location.pathname + location.search;
   // A service worker of the site may keep what it hears: no answer to another question is one to this.

@@ -342,7 +342,7 @@ export class Purchase {
  * @param {Answer} answer
  * @returns {string} a code of PROTOCOL §4, or `network`, `unknown`
  */
-function codeOf({ status, code }) {
+export function codeOf({ status, code }) {
   if (status === 0) {
     return 'network';
   }

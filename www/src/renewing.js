@@ -1,4 +1,4 @@
-import { OWN_URL, askWorth, onPurchase, renew } from './clearing.js';
+import { BASE_URL, askWorth, onPurchase, renew } from './clearing.js';
 
 /** Most pages are left sooner. */
 const FIRST_ASK_MS = 15_000;
@@ -21,8 +21,8 @@ let timer;
  * never where data is to be saved, or while nothing is asked of anybody.
  */
 export function keepClearance() {
-  // Only then do the endpoints beside the script belong to the site that the page is of.
-  if (new URL(OWN_URL).origin !== location.origin) {
+  // Only then do the endpoints belong to the site that the page is of.
+  if (new URL(BASE_URL).origin !== location.origin) {
     return;
   }
   askIn(FIRST_ASK_MS);

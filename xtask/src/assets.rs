@@ -6,6 +6,7 @@
 mod join;
 mod languages;
 mod limits;
+mod package;
 mod publish;
 mod script;
 mod shrink;
@@ -21,7 +22,8 @@ use languages::Language;
 use publish::{Publication, Sizes};
 
 /// Pages that the server fills in.
-const TEMPLATES: [&str; 5] = ["gate.html", "gate-small.html", "message.html", "pass.html", "dashboard/dashboard.html"];
+const TEMPLATES: [&str; 6] =
+    ["gate.html", "gate-small.html", "message.html", "pass.html", "frame.html", "dashboard/dashboard.html"];
 
 /// Builds every asset.
 pub(crate) fn build() -> anyhow::Result<()> {
@@ -32,8 +34,10 @@ pub(crate) fn build() -> anyhow::Result<()> {
     let folder = workspace().join("target/www");
     print_sizes(publication.sizes());
     limits::check(publication.sizes())?;
+    let package = publication.files(is_of_tag);
     publication.write(&folder)?;
     println!("    {} is up to date", folder.display());
+    package::write(&workspace().join("target/www-dist"), package)?;
     Ok(())
 }
 
@@ -70,6 +74,9 @@ fn publication(
     // What is loaded once there is something to solve, and its worker; then the tag, which names it.
     let buying = script(&publication, "buying.js", "buying.js", &solver.glue)?;
     publication.asset("buying.js", "text/javascript; charset=utf-8", buying.as_bytes())?;
+    let frame = script(&publication, "frame.js", "frame.js", "")?;
+    publication.asset("frame.js", "text/javascript; charset=utf-8", frame.as_bytes())?;
+    widget(&mut publication, &languages, &read)?;
     let tag = join::join("portcullis.js", "", &|module| read(&format!("src/{module}")))?;
     let tag = publication.resolve("portcullis.js", &shrink::script(&join::classic(&tag))?)?;
     publication.named("portcullis.js", "text/javascript; charset=utf-8", tag.as_bytes())?;
@@ -121,6 +128,34 @@ fn speak(
         publication.asset(&limits::in_language("pass.js", &language.tag), SCRIPT, pass.as_bytes())?;
     }
     Ok(())
+}
+
+/// The widget for forms, with English words and the names of the files with the others.
+fn widget(publication: &mut Publication, languages: &[Language], read: join::Read<'_>) -> anyhow::Result<()> {
+    let file = |tag: &str| format!("widget-{tag}.json");
+    for language in languages.iter().filter(|language| language.tag != languages::SOURCE) {
+        publication.asset(&file(&language.tag), "application/json", language.for_widget().to_string().as_bytes())?;
+    }
+    let words = languages::widget_words(languages, |tag| publication.served(&file(tag)))?;
+    let read =
+        |module: &str| if module == "widget-words.js" { Ok(words.clone()) } else { read(&format!("src/{module}")) };
+    let script = publication.resolve("widget.js", &shrink::script(&join::join("widget.js", "", &read)?)?)?;
+    publication.asset("widget.js", "text/javascript; charset=utf-8", script.as_bytes())
+}
+
+/// Whether the tag loads it, by and by.
+fn is_of_tag(name: &str) -> bool {
+    const FILES: [&str; 8] = [
+        "portcullis.js",
+        "buying.js",
+        "widget.js",
+        "sha256.js",
+        "hashwx.js",
+        "hashwx.wasm",
+        "solver-simd.wasm",
+        "solver-scalar.wasm",
+    ];
+    FILES.contains(&name) || name.starts_with("widget-")
 }
 
 fn print_sizes(sizes: &[Sizes]) {

@@ -27,6 +27,8 @@ pub(super) const GATE_TEMPLATE: &str = GATE;
 pub(super) const GATE_SMALL_TEMPLATE: &str = GATE_SMALL;
 /// The template of the page of a staff pass.
 pub(super) const PASS_TEMPLATE: &str = PASS;
+/// The page that runs our workers for pages of other origins.
+pub(super) const FRAME_TEMPLATE: &str = FRAME;
 /// The template of every other page.
 pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 

@@ -144,6 +144,7 @@ pub(super) async fn answer(
         "siteverify" => return siteverify::answer(&call, &parts.headers, body).await,
         "pass" if parts.method == Method::POST => pass::redeem(&call, &parts.headers, body).await,
         "pass" => pass::page(&call),
+        "frame" => return forms::frame(&call, &query),
         name => {
             let ours = || assets::answer(name, &parts.headers);
             let has_forms = config.site_keys.of(site).next().is_some();

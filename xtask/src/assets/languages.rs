@@ -18,6 +18,10 @@ const OF_FILE: [&str; 3] = ["name", "direction", "reviewed"];
 /// How the keys begin of what only the server writes, and of what only the page of a staff pass says.
 const OF_SERVER: &str = "server_";
 const OF_PASS: &str = "pass_";
+/// And of what only the widget for forms says.
+const OF_WIDGET: &str = "widget_";
+/// What the widget says as the challenge page does.
+const SHARED_WITH_WIDGET: [&str; 3] = ["direction", "progress_name", "retry"];
 /// What the page of a staff pass says as the challenge page does.
 const SHARED_WITH_PASS: [&str; 5] = ["title", "failed_busy", "failed_cross_site", "failed_network", "failed_unknown"];
 /// What the script of the challenge page says seldom, or finds on the page: it fetches these when they are needed.
@@ -85,6 +89,11 @@ impl Language {
         literal(&self.pick(|key| key.starts_with(OF_PASS) || SHARED_WITH_PASS.contains(&key)))
     }
 
+    /// Everything that the widget for forms says.
+    pub(crate) fn for_widget(&self) -> Value {
+        Value::Object(self.pick(|key| key.starts_with(OF_WIDGET) || SHARED_WITH_WIDGET.contains(&key)))
+    }
+
     /// Everything that the challenge page says, for a visitor who changes to this language or reads of a failure.
     pub(crate) fn whole_page(&self) -> String {
         let mut words = self.pick(is_of_page);
@@ -128,6 +137,19 @@ pub(crate) fn list(languages: &[Language], file: impl Fn(&str) -> anyhow::Result
     Ok(format!("export const LANGUAGES = {};\n", Value::Object(entries)))
 }
 
+/// The module `widget-words.js`: the English words, and tag → the file with those of another language.
+pub(crate) fn widget_words(
+    languages: &[Language],
+    file: impl Fn(&str) -> anyhow::Result<String>,
+) -> anyhow::Result<String> {
+    let others = languages.iter().filter(|language| language.tag != SOURCE);
+    let files = others.map(|language| anyhow::Ok((language.tag.clone(), Value::from(file(&language.tag)?))));
+    let files: Map<String, Value> = files.collect::<anyhow::Result<_>>()?;
+    let source = languages.iter().find(|language| language.tag == SOURCE).context("there is no en.json")?;
+    let (words, files) = (source.for_widget(), Value::Object(files));
+    Ok(format!("export const ENGLISH_WORDS = {words};\nexport const WIDGET_LANGUAGES = {files};\n"))
+}
+
 /// Puts words into a script that was shrunk with [`MODULE`] in it: once for all languages.
 pub(crate) fn speaking(script: &str, words: &str) -> anyhow::Result<String> {
     ensure!(script.matches(PLACE).count() == 1, "the words stand once in a script");
@@ -141,7 +163,7 @@ fn literal(words: &Map<String, Value>) -> String {
 }
 
 fn is_of_page(key: &str) -> bool {
-    !key.starts_with(OF_SERVER) && !key.starts_with(OF_PASS) && key != "reviewed"
+    ![OF_SERVER, OF_PASS, OF_WIDGET].iter().any(|beginning| key.starts_with(beginning)) && key != "reviewed"
 }
 
 fn is_seldom(key: &str) -> bool {
@@ -191,7 +213,9 @@ mod tests {
             let in_page = |word: &str| page.contains(&format!("'{word}'")) || page.contains(&format!("WORDS.{word}"));
             let code = key.strip_prefix(SELDOM_FAILED);
             let refused = key.strip_prefix("pass_refused_");
+            let of_widget = key.starts_with(OF_WIDGET) && page.contains(&format!("texts.{key}"));
             OF_FILE.contains(&key)
+                || of_widget
                 || in_page(key)
                 || server.contains(&format!(".{key}"))
                 || code.is_some_and(|code| codes.contains(&format!("\"{code}\"")) || in_page(code))
@@ -230,5 +254,11 @@ mod tests {
         assert!(page.contains(WITHOUT_NETWORK) && !page.contains("failed_cookies") && !page.contains(OF_SERVER));
         assert!(german.whole_page().contains("failed_cookies") && !german.whole_page().contains(OF_PASS));
         assert!(german.for_pass().contains(OF_PASS));
+        assert!(!german.whole_page().contains(OF_WIDGET), "a visit brings no word of a widget");
+        let widget = german.for_widget();
+        assert!(widget["widget_done"] == german.say("widget_done") && widget["direction"] == "ltr", "{widget}");
+        assert!(
+            widget_words(&languages, |tag| Ok(format!("widget-{tag}.json"))).expect("words").contains("widget-he.json")
+        );
     }
 }

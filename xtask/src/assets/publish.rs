@@ -98,6 +98,15 @@ impl Publication {
         self.served.get(name).cloned().with_context(|| format!("there is no asset `{name}` (yet)"))
     }
 
+    /// The files that are served for these logical names, each with what is in it.
+    pub(crate) fn files(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
+        let served = self.served.iter().filter(|(name, _)| wanted(name)).map(|(_, served)| served);
+        served
+            .filter_map(|served| self.files.get_key_value(served))
+            .map(|(name, content)| (name.clone(), content.clone()))
+            .collect()
+    }
+
     /// What everything weighs, in the order in which it was added.
     pub(crate) fn sizes(&self) -> &[Sizes] {
         &self.sizes

@@ -1,0 +1,307 @@
+import { Box } from './box.js';
+import { textsFor } from './widget-texts.js';
+
+/** @import { WidgetOptions } from '../portcullis.js' */
+/** @import { Progress } from './tabs.js' */
+/** @import { Token, TokenPurchase, TokenWish } from './token.js' */
+
+/** @typedef {typeof import('./buying.js')} Buying */
+/** @typedef {(wish: TokenWish, progressed: (progress: Progress) => void) => TokenPurchase} Buy */
+
+/** A token that is good for less than this is not sent: the form and its back end take their time. */
+const SPARE_MS = 20_000;
+/** A page that stays open does not calculate for ever: after an hour somebody has to ask. */
+const REFRESHES_MAX = 12;
+
+/** All widgets of a page, and the tokens of its forms. */
+export class Widgets {
+  #buying;
+  #base;
+  /** @type {Map<string, Widget>} */
+  #widgets = new Map();
+  /**
+   * What was begun when somebody turned to a form.
+   *
+   * @type {WeakMap<HTMLFormElement, Promise<Token>>}
+   */
+  #prepared = new WeakMap();
+  /** @type {Buy} */
+  #buy = (wish, progressed) => this.#buying.buyToken(this.#base, wish, progressed);
+
+  /**
+   * @param {Buying} buying
+   * @param {string} base beside which URL the endpoints are
+   */
+  constructor(buying, base) {
+    this.#buying = buying;
+    this.#base = base;
+    // Out of the back/forward cache: what a form had was sent, or is too old.
+    addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) {
+        this.#widgets.forEach((widget) => widget.response && widget.reset());
+      }
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {HTMLElement} element
+   * @param {string} fieldName of the hidden field, unless the options say another
+   * @param {WidgetOptions} [options]
+   */
+  render(id, element, fieldName, options) {
+    this.remove(element);
+    this.#widgets.set(id, new Widget(element, { responseFieldName: fieldName, ...readOptions(element, options) }, this.#buy));
+  }
+
+  /** @param {string | HTMLElement} [which] an id, an element or its selector; nothing for the first */
+  find(which) {
+    const widgets = [...this.#widgets.values()];
+    if (which === undefined) {
+      return widgets[0];
+    }
+    if (typeof which === 'string') {
+      return this.#widgets.get(which) ?? widgets.find(({ element }) => element.matches(which));
+    }
+    return widgets.find(({ element }) => element === which);
+  }
+
+  /** @param {string | HTMLElement} [which] */
+  remove(which) {
+    const widget = this.find(which);
+    widget?.remove();
+    for (const [id, other] of this.#widgets) {
+      if (other === widget) {
+        this.#widgets.delete(id);
+      }
+    }
+  }
+
+  /**
+   * Somebody turns to a form: its token will be there when it is to be sent.
+   *
+   * @param {HTMLFormElement} form
+   * @returns {Promise<Token>}
+   */
+  prepare(form) {
+    const present = this.#prepared.get(form);
+    if (present) {
+      return present;
+    }
+    const { sitekey = '', action, cdata } = form.dataset;
+    const { result } = this.#buy({ key: sitekey, action, cdata }, () => {});
+    this.#prepared.set(form, result);
+    result.catch(() => this.#prepared.delete(form));
+    return result;
+  }
+
+  /** @param {HTMLFormElement} form that gets a new token the next time */
+  forget(form) {
+    this.#prepared.delete(form);
+  }
+
+  /**
+   * Gives a form a fresh token in its hidden field. Fails with what is to be said.
+   *
+   * @param {HTMLFormElement} form
+   * @param {boolean} told whether a note says so when it takes longer
+   */
+  async provide(form, told) {
+    const note = told ? this.#buying.openNote() : undefined;
+    try {
+      let token = await this.#take(form);
+      if (token.until < performance.now() + SPARE_MS) {
+        token = await this.#take(form);
+      }
+      fieldOf(form, form.dataset.responseFieldName || 'portcullis-response').value = token.token;
+    } catch (code) {
+      console.warn(`Portcullis: no token (${code})`);
+      const texts = await textsFor(form, form.dataset.language);
+      throw { text: texts.widget_not_sent, lang: texts.tag, dir: texts.direction };
+    } finally {
+      note?.remove();
+    }
+  }
+
+  /**
+   * @param {HTMLFormElement} form
+   * @returns {Promise<Token>} what was prepared, which is good once: the next time there is another
+   */
+  async #take(form) {
+    const token = this.prepare(form);
+    this.#prepared.delete(form);
+    return token;
+  }
+}
+
+/** One element of a page that gets tokens for the form it stands in. */
+class Widget {
+  element;
+  #options;
+  #box;
+  #buy;
+  /** @type {HTMLInputElement | undefined} */
+  #field;
+  /** @type {TokenPurchase | undefined} */
+  #purchase;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #refreshes = 0;
+  #listening = new AbortController();
+  response = '';
+  expired = false;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {Record<string, any>} options
+   * @param {Buy} buy
+   */
+  constructor(element, options, buy) {
+    this.element = element;
+    this.#options = options;
+    this.#buy = buy;
+    this.#box = new Box(element, options, () => this.#begin());
+    textsFor(element, options.language).then((texts) => this.#box.speak(texts));
+    if (String(options.responseField) !== 'false') {
+      this.#field = fieldOf(element, options.responseFieldName);
+    }
+    const { signal } = this.#listening;
+    // Whoever looks gets the next token; for nobody else it is worked.
+    document.addEventListener('visibilitychange', () => this.expired && this.#refresh(), { signal });
+    if (options.execution !== 'execute') {
+      this.execute();
+    }
+  }
+
+  /** Begins, unless it has begun. */
+  execute() {
+    if (this.#purchase || this.response) {
+      return;
+    }
+    this.expired = false;
+    this.#box.show('working');
+    this.#box.progress({ solved: 0, count: 0 });
+    const { sitekey = '', action, cdata } = this.#options;
+    this.#purchase = this.#buy({ key: sitekey, action, cdata }, (progress) => this.#box.progress(progress));
+    this.#purchase.result.then(
+      (token) => this.#take(token),
+      (code) => this.#fail(code),
+    );
+  }
+
+  /** As it was made: it begins at once, or waits for `execute`. */
+  reset() {
+    this.#clear();
+    this.#refreshes = 0;
+    if (this.#options.execution === 'execute') {
+      this.#box.show('idle');
+    } else {
+      this.execute();
+    }
+  }
+
+  remove() {
+    this.#clear();
+    this.#listening.abort();
+    this.#field?.remove();
+    this.#box.remove();
+  }
+
+  /** Somebody has pressed the button. */
+  #begin() {
+    this.#clear();
+    this.#refreshes = 0;
+    this.execute();
+  }
+
+  /** @param {Token} token */
+  #take({ token, until }) {
+    this.#purchase = undefined;
+    this.#put(token);
+    this.#box.show('done');
+    this.#timer = setTimeout(() => this.#expire(), until - performance.now());
+    this.#tell('callback', 'solved', token);
+  }
+
+  #expire() {
+    this.#clear();
+    this.expired = true;
+    this.#box.show('expired', true);
+    this.#tell('expiredCallback', 'expired');
+    this.#refresh();
+  }
+
+  #refresh() {
+    const allowed = !/^(never|manual)$/.test(this.#options.refreshExpired) && this.#options.execution !== 'execute';
+    if (this.expired && allowed && !document.hidden && this.#refreshes < REFRESHES_MAX) {
+      this.#refreshes++;
+      this.execute();
+    }
+  }
+
+  /** @param {string} code */
+  #fail(code) {
+    this.#purchase = undefined;
+    this.#box.show('failed', true);
+    console.warn(`Portcullis: no token (${code})`);
+    this.#tell('errorCallback', 'error', code);
+  }
+
+  #clear() {
+    clearTimeout(this.#timer);
+    this.#purchase?.stop();
+    this.#purchase = undefined;
+    this.expired = false;
+    this.#put('');
+  }
+
+  /** @param {string} token */
+  #put(token) {
+    this.response = token;
+    if (this.#field) {
+      this.#field.value = token;
+    }
+  }
+
+  /**
+   * @param {string} option the callback's
+   * @param {string} type of the event, which bubbles
+   * @param {string} [detail]
+   */
+  #tell(option, type, detail) {
+    this.element.dispatchEvent(new CustomEvent(`portcullis-${type}`, { bubbles: true, detail }));
+    const given = this.#options[option];
+    const callback = typeof given === 'string' ? /** @type {any} */ (globalThis)[given] : given;
+    if (typeof callback === 'function') {
+      callback(detail);
+    }
+  }
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {WidgetOptions} [options] before what stands in the element
+ * @returns {Record<string, any>}
+ */
+function readOptions(element, options = {}) {
+  const camel = (/** @type {string} */ name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...element.dataset, ...Object.fromEntries(given.map(([name, value]) => [camel(name), value])) };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @returns {HTMLInputElement} the hidden field of this name, made if it is missing
+ */
+function fieldOf(element, name) {
+  const found = [...element.querySelectorAll('input')].find((input) => input.name === name);
+  if (found) {
+    return found;
+  }
+  const field = document.createElement('input');
+  field.type = 'hidden';
+  field.name = name;
+  element.append(field);
+  return field;
+}
