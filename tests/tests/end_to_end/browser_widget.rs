@@ -282,10 +282,9 @@ fn a_strict_policy_with_trusted_types_lets_it_work() {
 
 #[test]
 fn keys_for_tests_always_answer_the_same() {
-    let widgets: String = TEST_SECRETS
-        .iter()
-        .map(|(test, _)| format!("<div class=portcullis data-sitekey={test} data-response-field-name={test}></div>"))
-        .collect();
+    let widgets = TEST_SECRETS
+        .map(|(test, _)| format!("<div class=portcullis data-sitekey={test} data-response-field-name={test}></div>"));
+    let widgets = widgets.concat();
     let scene = Scene::new(TAG, &format!("<form>{widgets}</form>"));
     let expected = [json!([]), json!(["invalid-input-response"]), json!(["timeout-or-duplicate"])];
     for ((test, secret), codes) in TEST_SECRETS.iter().zip(expected) {
