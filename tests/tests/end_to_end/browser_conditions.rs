@@ -236,7 +236,8 @@ fn three_challenges(engine: Engine) {
     let text = browser.script("return document.body.innerText").to_string();
     assert!(text.contains("longer than allowed"), "{text}");
     assert_eq!(stage.relay.count("GET /page/0"), 1, "it renews challenges, it does not reload");
-    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 3);
+    // The challenge of `hashwx` in the page is one of the three.
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 2);
 }
 
 fn slow_network(engine: Engine) {
