@@ -171,9 +171,12 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
 fn told(server: WebServer, main: &Path, verifier: &Verifier, plan: &Plan, is_done: bool) -> String {
     let head = format!("web server  {}, {}\nverifier    {}", server.name(), main.display(), verifier.file.display());
     let changes = verifier.change.iter().chain(&plan.changes);
-    let diff = |change: &Change| match is_done && change.is_new() {
-        true => format!("\nnew         {}\n", change.path.display()),
-        false => format!("\n{}", change.diff()),
+    let diff = |change: &Change| {
+        if is_done && change.is_new() {
+            format!("\nnew         {}\n", change.path.display())
+        } else {
+            format!("\n{}", change.diff())
+        }
     };
     let diffs: Vec<String> = changes.map(diff).collect();
     format!("{head}\n{}\n{}\n", plan.lines.join("\n"), diffs.concat())

@@ -6,8 +6,8 @@ use crate::gate::policy::{Action, Conditions, PolicyBuilder, Reserve, Route};
 /// must not fail has a slice of its own: whoever renews a certificate, whoever watches whether the site is there.
 const ALLOWED: [(&str, Option<Reserve>, &[&str]); 5] = [
     ("robots", None, &["/robots.txt"]),
-    ("acme", Some(Reserve::of_built_in(0)), &["/.well-known/acme-challenge/*"]),
-    ("health", Some(Reserve::of_built_in(1)), &["/healthz", "/livez", "/readyz"]),
+    ("acme", Some(Reserve::ACME), &["/.well-known/acme-challenge/*"]),
+    ("health", Some(Reserve::HEALTH), &["/healthz", "/livez", "/readyz"]),
     ("well-known", None, &["/.well-known/**"]),
     (
         "feeds",

@@ -58,7 +58,7 @@ impl Verifier {
                 Action::Deny => by_hand.is_some(),
                 Action::Allow => false,
             };
-            is_turned_away.then(|| TurnedAway { named_hosts: config.sites.len() > 1, caller, peace, by_hand })
+            is_turned_away.then_some(TurnedAway { named_hosts: config.sites.len() > 1, caller, peace, by_hand })
         });
         turned_away.take(CALLERS_LISTED_MAX).collect()
     }

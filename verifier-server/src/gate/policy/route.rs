@@ -46,15 +46,16 @@ impl Reserve {
     pub const RULES_MAX: usize = 16;
     /// API keys at the most.
     pub const KEYS_MAX: usize = 16;
-    /// Rules that are built in and have a slice of their own: theirs are the last ones.
-    pub const BUILT_IN: usize = 2;
-    /// All slices.
-    pub const SLICES_MAX: usize = Self::RULES_MAX + Self::KEYS_MAX + Self::BUILT_IN;
+    /// All slices: those of the two rules that are built in are the last ones.
+    pub const SLICES_MAX: usize = Self::RULES_MAX + Self::KEYS_MAX + 2;
 
-    /// The slice of one that is built in, and a credit a second, which is as much as any of them needs.
-    #[must_use]
-    pub const fn of_built_in(number: usize) -> Self {
-        assert!(number < Self::BUILT_IN, "a slice for each");
+    /// For whoever renews a certificate.
+    pub const ACME: Self = Self::of_built_in(0);
+    /// For whoever watches whether the site is there.
+    pub const HEALTH: Self = Self::of_built_in(1);
+
+    /// A credit a second: as much as any of them needs.
+    const fn of_built_in(number: usize) -> Self {
         Self { slice: Self::RULES_MAX + Self::KEYS_MAX + number, per_second: Credits::ONE }
     }
 }
