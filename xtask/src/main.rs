@@ -35,7 +35,7 @@ enum Task {
         #[arg(long)]
         record: bool,
         /// Measure these parts only
-        #[arg(value_parser = ["solver", "hashwx", "checks", "cpu", "policy", "views", "bytes"], conflicts_with = "record")]
+        #[arg(value_parser = ["solver", "hashwx", "checks", "cpu", "policy", "top", "views", "bytes"], conflicts_with = "record")]
         parts: Vec<String>,
     },
     /// Build target/release/portcullis with everything that browsers load inside
