@@ -126,7 +126,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     packages(&programs)?;
     geckodriver()?;
     fetched().try_for_each(Fetched::fetch)?;
-    debian::make(is_root())?;
+    debian::make(is_root() && may_mount())?;
     quick_package()?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
@@ -226,6 +226,13 @@ fn is_installed(program: &str) -> bool {
     }
     in_path(program).is_some()
         || SYSTEM_FOLDERS.iter().any(|folder| fs::exists(format!("{folder}/{program}")).unwrap_or(false))
+}
+
+/// Whether this process may mount, which root in a container may not: the bit of `CAP_SYS_ADMIN` (capabilities(7)).
+fn may_mount() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits >> 21 & 1 == 1)
 }
 
 /// Linux says in this file who runs a process; elsewhere nobody is taken for root.

@@ -14,14 +14,16 @@ const RELEASE: &str = "bookworm";
 /// What it has beyond what every Debian has.
 const PACKAGES: &str = "ca-certificates,curl,dbus,nginx-light,php-fpm,systemd-sysv";
 
-/// Makes it, some two minutes once; as anybody but root it cannot be made, nor booted.
-pub(super) fn make(is_root: bool) -> anyhow::Result<()> {
+/// Makes it, some two minutes once; as anybody but root who may mount it cannot be made, nor booted.
+pub(super) fn make(is_possible: bool) -> anyhow::Result<()> {
     let folder = workspace().join(FOLDER);
     if folder.exists() {
         return Ok(());
     }
-    if !is_root {
-        println!("    NOT TESTED: the package; only root can make and boot the Debian that it is installed in");
+    if !is_possible {
+        println!(
+            "    NOT TESTED: the package; only root that may mount can make and boot the Debian that it is installed in"
+        );
         return Ok(());
     }
     println!("    missing, to be made with debootstrap: {FOLDER}, with {PACKAGES}");
