@@ -77,6 +77,15 @@ impl Machine {
         self.folder.path().join("etc").join(name)
     }
 
+    /// Makes a key and a certificate of its own for `NAME.test`: `NAME.key` and `NAME.pem` in the configuration's folder.
+    pub fn certify(&self, name: &str) {
+        let request = format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout {name}.key -out {name}.pem -subj /CN={name}.test"
+        );
+        let made = Command::new("openssl").args(request.split(' ')).current_dir(self.path("")).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+
     /// The machine's own folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -1,11 +1,16 @@
 //! A whole scene: an origin, the verifier, and what stands in front, seen by browsers through a relay.
 
+use tempfile::TempDir;
+
+use crate::browser::{Browser, Traits};
 use crate::client::Client;
+use crate::engine::Engine;
 use crate::nginx::{Nginx, Site};
 use crate::origin::Origin;
 use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::verifier::Verifier;
+use crate::wait::SOON;
 
 /// The protected site: a name that is not localhost, so that a browser on plain HTTP has what visitors there have.
 pub const HOST: &str = "portcullis.test";
@@ -72,6 +77,21 @@ impl Stage {
     /// The address of a page as a browser asks for it.
     pub fn url(&self, target: &str) -> String {
         format!("http://{HOST}:{}{target}", self.relay.port)
+    }
+
+    /// A page of the site with this body and the script tag, below `/files/`, opened in a browser; the folder that it lies in.
+    pub fn open_with_tag(&self, body: &str, engine: Engine, traits: Traits) -> (Browser, TempDir) {
+        let folder = TempDir::new().unwrap();
+        let text = format!(
+            "<!doctype html><html lang=en><head><meta charset=utf-8><script src=\"/.portcullis/portcullis.js\" defer></script></head>\
+             <body><main id=origin data-target=page>{body}</main></body></html>"
+        );
+        std::fs::write(folder.path().join("page.html"), text).unwrap();
+        self.origin.offer(folder.path());
+        let browser = Browser::of(engine, traits);
+        browser.open(&self.url("/files/page.html"));
+        browser.wait_for_origin(SOON);
+        (browser, folder)
     }
 
     /// A client of the front itself.

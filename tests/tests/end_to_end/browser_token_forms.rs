@@ -24,16 +24,7 @@ fn scene(front: Front, mode: &str, body: &str, engine: Engine, traits: Traits) -
         .rule("path = \"/files/**\"\naction = \"allow\"")
         .site_key(&format!("key = \"contact\"\nsha256 = \"{}\"", HEXLOWER.encode(&Sha256::digest(SECRET))));
     let stage = Stage::new(front, settings);
-    let folder = TempDir::new().unwrap();
-    let text = format!(
-        "<!doctype html><html lang=en><head><meta charset=utf-8><script src=\"/.portcullis/portcullis.js\" defer></script></head>\
-         <body><main id=origin data-target=page>{body}</main></body></html>"
-    );
-    std::fs::write(folder.path().join("page.html"), text).unwrap();
-    stage.origin.offer(folder.path());
-    let browser = Browser::of(engine, traits);
-    browser.open(&stage.url("/files/page.html"));
-    browser.wait_for_origin(SOON);
+    let (browser, folder) = stage.open_with_tag(body, engine, traits);
     (stage, browser, folder)
 }
 

@@ -1,5 +1,6 @@
 //! `portcullis explain`, `status --watch`, `completions` and `man`, as an operator runs them.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use tests::process::Process;
@@ -95,6 +96,24 @@ fn completions_are_read_by_their_shells() {
             let completed = Command::new("bash").args(["-c", line]).current_dir(folder.path()).output().unwrap();
             assert_eq!(said(&completed).trim(), "explain");
         }
+    }
+}
+
+#[test]
+fn a_configuration_that_anybody_could_have_written_has_to_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    std::fs::write(&file, "admin = \"127.0.0.1:1\"\n[[site]]\norigin = \"http://127.0.0.1:1\"\n").unwrap();
+    for command in [&["status"][..], &["attacks"], &["report", "1"], &["indicators", "1"], &["notice"]] {
+        let run = |mode: u32, further: &[&str]| {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            let output =
+                Command::new(binary()).args(command).args(further).current_dir(folder.path()).output().unwrap();
+            assert!(!output.status.success(), "nobody is there: {output:?}");
+            String::from_utf8(output.stderr).unwrap().contains("not yours alone to write")
+        };
+        assert!(run(0o666, &[]), "{command:?}");
+        assert!(!run(0o644, &[]) && !run(0o666, &["--config", "./portcullis.toml"]), "{command:?}");
     }
 }
 

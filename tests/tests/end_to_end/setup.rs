@@ -63,6 +63,16 @@ fn comes_and_goes(machine: &Machine, hosts: &[&str]) {
     assert!(nothing.contains("nothing was set up"), "{nothing}");
 }
 
+/// Applied to the one server that there is, seen there, and taken out again.
+#[track_caller]
+fn shows_in_one_server(machine: &Machine) {
+    let before = machine.files();
+    let applied = said(&machine.setup(&["--apply"]));
+    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
+    said(&machine.setup(&["--remove"]));
+    same(machine, &before);
+}
+
 /// Answers with this status soon: a worker with the configuration before may still take a connection after a reload.
 #[track_caller]
 fn answers(machine: &Machine, host: &str, method: &str, path: &str, status: u16) {

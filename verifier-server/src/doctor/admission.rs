@@ -15,12 +15,9 @@ pub(super) async fn look(found: &mut Examination<'_>) {
     let Some(text) = found.challenge.clone() else {
         return found.skip("solution", "there is no challenge to be solved");
     };
-    let Some(solution) = solve(&text).await else {
-        return found.fail(
-            "solution",
-            "the challenge cannot be read: something in between changes it",
-            found.kind.page(),
-        );
+    let solution = match solve(&text).await {
+        Ok(solution) => solution,
+        Err(why) => return found.fail("solution", why, found.kind.page()),
     };
     let target = found.gated_target();
     let endpoint = found.endpoint("verify", target);
@@ -40,14 +37,17 @@ pub(super) async fn look(found: &mut Examination<'_>) {
     }
 }
 
-async fn solve(text: &str) -> Option<String> {
+async fn solve(text: &str) -> Result<String, &'static str> {
+    const CHANGED: &str = "the challenge cannot be read: something in between changes it";
     let mut buffer = [0; CHALLENGE_BYTES];
-    let challenge = Challenge::parse(puzzle::decode(text.as_bytes(), &mut buffer)?).ok()?;
+    let bytes = puzzle::decode(text.as_bytes(), &mut buffer).ok_or(CHANGED)?;
+    let challenge = Challenge::parse(bytes).map_err(|_| CHANGED)?;
     if challenge.shape().work(Rate::ONE) > WORK_MAX {
-        return None;
+        return Err("the challenge asks for more work than any verifier does: somebody else made it");
     }
-    let solution = tokio::task::spawn_blocking(move || crate::solve::solution(&challenge)).await.ok()?;
-    Some(puzzle::encode(&solution).as_str().to_owned())
+    let solution =
+        tokio::task::spawn_blocking(move || crate::solve::solution(&challenge)).await.map_err(|_| CHANGED)?;
+    Ok(puzzle::encode(&solution).as_str().to_owned())
 }
 
 async fn redeemed(found: &mut Examination<'_>, answer: &Answer) {
@@ -171,4 +171,25 @@ fn first_file(html: &str) -> Option<String> {
         [".css", ".js", ".png", ".jpg", ".svg", ".webp"].iter().any(|ending| path.ends_with(ending))
     };
     values.filter(is_file).map(str::to_owned).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A challenge that nobody signed, of `count` sub-puzzles.
+    fn challenge(count: u8, difficulty: u32) -> String {
+        let mut bytes = [0; CHALLENGE_BYTES];
+        bytes[..4].copy_from_slice(&[1, 1, 0, count]);
+        bytes[4..8].copy_from_slice(&difficulty.to_be_bytes());
+        bytes[12..14].copy_from_slice(&300_u16.to_be_bytes());
+        puzzle::encode(&bytes).as_str().to_owned()
+    }
+
+    #[tokio::test]
+    async fn more_work_than_any_verifier_asks_is_not_done() {
+        assert!(solve(&challenge(8, 1)).await.is_ok());
+        let endless = solve(&challenge(64, u32::MAX)).await;
+        assert!(endless.is_err_and(|why| why.contains("more work")));
+    }
 }

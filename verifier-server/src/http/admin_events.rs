@@ -1,7 +1,8 @@
 //! `GET /events`: what the dashboard shows, once a second, as server-sent events.
 //!
 //! An event `seconds` has the curves of one site, first of the last minutes and then what is new; `attacks` the newest attacks,
-//! whenever something of them has changed; `status` is what `GET /status` says. A reader that stops taking holds nothing but its connection, whose life is bounded.
+//! whenever something of them has changed; `status` is what `GET /status` says. A reader that stops taking holds nothing but its
+//! connection, whose life is bounded.
 
 use super::service::Verifier;
 use super::{admin_attacks, status};

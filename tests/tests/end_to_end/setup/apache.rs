@@ -1,13 +1,11 @@
 //! Configurations of Apache as they are found: each site moves behind the verifier and back, or is refused with file and line.
 
-use std::process::Command;
-
 use tests::machine::Machine;
 use tests::recipes::{shipped, web_group};
 use tests::settings::Settings;
 use tests::visitor::buy;
 
-use super::{comes_and_goes, is_refused, said, same};
+use super::{comes_and_goes, is_refused, said, shows_in_one_server};
 
 /// What Debian has switched on, without the modules that the recipe needs besides.
 fn main() -> String {
@@ -71,15 +69,9 @@ fn lines_of_tls_go_to_the_front() {
     let site = "<IfModule ssl_module>\n<VirtualHost *:PORT>\n    ServerName a.test\n    DocumentRoot FOLDER/www\n    SSLEngine on\n    \
         SSLCertificateFile FOLDER/etc/a.pem\n    SSLCertificateKeyFile FOLDER/etc/a.key\n    Include tls.conf\n</VirtualHost>\n</IfModule>\n";
     let machine = machine(&[("sites-enabled/a.conf", site), ("tls.conf", "SSLProtocol all -SSLv3\n")]);
-    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout a.key -out a.pem -subj /CN=a.test";
-    let made = Command::new("openssl").args(request.split(' ')).current_dir(machine.path("")).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
+    machine.certify("a");
     let machine = machine.serving();
-    let before = machine.files();
-    let applied = said(&machine.setup(&["--apply"]));
-    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
-    said(&machine.setup(&["--remove"]));
-    same(&machine, &before);
+    shows_in_one_server(&machine);
 }
 
 #[test]

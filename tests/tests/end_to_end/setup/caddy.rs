@@ -53,6 +53,10 @@ fn what_is_not_understood_is_refused_with_file_and_line() {
             "(mixed) {\n\tbind 127.0.0.1\n\trespond a\n}\nhttp://a.test:PORT {\n\timport mixed\n}\n",
             ["Caddyfile:10", "mixed"],
         ),
+        (
+            "http://a.test:PORT {\n\trespond a\n\thandle_errors {\n\t\treverse_proxy localhost:9\n\t}\n}\n",
+            ["Caddyfile:7", "let every request reach the site"],
+        ),
     ] {
         is_refused(&machine(text, &[]), &words);
     }

@@ -8,7 +8,7 @@ use tests::recipes::shipped;
 use tests::settings::Settings;
 use tests::visitor::buy;
 
-use super::{answers, comes_and_goes, is_refused, said};
+use super::{answers, comes_and_goes, is_refused, said, shows_in_one_server};
 
 /// Debian's own, with paths of the test.
 pub(crate) const DEBIAN_MAIN: &str = "user www-data;\nworker_processes 1;\npid FOLDER/nginx.pid;\nerror_log FOLDER/error.log;\n\
@@ -121,11 +121,7 @@ fn a_file_that_a_server_without_the_gate_includes_too_is_refused() {
 fn ipv6_only() {
     let site = "server {\n  listen [::1]:OTHER ipv6only=on default_server;\n  root FOLDER/www;\n}\nserver {\n  listen PORT;\n  return 204;\n}\n";
     let machine = debian(&[("sites-enabled/site", site)]).serving();
-    let before = machine.files();
-    let applied = said(&machine.setup(&["--apply"]));
-    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
-    said(&machine.setup(&["--remove"]));
-    super::same(&machine, &before);
+    shows_in_one_server(&machine);
 }
 
 #[test]
@@ -156,16 +152,9 @@ fn a_site_that_only_speaks_tls() {
     let site = "server {\n    listen PORT ssl;\n    server_name a.test;\n    ssl_certificate FOLDER/etc/a.pem;\n    ssl_certificate_key FOLDER/etc/a.key;\n    \
                 root FOLDER/www;\n}\n";
     let machine = debian(&[("sites-enabled/site", site)]);
-    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout a.key -out a.pem -subj /CN=a.test";
-    let made =
-        std::process::Command::new("openssl").args(request.split(' ')).current_dir(machine.path("")).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
+    machine.certify("a");
     let machine = machine.serving();
-    let before = machine.files();
-    let applied = said(&machine.setup(&["--apply"]));
-    assert!(applied.contains("1 of 1 servers asked show it"), "{applied}");
-    said(&machine.setup(&["--remove"]));
-    super::same(&machine, &before);
+    shows_in_one_server(&machine);
 }
 
 #[test]

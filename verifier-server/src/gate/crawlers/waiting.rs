@@ -13,8 +13,8 @@ pub const WAITING_MAX: usize = 256;
 pub const WAITING_OF_NETWORK_MAX: usize = 4;
 /// Of one /16, or one /32 of IPv6.
 const WAITING_OF_ALLOCATION_MAX: usize = 32;
-/// Times that addresses of one /24, or one /48 of IPv6, are asked for within ten to twenty minutes; but for networks in which
-/// there is a crawler.
+/// Times that addresses of one /24, or one /48 of IPv6, are asked for within ten to twenty minutes, where no crawler is
+/// known in it.
 pub const ASKED_OF_NETWORK_MAX: u32 = 64;
 /// The same in a network in which there is a crawler: a neighbour of one leaves lookups to others.
 const ASKED_NEAR_MAX: u32 = 16 * ASKED_OF_NETWORK_MAX;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_asked_for_so_often_in_ten_minutes_and_one_with_a_crawler_as_often_as_it_likes() {
+    fn a_network_is_asked_for_so_often_in_ten_minutes_and_one_with_a_crawler_more_often() {
         let mut row = Row::new();
         let mut asked = |is_near: bool| {
             let asked = (0..200_u32)
@@ -144,6 +144,9 @@ mod tests {
         };
         assert_eq!(asked(false), usize::try_from(ASKED_OF_NETWORK_MAX).expect("few"));
         assert_eq!((asked(false), asked(true)), (0, 200));
+        let further: usize = (0..10).map(|_| asked(true)).sum();
+        let all = usize::try_from(ASKED_OF_NETWORK_MAX).expect("few") + 200 + further;
+        assert_eq!(all, usize::try_from(ASKED_NEAR_MAX).expect("few"), "and not without end");
     }
 
     #[test]
