@@ -1,8 +1,8 @@
 //! How many instructions the way of a request takes, counted by callgrind: a regression shows without a clock.
 //!
 //! Hashing is left out of the count: valgrind hides the SHA instructions from the program, which then hashes in software.
-//! The counts are those of the profile that tests are built with, and of the compiler that builds them; a limit leaves
-//! room for another compiler and for little more.
+//! The counts are those of the profile that tests are built with, and of the compiler and the processor: the C library copies
+//! memory by what the processor can, and table lookups depend on random keys. A limit leaves a fifth for that.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ const FEW: u64 = 100;
 const MANY: u64 = 300;
 
 // Instructions besides hashing.
-const ISSUE_MAX: u64 = 15_400;
-const REDEEM_MAX: u64 = 15_400;
-const REFUSE_MAX: u64 = 6_100;
-const QUEUE_MAX: u64 = 1_000;
-const ADMIT_MAX: u64 = 16_500;
+const ISSUE_MAX: u64 = 18_000;
+const REDEEM_MAX: u64 = 18_000;
+const REFUSE_MAX: u64 = 7_200;
+const QUEUE_MAX: u64 = 1_250;
+const ADMIT_MAX: u64 = 19_500;
 
 #[test]
 fn a_challenge_is_issued_and_solved_in_few_instructions() {
