@@ -110,7 +110,9 @@ impl Client {
 
 /// A connection from an address of our choice, which the standard library cannot make.
 fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
-    let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None)?;
+    // A browser that another test starts meanwhile must not hold it open.
+    let flags = net::SocketFlags::CLOEXEC;
+    let socket = net::socket_with(net::AddressFamily::INET, net::SocketType::STREAM, flags, None)?;
     net::bind(&socket, &SocketAddr::from((source, 0)))?;
     net::connect(&socket, &server)?;
     Ok(TcpStream::from(socket))

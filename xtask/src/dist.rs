@@ -80,6 +80,24 @@ pub(crate) fn package_for_tests() -> anyhow::Result<()> {
     sums::write(&folder)
 }
 
+/// Tries what else a release has, made of quick builds: the image, and the binary for the other kind of machine.
+pub(crate) fn try_quick_builds() -> anyhow::Result<()> {
+    let own = Target::of_this_machine()?;
+    let release = Release::of_this_source()?;
+    let folder = workspace().join("target/distribution/quick");
+    if setup::may_mount() {
+        image::build(&release, own, &binary::build(own, Build::Quick)?, &folder)?;
+        trial::in_a_container(&release, own, &folder)?;
+    } else {
+        println!("    NOT TESTED: the container image; only root that may mount can make and run one");
+    }
+    for other in Target::ALL.into_iter().filter(|target| *target != own) {
+        let built = binary::build(other, Build::Quick)?;
+        trial::end_to_end(&trial::starter(other, &built)?, &trial::QUICK_TESTS)?;
+    }
+    Ok(())
+}
+
 impl Release {
     fn of_this_source() -> anyhow::Result<Self> {
         let manifest = fs::read_to_string(workspace().join("Cargo.toml"))?;

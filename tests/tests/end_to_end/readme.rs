@@ -29,7 +29,10 @@ const SWAMPED: Duration = Duration::from_millis(500);
 /// The flood: so many clients, each from a network of its own, each at most so often; it ends by itself.
 const CLIENTS: u8 = 120;
 const PAUSE: Duration = Duration::from_millis(400);
-const FLOOD_MAX: Duration = Duration::from_mins(3);
+const FLOOD_MAX: Duration = Duration::from_mins(5);
+
+/// From the first of the lines to the first visitor served.
+const PROTECTED_WITHIN: Duration = Duration::from_mins(2);
 
 /// The indented lines below README's first heading.
 fn lines() -> Vec<String> {
@@ -75,7 +78,7 @@ fn floods(client: &Client, over: &AtomicBool, asked: &AtomicU32) {
 /// How long a visitor waits for the page, who solves if asked to.
 fn visit(visitor: &Client) -> Duration {
     let began = Instant::now();
-    until(FLOOD_MAX, "a visitor to be served", || {
+    until(PROTECTED_WITHIN, "a visitor to be served", || {
         let reply = visitor.request("GET", "/").header("Accept", "text/html").try_send().ok()?;
         let reply = match reply.status {
             429 => visitor.request("GET", "/").cookie(&buy(visitor)).try_send().ok()?,
@@ -104,7 +107,7 @@ fn a_swamped_site_is_protected_by_the_lines_that_readme_begins_with() {
         let client = Client::new(80, "example.org");
         let (over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
         thread::scope(|scope| {
-            let ends = Ends(&over);
+            let (ends, flooded_since) = (Ends(&over), Instant::now());
             for network in 0..CLIENTS {
                 let client = client.in_network(9, network);
                 let (over, asked) = (&over, &asked);
@@ -125,6 +128,8 @@ fn a_swamped_site_is_protected_by_the_lines_that_readme_begins_with() {
             });
             let admitted = visit(&visitor);
             let served = began.elapsed();
+            assert!(served <= PROTECTED_WITHIN, "the first visitor was served after {served:?}");
+            assert!(flooded_since.elapsed() < FLOOD_MAX, "the flood was over by then");
             drop(ends);
 
             eprintln!(

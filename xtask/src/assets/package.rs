@@ -42,6 +42,10 @@ pub(crate) fn write(folder: &Path, mut files: Vec<File>) -> anyhow::Result<()> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         files.push((licence.to_owned(), read(licence)?));
     }
+    println!("    {}, and `integrity=` of each of its scripts:", folder.display());
+    for (name, hash) in &integrity {
+        println!("    {}  {name}", hash.as_str().unwrap_or_default());
+    }
     files.push(("README.md".to_owned(), README.replace("INTEGRITY", &of_script).into_bytes()));
     files.push(("integrity.json".to_owned(), pretty(&Value::Object(integrity))?));
     files.push(("package.json".to_owned(), pretty(&manifest(&files))?));
@@ -52,7 +56,6 @@ pub(crate) fn write(folder: &Path, mut files: Vec<File>) -> anyhow::Result<()> {
     for (name, content) in &files {
         fs::write(folder.join(name), content).with_context(|| format!("cannot write {name}"))?;
     }
-    println!("    {} is up to date; {SCRIPT} has integrity=\"{of_script}\"", folder.display());
     Ok(())
 }
 
