@@ -4,7 +4,7 @@
 //! list of what is inside, and the checksums of all of them. The same source gives the same bytes, wherever it lies.
 
 mod again;
-mod binary;
+pub(crate) mod binary;
 mod image;
 mod inside;
 mod notices;

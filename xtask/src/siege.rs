@@ -2,12 +2,15 @@
 
 use std::process::Command;
 
-use crate::server;
+use crate::dist::{Target, binary};
 use crate::steps::{cargo, run, step, workspace};
+use crate::{assets, setup};
 
 /// Builds both and plays the scenarios named, or all of them; `record` writes docs/SIEGE.md and its pictures.
 pub(crate) fn lay(only: &[String], record: bool) -> anyhow::Result<()> {
-    server::build()?;
+    step("What the verifier is built with as it ships", setup::quick_package)?;
+    step("Assets", assets::build)?;
+    let verifier = step("Verifier, as it ships", || binary::build(Target::of_this_machine()?, binary::Build::Release))?;
     let target = workspace().join("target");
     step("Attack lab, release build", || {
         let mut command = cargo(&["build", "--release", "--package", "siege", "--bin", "siege"]);
@@ -21,6 +24,6 @@ pub(crate) fn lay(only: &[String], record: bool) -> anyhow::Result<()> {
         if record {
             lab.arg("--report").arg(workspace().join("docs"));
         }
-        run(lab.env("PORTCULLIS_BINARY", server::binary()))
+        run(lab.env("PORTCULLIS_BINARY", &verifier))
     })
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -107,10 +106,10 @@ fn serves(container: &str, start: &[String], check: &[String]) -> anyhow::Result
         "the health check of a container that does not run passes"
     );
     let running = Running(inside(container, start).process_group(0).spawn().context("cannot start: buildah run")?);
+    // Each question takes as long as a container takes to start.
     let began = Instant::now();
     while let Err(error) = output_of(&mut inside(container, check)) {
         ensure!(began.elapsed() < HEALTHY_WITHIN, "the image does not become healthy: {error}");
-        thread::sleep(Duration::from_millis(200));
     }
     println!("    healthy after {:.1} s", began.elapsed().as_secs_f32());
     drop(running);
