@@ -20,14 +20,19 @@ const STATE: &str = "/var/lib/portcullis";
 pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &Path) -> anyhow::Result<()> {
     let root = workspace().join("target/distribution/image").join(target.name());
     super::empty(&root)?;
-    for folder in ["etc/portcullis", "var/lib/portcullis", "usr/bin"] {
+    for folder in ["etc/portcullis", "var/lib", "usr/bin", "own/portcullis"] {
         fs::create_dir_all(root.join(folder))?;
     }
     fs::copy(binary, root.join("usr/bin/portcullis"))?;
 
+    let archive = folder.join(release.file(target, ".docker.tar"));
+    // Into one that is there, buildah does not write.
+    if archive.exists() {
+        fs::remove_file(&archive)?;
+    }
     let container = output_of(buildah().args(["from", "--arch", target.architecture(), "scratch"]))?;
     let container = container.trim();
-    let made = filled(release, container, &root, &folder.join(release.file(target, ".docker.tar")));
+    let made = filled(release, container, &root, &archive);
     run(buildah().args(["rm", container]))?;
     made
 }
@@ -38,7 +43,8 @@ fn filled(release: &Release, container: &str, root: &Path, archive: &Path) -> an
         ("usr/bin/portcullis", "/usr/bin/portcullis", "0:0", "0755"),
         ("etc/portcullis", "/etc/portcullis", "0:0", "0755"),
         ("var", "/var", "0:0", "0755"),
-        ("var/lib/portcullis", STATE, USER, "0700"),
+        // What is in a folder is given away, and not the folder itself.
+        ("own", "/var/lib", USER, "0700"),
     ] {
         run(buildah().args(["copy", "--chown", owner, "--chmod", mode, container]).arg(root.join(from)).arg(to))?;
     }

@@ -96,10 +96,16 @@ fn as_its_user(release: &Release, target: Target, container: &str) -> anyhow::Re
 
 /// Starts the image with a configuration as an operator mounts one, and asks its health check.
 fn serves(container: &str, start: &[String], check: &[String]) -> anyhow::Result<()> {
-    // A container that is run so has this machine's network: the port is one that nobody has.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    // A container that is run so has this machine's network: the ports are two that nobody has.
+    let ports = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    let [visitors, operator] = [ports[0].local_addr()?, ports[1].local_addr()?];
+    drop(ports);
     let configuration = workspace().join("target/distribution/image/portcullis.toml");
-    fs::write(&configuration, format!("listen = \"127.0.0.1:{port}\"\n[[site]]\norigin = \"http://127.0.0.1:9\"\n"))?;
+    // What OPERATING says of a container.
+    let state = "state_dir = \"/var/lib/portcullis\"\nsecret_file = \"/var/lib/portcullis/secret\"";
+    let site = "[[site]]\norigin = \"http://127.0.0.1:9\"";
+    let text = format!("listen = \"{visitors}\"\nadmin = \"{operator}\"\n{state}\n{site}\n");
+    fs::write(&configuration, text)?;
     run(image::buildah().args(["copy", container]).arg(&configuration).arg(image::CONFIGURATION))?;
     ensure!(
         output_of(&mut inside(container, check)).is_err(),
