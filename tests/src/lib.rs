@@ -17,6 +17,7 @@ pub mod axe;
 pub mod browser;
 pub mod client;
 pub mod debian;
+pub mod demo;
 pub mod engine;
 pub mod etiquette;
 pub mod h2;

@@ -1,5 +1,6 @@
 //! `portcullis demo`: a small site on loopback, and the verifier in front of it, in mode `on` or under attack.
 
+mod app;
 mod attack;
 mod course;
 mod flood;
@@ -122,6 +123,8 @@ impl Demo {
         tell(&[
             opening.to_owned(),
             format!("\n    http://{}/\n", self.address),
+            "A page that stays and asks for things by itself, with the script tag:".to_owned(),
+            format!("\n    http://{}/app\n", self.address),
             "The operator's dashboard:".to_owned(),
             format!("\n    http://{operator}/#token={}\n", self.token),
             format!("Lift the gate:  portcullis mode off --config {}", self.config.display()),

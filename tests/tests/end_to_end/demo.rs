@@ -1,16 +1,12 @@
 //! `portcullis demo` as a newcomer runs it: the gate on a small site, and an attack that runs by itself.
 
 use std::fs;
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
-use tempfile::TempDir;
 use tests::client::Client;
-use tests::ports;
-use tests::process::Process;
+use tests::demo::Demo;
 use tests::verifier::binary;
 use tests::wait::{SOON, until, until_true};
 
@@ -19,62 +15,6 @@ const FLOOD_SECONDS: &str = "5";
 
 /// Calm, flood, the shortest hold, and time for a machine that is busy.
 const STORY: Duration = Duration::from_mins(3);
-
-/// A demo whose temporary folder is the test's own.
-struct Demo {
-    process: Process,
-    folder: TempDir,
-    port: u16,
-}
-
-impl Demo {
-    fn start(arguments: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("portcullis-test-").unwrap();
-        let port = ports::free();
-        let mut command = Command::new(binary());
-        command.arg("demo").args(["--port", &port.to_string()]).args(arguments).env("TMPDIR", folder.path());
-        let process = Process::start(&mut command, &folder.path().join("told"));
-        Self { process, folder, port }
-    }
-
-    fn told(&self) -> String {
-        self.process.output()
-    }
-
-    fn tells(&mut self, what: &str) {
-        self.tells_within(SOON, what);
-    }
-
-    fn tells_within(&mut self, limit: Duration, what: &str) {
-        until_true(limit, what, || {
-            if let Some(status) = self.process.exited() {
-                panic!("it ended with {status} instead of telling {what}: {}", self.told());
-            }
-            // A line may break between any two words.
-            in_one_line(&self.told()).contains(what)
-        });
-    }
-
-    /// Folders that it made.
-    fn left_over(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        entries.filter(|path| path.is_dir()).collect()
-    }
-
-    /// Ctrl-C: it has to end by itself, soon, and leave nothing behind.
-    fn interrupt(&mut self) {
-        self.process.signal(Signal::INT);
-        let status = self.process.wait(SOON);
-        assert!(status.success(), "{status}: {}", self.told());
-        assert_eq!(self.left_over(), Vec::<PathBuf>::new());
-        assert!(TcpStream::connect(("127.0.0.1", self.port)).is_err(), "nobody listens any more");
-        assert!(!self.told().contains("panicked"), "{}", self.told());
-    }
-}
-
-fn in_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// The number before `what` in a line, `16` in `16 requests`.
 fn number_before(line: &str, what: &str) -> u64 {
@@ -153,6 +93,52 @@ fn the_plain_demo_asks_at_once_and_serves_who_solves() {
     let cookie = String::from_utf8(solved.stdout).unwrap();
     client.request("GET", "/").cookie(cookie.trim()).try_send().unwrap().expect_status(200);
     demo.interrupt();
+}
+
+#[test]
+fn the_app_is_there_with_all_its_parts() {
+    let mut demo = Demo::start(&[]);
+    demo.tells(&format!("http://127.0.0.1:{}/app", demo.port));
+    let client = Client::new(demo.port, &format!("127.0.0.1:{}", demo.port));
+    client.navigate("/app").expect_status(429);
+    let url = format!("http://127.0.0.1:{}/app", demo.port);
+    let solved = Command::new(binary()).args(["solve", &url]).output().unwrap();
+    let cookie = String::from_utf8(solved.stdout).unwrap();
+    let get = |target: &str| {
+        let reply = client.request("GET", target).cookie(cookie.trim()).send();
+        reply.expect_status(200);
+        reply
+    };
+    let page = get("/app");
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self';"));
+    let page = page.text();
+    let named: Vec<&str> = page.split(['"', '\'']).filter(|word| word.starts_with("/static/")).collect();
+    assert_eq!(named, ["/static/site.css", "/static/app.css", "/static/htmx.js", "/static/app.js"]);
+    for target in named.into_iter().chain(["/.portcullis/portcullis.js", "/app/poll"]) {
+        assert!(!get(target).body.is_empty(), "{target}");
+    }
+    for (target, answer) in [
+        ("/app/fetch", "text=a+%26+b"),
+        ("/app/xhr", "text=a+%26+b"),
+        ("/app/form", "<p id=\"received\">a &amp; b</p>"),
+        ("/app/htmx", "<li>a &amp; b</li>"),
+        ("/app/upload", "12 bytes, SHA-256 "),
+    ] {
+        let form = client.request("POST", target).cookie(cookie.trim());
+        let reply = form.body("application/x-www-form-urlencoded", "text=a+%26+b").send();
+        reply.expect_status(200);
+        assert!(reply.text().contains(answer), "{target}: {}", reply.text());
+    }
+    demo.interrupt();
+}
+
+#[test]
+fn htmx_in_the_app_is_what_its_authors_published() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let published = root.join("www/node_modules/htmx2/dist/htmx.min.js");
+    let published = fs::read(published).expect("run `npm ci` in www first");
+    let ours = fs::read(root.join("verifier-server/src/demo/app/htmx.min.js")).unwrap();
+    assert!(ours == published, "take it from www/node_modules/htmx2, and its version into app.rs and sbom.rs");
 }
 
 #[test]

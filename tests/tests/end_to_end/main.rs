@@ -23,6 +23,7 @@ mod automatic;
 mod behind_a_cdn;
 mod beside_families;
 mod browser_accessible;
+mod browser_app;
 mod browser_budget;
 mod browser_conditions;
 mod browser_engines;

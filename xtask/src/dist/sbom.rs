@@ -26,6 +26,15 @@ pub(crate) fn text(release: &Release, target: Target, inside: &Inside) -> anyhow
         "description": "The standard library of Rust, with musl for this target",
         "licenses": [{"expression": "MIT OR Apache-2.0"}],
     }));
+    // A file among the sources, for the app of `portcullis demo`.
+    components.push(json!({
+        "type": "library",
+        "bom-ref": "htmx.org@2.0.11",
+        "name": "htmx.org",
+        "version": "2.0.11",
+        "purl": "pkg:npm/htmx.org@2.0.11",
+        "licenses": [{"expression": "0BSD"}],
+    }));
     let uses = inside.crates.iter().map(|(name, inside)| {
         let used: Vec<String> = inside.uses.iter().map(reference).collect();
         json!({"ref": reference(name), "dependsOn": used})
