@@ -1,7 +1,5 @@
-import { ENGLISH } from './widget-texts.js';
-
 /** @import { Progress } from './tabs.js' */
-/** @import { Texts } from './widget-texts.js' */
+/** @import { Texts } from './tag-texts.js' */
 
 /** @typedef {'idle' | 'working' | 'done' | 'expired' | 'failed'} BoxState */
 
@@ -25,8 +23,7 @@ export class Box {
   #text = document.createElement('div');
   #bar = document.createElement('progress');
   #button = document.createElement('button');
-  /** @type {Texts} */
-  #texts = ENGLISH;
+  #texts;
   /** @type {BoxState} */
   #state = 'idle';
   /** In which it is to be seen. */
@@ -36,9 +33,11 @@ export class Box {
   /**
    * @param {HTMLElement} element
    * @param {Record<string, any>} options
+   * @param {Texts} texts until there are others
    * @param {() => void} retry
    */
-  constructor(element, { theme, size, appearance }, retry) {
+  constructor(element, { theme, size, appearance }, texts, retry) {
+    this.#texts = texts;
     const quiet = size === 'invisible' || appearance === 'interaction-only';
     this.#seen = (/** @type {BoxState} */ state) =>
       (!quiet || state === 'failed') && (appearance !== 'execute' || state !== 'idle');

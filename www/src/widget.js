@@ -1,5 +1,4 @@
 import { Box } from './box.js';
-import { textsFor } from './widget-texts.js';
 
 /** @import { WidgetOptions } from '../portcullis.js' */
 /** @import { Progress } from './tabs.js' */
@@ -51,7 +50,7 @@ export class Widgets {
    */
   render(id, element, fieldName, options) {
     this.remove(element);
-    this.#widgets.set(id, new Widget(element, { responseFieldName: fieldName, ...readOptions(element, options) }, this.#buy));
+    this.#widgets.set(id, new Widget(element, { responseFieldName: fieldName, ...readOptions(element, options) }, this.#buying, this.#buy));
   }
 
   /** @param {string | HTMLElement} [which] an id, an element or its selector; nothing for the first */
@@ -88,7 +87,9 @@ export class Widgets {
     if (present) {
       return present;
     }
-    const { sitekey = '', action, cdata } = form.dataset;
+    const { sitekey = '', action, cdata, language } = form.dataset;
+    // Whoever loses the connection is told so in words that are here already.
+    this.#buying.sayAt(form, language);
     const { result } = this.#buy({ key: sitekey, action, cdata }, () => {});
     this.#prepared.set(form, result);
     result.catch(() => this.#prepared.delete(form));
@@ -101,7 +102,7 @@ export class Widgets {
   }
 
   /**
-   * Gives a form a fresh token in its hidden field. Fails with what is to be said.
+   * Gives a form a fresh token in its hidden field. Fails with a code.
    *
    * @param {HTMLFormElement} form
    * @param {boolean} told whether a note says so when it takes longer
@@ -116,8 +117,7 @@ export class Widgets {
       fieldOf(form, form.dataset.responseFieldName || 'portcullis-response').value = token.token;
     } catch (code) {
       console.warn(`Portcullis: no token (${code})`);
-      const texts = await textsFor(form, form.dataset.language);
-      throw { text: texts.widget_not_sent, lang: texts.tag, dir: texts.direction };
+      throw code;
     } finally {
       note?.remove();
     }
@@ -154,14 +154,15 @@ class Widget {
   /**
    * @param {HTMLElement} element
    * @param {Record<string, any>} options
+   * @param {Buying} buying
    * @param {Buy} buy
    */
-  constructor(element, options, buy) {
+  constructor(element, options, { sayAt, sayInEnglish }, buy) {
     this.element = element;
     this.#options = options;
     this.#buy = buy;
-    this.#box = new Box(element, options, () => this.#begin());
-    textsFor(element, options.language).then((texts) => this.#box.speak(texts));
+    this.#box = new Box(element, options, sayInEnglish(), () => this.#begin());
+    sayAt(element, options.language).then((texts) => this.#box.speak(texts));
     if (String(options.responseField) !== 'false') {
       this.#field = fieldOf(element, options.responseFieldName);
     }

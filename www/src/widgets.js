@@ -1,4 +1,5 @@
 import { BASE_URL, OWN_URL, load } from './clearing.js';
+import { sayOr } from './saying.js';
 
 /** @import { Portcullis, WidgetOptions } from '../portcullis.js' */
 /** @import { Widgets } from './widget.js' */
@@ -118,7 +119,7 @@ function offer(name, mark) {
  */
 function tellLoss(element, options) {
   element.setAttribute('role', 'alert');
-  element.textContent = LOST_TEXT;
+  sayOr(LOST_TEXT, 'tag_lost', element).then((said) => Object.assign(element, said));
   element.dispatchEvent(new CustomEvent('portcullis-error', { bubbles: true, detail: 'network' }));
   const given = options?.['error-callback'] ?? element.dataset.errorCallback ?? '';
   const callback = typeof given === 'string' ? /** @type {any} */ (globalThis)[given] : given;

@@ -34,6 +34,7 @@ mod browser_page;
 mod browser_returns;
 mod browser_tag;
 mod browser_tag_forms;
+mod browser_tag_languages;
 mod browser_tag_libraries;
 mod browser_tag_refusals;
 mod browser_tag_renewal;
