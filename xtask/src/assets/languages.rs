@@ -23,7 +23,17 @@ const OF_TAG: [&str; 2] = ["tag_", "widget_"];
 /// What the tag says as the challenge page does.
 const SHARED_WITH_TAG: [&str; 3] = ["direction", "progress_name", "retry"];
 /// What the page of a staff pass says as the challenge page does.
-const SHARED_WITH_PASS: [&str; 5] = ["title", "failed_busy", "failed_cross_site", "failed_network", "failed_unknown"];
+const SHARED_WITH_PASS: [&str; 9] = [
+    "name",
+    "direction",
+    "language",
+    "title",
+    "request",
+    "failed_busy",
+    "failed_cross_site",
+    "failed_network",
+    "failed_unknown",
+];
 /// What the script of the challenge page says seldom, or finds on the page: it fetches these when they are needed.
 /// [`WITHOUT_NETWORK`] is not among them.
 const SELDOM: [&str; 14] = [
@@ -86,7 +96,9 @@ impl Language {
 
     /// The words in the script of the page of a staff pass.
     pub(crate) fn for_pass(&self) -> String {
-        literal(&self.pick(|key| key.starts_with(OF_PASS) || SHARED_WITH_PASS.contains(&key)))
+        let mut words = self.pick(|key| key.starts_with(OF_PASS) || SHARED_WITH_PASS.contains(&key));
+        words.insert("tag".into(), self.tag.clone().into());
+        literal(&words)
     }
 
     /// Everything that the script tag says.
@@ -94,9 +106,10 @@ impl Language {
         Value::Object(self.pick(|key| is_of_tag(key) || SHARED_WITH_TAG.contains(&key)))
     }
 
-    /// Everything that the challenge page says, for a visitor who changes to this language or reads of a failure.
+    /// Everything that the challenge page says, for a visitor who changes to this language or reads of a failure, and that of a
+    /// staff pass.
     pub(crate) fn whole_page(&self) -> String {
-        let mut words = self.pick(is_of_page);
+        let mut words = self.pick(|key| is_of_page(key) || key.starts_with(OF_PASS));
         words.insert("tag".into(), self.tag.clone().into());
         Value::Object(words).to_string()
     }
@@ -256,8 +269,9 @@ mod tests {
         let page = german.for_page("texts-de.json");
         assert!(page.contains("more:\"texts-de.json\"") && page.contains("tag:\"de\""));
         assert!(page.contains(WITHOUT_NETWORK) && !page.contains("failed_cookies") && !page.contains(OF_SERVER));
-        assert!(german.whole_page().contains("failed_cookies") && !german.whole_page().contains(OF_PASS));
-        assert!(german.for_pass().contains(OF_PASS));
+        assert!(!page.contains(OF_PASS), "{page}");
+        assert!(["failed_cookies", "pass_lead"].iter().all(|key| german.whole_page().contains(key)));
+        assert!(german.for_pass().contains(OF_PASS) && german.for_pass().contains("tag:\"de\""));
         assert!(!OF_TAG.iter().any(|of_tag| german.whole_page().contains(of_tag)), "a visit brings no word of the tag");
         let tag = german.for_tag();
         assert!(["widget_done", "tag_note"].iter().all(|key| tag[key] == german.say(key)), "{tag}");
