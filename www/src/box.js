@@ -52,12 +52,7 @@ export class Box {
     Object.assign(this.#bar.style, { display: 'block', inlineSize: '100%', marginBlockStart: '.5rem' });
     this.#button.type = 'button';
     Object.assign(this.#button.style, { font: 'inherit', minBlockSize: '2rem', marginBlockStart: '.5rem' });
-    this.#button.addEventListener('click', () => {
-      retry();
-      // The button is gone: whoever came by keyboard goes on from here.
-      this.#text.tabIndex = -1;
-      this.#text.focus();
-    });
+    this.#button.addEventListener('click', retry);
     this.#box.append(this.#text);
     this.#draw();
     element.append(this.#box);
@@ -108,6 +103,11 @@ export class Box {
     }
     // Removed, not hidden: a site's style may show what is only marked as hidden.
     this.#place(this.#bar, this.#state === 'working');
+    if (!this.#again && this.#button.matches(':focus')) {
+      // It will be gone: whoever came by keyboard goes on from here.
+      this.#text.tabIndex = -1;
+      this.#text.focus();
+    }
     this.#place(this.#button, this.#again);
     this.#box.style.display = this.#seen(this.#state) ? 'block' : 'none';
   }

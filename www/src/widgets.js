@@ -43,10 +43,10 @@ export function loadWidgets() {
 /**
  * What scripts of the site call. Who asks for a widget gets its id at once, and the widget when it is loaded.
  *
- * @param {string} fieldName of hidden fields
+ * @param {WidgetOptions} usual where a page says nothing else
  * @returns {Portcullis}
  */
-function createApi(fieldName) {
+function createApi(usual) {
   const later = (/** @type {(loaded: Widgets) => void} */ act) => void loadWidgets().then(act, () => {});
   /** @type {Portcullis} */
   const api = {
@@ -57,7 +57,7 @@ function createApi(fieldName) {
       }
       const id = `portcullis-${++widgetsMade}`;
       loadWidgets().then(
-        (loaded) => loaded.render(id, element, fieldName, options),
+        (loaded) => loaded.render(id, element, usual, options),
         () => tellLoss(element, options),
       );
       return id;
@@ -104,7 +104,8 @@ function offer(name, mark) {
     return;
   }
   offered.add(name);
-  const api = createApi(`${mark}-response`);
+  // The other service tries again by itself.
+  const api = createApi({ 'response-field-name': `${mark}-response`, retry: name === 'turnstile' ? 'auto' : 'never' });
   /** @type {any} */ (globalThis)[name] = api;
   parsed.then(() => {
     if (!explicit) {

@@ -39,6 +39,7 @@ mod browser_tag_libraries;
 mod browser_tag_refusals;
 mod browser_tag_renewal;
 mod browser_token_forms;
+mod browser_turnstile;
 mod browser_unscripted;
 mod browser_visit;
 mod browser_widget;
