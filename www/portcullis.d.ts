@@ -10,8 +10,13 @@ export interface WidgetOptions {
   callback?: string | ((token: string) => void);
   /** The token is too old to be sent. */
   'expired-callback'?: string | (() => void);
-  /** Gets a code of the verifier's, or `network`, `no_progress`, `unknown`. */
-  'error-callback'?: string | ((code: string) => void);
+  /**
+   * Gets a code of the verifier's, or `network`, `no_progress`, `unknown`. Something true in return means that it was dealt with;
+   * else there is a warning in the console.
+   */
+  'error-callback'?: string | ((code: string) => unknown);
+  /** This browser cannot calculate; `error-callback` has been called with `no_progress`. */
+  'unsupported-callback'?: string | (() => void);
   /** By default as the system has it. */
   theme?: 'light' | 'dark' | 'auto';
   /** `invisible` is seen only when something went wrong. */
@@ -28,6 +33,23 @@ export interface WidgetOptions {
   execution?: 'render' | 'execute';
   /** `manual` and `never` leave it to the visitor, or to `reset`, to get a new token. */
   'refresh-expired'?: 'auto' | 'manual' | 'never';
+  /**
+   * `auto` tries again by itself after an error that may pass, twelve times in a row, while somebody looks at the page. By default
+   * `never`, and in the place of Turnstile `auto`.
+   */
+  retry?: 'auto' | 'never';
+  /** Milliseconds until then, below 900,000; by default 8,000. */
+  'retry-interval'?: number | string;
+  /** As `cdata`. */
+  cData?: string;
+  /** Taken and never called: there is nothing that a visitor has to do, and so nothing to be done in time. */
+  'before-interactive-callback'?: string | (() => void);
+  'after-interactive-callback'?: string | (() => void);
+  'timeout-callback'?: string | (() => void);
+  /** Taken without effect. */
+  'refresh-timeout'?: 'auto' | 'manual' | 'never';
+  'feedback-enabled'?: boolean | 'true' | 'false';
+  tabindex?: number | string;
 }
 
 /** A widget: the id that `render` gave, its element, or a selector of that; nothing for the first one. */

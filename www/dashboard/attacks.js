@@ -117,7 +117,7 @@ function fill(places, attack) {
   const put = (/** @type {string} */ key, /** @type {string} */ text) => write(/** @type {Node} */ (places[key]), text);
   const lasted = span((attack.ended_at ?? attack.written_at) - attack.began_at);
   const back = attack.returns ? `, came back ${attack.returns === 1 ? 'once' : `${attack.returns} times`}` : '';
-  put('state', attack.ended_at === null ? `goes on for ${lasted}${back}` : `lasted ${lasted}${back}`);
+  put('state', attack.ended_at === null ? `is still going on, for ${lasted} so far${back}` : `lasted ${lasted}${back}`);
   places['state']?.classList.toggle('bad', attack.ended_at === null);
   moment('began', attack.began_at, '');
   if (attack.ended_at === null) {

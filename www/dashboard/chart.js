@@ -7,6 +7,8 @@ const SHOWN_SECONDS = 600;
 const LEFT_PX = 44;
 const BELOW_PX = 20;
 const HEIGHT_PX = 176;
+/** Room for the name of a bar. */
+const NAME_PX = 36;
 
 /**
  * A line of a chart.
@@ -176,7 +178,7 @@ function downTimes(seconds, x) {
   return found;
 }
 
-/** Bars, each with its count and its bounds in words. */
+/** Bars, each with its count and its name below; where they are narrow, every second one or fewer have a name. */
 export class BarChart {
   #svg = drawn('svg', { role: 'img' });
   #told = element('p', 'soft');
@@ -195,13 +197,15 @@ export class BarChart {
     const width = Math.max(this.#svg.clientWidth, 240);
     const most = Math.max(...counts, 1);
     const step = width / counts.length;
+    const named = Math.ceil(NAME_PX / step);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT_PX}`);
     this.#svg.replaceChildren(...counts.flatMap((count, place) => {
       const height = (count / most) * (HEIGHT_PX - 2 * BELOW_PX);
       const middle = ((place + 0.5) * step).toFixed(1);
       return [
         drawn('rect', { class: 'bar', x: (place * step + 2).toFixed(1), y: (HEIGHT_PX - BELOW_PX - height).toFixed(1), width: Math.max(step - 4, 1).toFixed(1), height: height.toFixed(1) }),
-        drawn('text', { x: middle, y: HEIGHT_PX - 4, 'text-anchor': 'middle' }, names[place] ?? ''),
+        // The last one has a name in any case: it has no end.
+        ...((counts.length - 1 - place) % named === 0 ? [drawn('text', { x: middle, y: HEIGHT_PX - 4, 'text-anchor': 'middle' }, names[place] ?? '')] : []),
         ...(count > 0 ? [drawn('text', { x: middle, y: (HEIGHT_PX - BELOW_PX - height - 4).toFixed(1), 'text-anchor': 'middle' }, String(count))] : []),
       ];
     }));

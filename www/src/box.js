@@ -1,7 +1,5 @@
-import { ENGLISH } from './widget-texts.js';
-
 /** @import { Progress } from './tabs.js' */
-/** @import { Texts } from './widget-texts.js' */
+/** @import { Texts } from './tag-texts.js' */
 
 /** @typedef {'idle' | 'working' | 'done' | 'expired' | 'failed'} BoxState */
 
@@ -25,8 +23,7 @@ export class Box {
   #text = document.createElement('div');
   #bar = document.createElement('progress');
   #button = document.createElement('button');
-  /** @type {Texts} */
-  #texts = ENGLISH;
+  #texts;
   /** @type {BoxState} */
   #state = 'idle';
   /** In which it is to be seen. */
@@ -36,9 +33,11 @@ export class Box {
   /**
    * @param {HTMLElement} element
    * @param {Record<string, any>} options
+   * @param {Texts} texts until there are others
    * @param {() => void} retry
    */
-  constructor(element, { theme, size, appearance }, retry) {
+  constructor(element, { theme, size, appearance }, texts, retry) {
+    this.#texts = texts;
     const quiet = size === 'invisible' || appearance === 'interaction-only';
     this.#seen = (/** @type {BoxState} */ state) =>
       (!quiet || state === 'failed') && (appearance !== 'execute' || state !== 'idle');
@@ -53,12 +52,7 @@ export class Box {
     Object.assign(this.#bar.style, { display: 'block', inlineSize: '100%', marginBlockStart: '.5rem' });
     this.#button.type = 'button';
     Object.assign(this.#button.style, { font: 'inherit', minBlockSize: '2rem', marginBlockStart: '.5rem' });
-    this.#button.addEventListener('click', () => {
-      retry();
-      // The button is gone: whoever came by keyboard goes on from here.
-      this.#text.tabIndex = -1;
-      this.#text.focus();
-    });
+    this.#button.addEventListener('click', retry);
     this.#box.append(this.#text);
     this.#draw();
     element.append(this.#box);
@@ -109,6 +103,11 @@ export class Box {
     }
     // Removed, not hidden: a site's style may show what is only marked as hidden.
     this.#place(this.#bar, this.#state === 'working');
+    if (!this.#again && this.#button.matches(':focus')) {
+      // It will be gone: whoever came by keyboard goes on from here.
+      this.#text.tabIndex = -1;
+      this.#text.focus();
+    }
     this.#place(this.#button, this.#again);
     this.#box.style.display = this.#seen(this.#state) ? 'block' : 'none';
   }

@@ -2,6 +2,7 @@ import { keepModules } from './framed-worker.js';
 import { Note } from './note.js';
 import { TICK_MS, pauseBusy } from './patience.js';
 import { Purchase } from './purchase.js';
+import { ENGLISH, textsFor } from './tag-texts.js';
 import { TokenPurchase } from './token.js';
 import { startWorker } from './worker.js';
 
@@ -15,10 +16,6 @@ import { startWorker } from './worker.js';
  *
  * @typedef {'bought' | 'others' | 'failed' | 'refused'} Outcome
  */
-
-const COOKIES_TEXT =
-  'Your browser did not keep the cookie that this site needs while very many ask for it. Please allow cookies for this site, then load the page again.';
-const BUSY_TEXT = 'The site is serving as many visitors as it can. What you asked for is sent again in a few seconds.';
 
 // One file is both: a page loads it once.
 if (typeof document === 'undefined') {
@@ -121,9 +118,9 @@ export class Buying {
     this.#listening.abort();
     this.#note?.remove();
     if (outcome === 'refused') {
-      console.warn(`Portcullis: ${COOKIES_TEXT}`);
+      console.warn(`Portcullis: ${ENGLISH.tag_cookies}`);
       if (this.#told) {
-        new Note(COOKIES_TEXT, true);
+        new Note('tag_cookies', true);
       }
     }
     this.#resolve(outcome);
@@ -137,7 +134,7 @@ export class Buying {
  * @param {boolean} told whether a note says so when it takes longer
  */
 export async function waitForTurn(seconds, told) {
-  const note = told ? new Note(BUSY_TEXT) : undefined;
+  const note = told ? new Note('tag_busy') : undefined;
   await pauseBusy(seconds);
   note?.remove();
 }
@@ -149,6 +146,21 @@ export async function waitForTurn(seconds, told) {
  */
 export function buyToken(base, wish, progressed) {
   return new TokenPurchase(base, wish, progressed);
+}
+
+/**
+ * What the tag says at an element, and in which language.
+ *
+ * @param {Element} element
+ * @param {string} [asked] a language tag
+ */
+export function sayAt(element, asked) {
+  return textsFor(element, asked);
+}
+
+/** The same before the words of another language are there. */
+export function sayInEnglish() {
+  return ENGLISH;
 }
 
 /** What takes longer than a second is told, until it is removed. */

@@ -1,13 +1,13 @@
 import { BASE_URL, TOLD, ensureClearance } from './clearing.js';
+import { sayOr } from './saying.js';
 import { loadWidgets } from './widgets.js';
 
 /** @import { Outcome } from './buying.js' */
+/** @import { Said } from './saying.js' */
 
 const KEPT = 'What you typed is still here.';
-const CODES = {
-  refused: `Your browser did not keep the cookie that this site needs. Please allow cookies for this site, then send the form again. ${KEPT}`,
-  failed: `The form could not be sent. ${KEPT} Please try again in a moment.`,
-};
+const COOKIES_TEXT = `Your browser did not keep the cookie that this site needs. Please allow cookies for this site, then send the form again. ${KEPT}`;
+const NOT_SENT_TEXT = `The form could not be sent. ${KEPT} Please try again in a moment.`;
 
 /** Forms that are held back. */
 const held = new WeakSet();
@@ -94,13 +94,11 @@ async function hold(form, act) {
   }
   held.add(form);
   form.setAttribute('aria-busy', 'true');
-  tell(form, '');
+  tell(form, {});
   try {
     await act();
-  } catch (failure) {
-    // Said in the language of the form where its words are there.
-    const { text, lang = 'en', dir = 'ltr' } = /** @type {any} */ (failure);
-    tell(form, text ?? (failure === 'refused' ? CODES.refused : CODES.failed), lang, dir);
+  } catch (code) {
+    tell(form, await (code === 'refused' ? sayOr(COOKIES_TEXT, 'tag_form_cookies', form) : sayOr(NOT_SENT_TEXT, 'widget_not_sent', form)));
   }
   form.removeAttribute('aria-busy');
   held.delete(form);
@@ -181,19 +179,17 @@ function send(form, submitter) {
 
 /**
  * @param {HTMLFormElement} form
- * @param {string} text nothing takes it away again
- * @param {string} [lang]
- * @param {string} [dir]
+ * @param {Partial<Said>} said nothing takes it away again
  */
-function tell(form, text, lang = 'en', dir = 'ltr') {
+function tell(form, { textContent = '', lang = '', dir = '' }) {
   let note = form.querySelector('.portcullis-alert');
-  if (!note && text) {
+  if (!note && textContent) {
     note = document.createElement('p');
     note.className = 'portcullis-alert';
     note.setAttribute('role', 'alert');
     form.append(note);
   }
   if (note) {
-    Object.assign(note, { textContent: text, lang, dir });
+    Object.assign(note, { textContent, lang, dir });
   }
 }

@@ -1,8 +1,9 @@
+import { textsFor } from './tag-texts.js';
+
 /** @import { Progress } from './tabs.js' */
 
 /** What takes no longer is not worth a word. */
 const NOTE_AFTER_MS = 1000;
-const NOTE_TEXT = 'This site protects itself against a flood of requests. Your device does a short calculation, then it goes on.';
 
 /** In a corner of the site's own page, and in the colours of the visitor's system. */
 const NOTE_STYLE = {
@@ -21,28 +22,33 @@ const NOTE_STYLE = {
   pointerEvents: 'none',
 };
 
-/** Says that something takes its time, and how far it is; or, with a button in the place of the bar, what did not work. */
+/**
+ * Says that something takes its time, and how far it is; or, with a button in the place of the bar, what did not work: in the
+ * language of the page.
+ */
 export class Note {
   #box = document.createElement('div');
   #bar = document.createElement('progress');
-  #text;
-  #part;
+  #button = document.createElement('button');
+  #key;
+  #stays;
+  #removed = false;
   #timer = setTimeout(() => this.#show(), NOTE_AFTER_MS);
 
   /**
-   * @param {string} [text]
+   * @param {'tag_note' | 'tag_busy' | 'tag_cookies'} [key]
    * @param {boolean} [stays] until the visitor has read it
    */
-  constructor(text = NOTE_TEXT, stays = false) {
-    this.#text = text;
-    this.#part = stays ? this.#button() : this.#bar;
+  constructor(key = 'tag_note', stays = false) {
+    this.#key = key;
+    this.#stays = stays;
     this.#box.className = 'portcullis-note';
-    this.#box.lang = 'en';
-    this.#box.dir = 'ltr';
     // Property by property: a site's policy may forbid style attributes.
     Object.assign(this.#box.style, NOTE_STYLE, stays && { pointerEvents: 'auto' });
-    this.#bar.setAttribute('aria-label', 'Progress');
     Object.assign(this.#bar.style, { display: 'block', inlineSize: '100%', marginBlockStart: '.5rem' });
+    this.#button.type = 'button';
+    Object.assign(this.#button.style, { font: 'inherit', marginBlockStart: '.5rem' });
+    this.#button.addEventListener('click', () => this.remove());
   }
 
   /** @param {Progress} progress */
@@ -52,25 +58,27 @@ export class Note {
   }
 
   remove() {
+    this.#removed = true;
     clearTimeout(this.#timer);
     this.#box.remove();
   }
 
-  #button() {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.textContent = 'Close';
-    Object.assign(button.style, { font: 'inherit', marginBlockStart: '.5rem' });
-    button.addEventListener('click', () => this.remove());
-    return button;
-  }
-
-  #show() {
+  async #show() {
+    const texts = await textsFor(document.documentElement);
+    if (this.#removed) {
+      return;
+    }
+    Object.assign(this.#box, { lang: texts.tag, dir: texts.direction });
+    // It stands outside of all that the page has: whoever goes from part to part finds it.
+    this.#box.setAttribute('role', 'region');
+    this.#box.setAttribute('aria-label', texts.widget_name);
+    this.#bar.setAttribute('aria-label', texts.progress_name);
+    this.#button.textContent = texts.tag_close;
     const text = document.createElement('div');
     text.setAttribute('role', 'status');
-    this.#box.append(text, this.#part);
+    this.#box.append(text, this.#stays ? this.#button : this.#bar);
     document.body.append(this.#box);
     // A live region speaks of what changes in it after it stands there.
-    setTimeout(() => (text.textContent = this.#text), 0);
+    setTimeout(() => (text.textContent = texts[this.#key]), 0);
   }
 }

@@ -3,13 +3,13 @@ import { WORDS } from './words.js';
 /** @import { Words } from './words.js' */
 
 /**
- * What the page of a pass says by itself, in its language. `{n}` is filled in.
+ * What the page of a pass says, in its language. `{…}` is filled in.
  *
  * @param {keyof Words} key
- * @param {number} [n]
+ * @param {number | string} [value]
  */
-export function sayOfPass(key, n = 0) {
-  return WORDS[key].replace('{n}', String(n));
+export function sayOfPass(key, value = '') {
+  return WORDS[key].replace(/{\w+}/, () => String(value));
 }
 
 /** @param {string} code of a problem, or `network` */

@@ -1,4 +1,6 @@
+import { offerLanguages } from './language.js';
 import { redeemedText, refusedText, sayOfPass } from './pass-texts.js';
+import { WORDS } from './words.js';
 
 /** A request that hangs longer than this counts as not heard. */
 const PASS_REQUEST_MS_MAX = 15000;
@@ -8,17 +10,39 @@ function partOfPass(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
+/** @typedef {'ready' | 'sending' | 'done' | 'failed' | 'incomplete'} PassState */
+
+/** What is shown, and what says it: in another language it says it again. */
+let shownPass = { state: /** @type {PassState} */ ('ready'), status: () => '' };
+const languageButton = document.createElement('button');
+
 /**
  * What the page is doing; its look follows from that.
  *
- * @param {'ready' | 'sending' | 'done' | 'failed' | 'incomplete'} state
- * @param {string} text
+ * @param {PassState} state
+ * @param {() => string} status
  */
-function showPass(state, text) {
+function showPass(state, status) {
+  shownPass = { state, status };
   document.documentElement.dataset.state = state;
   partOfPass('action').hidden = state === 'done' || state === 'incomplete';
   partOfPass('next').hidden = state !== 'done';
-  partOfPass('status').textContent = text;
+  partOfPass('status').textContent = status();
+  partOfPass('title').textContent = sayOfPass(state === 'done' ? 'pass_title_done' : 'pass_title');
+  languageButton.textContent = `${WORDS.language}: ${WORDS.name}`;
+}
+
+/** Says everything again, once there are other words. */
+function redrawPass() {
+  const page = document.documentElement;
+  page.lang = WORDS.tag;
+  page.dir = WORDS.direction;
+  document.title = sayOfPass('pass_title');
+  partOfPass('lead').textContent = sayOfPass('pass_lead');
+  partOfPass('action').textContent = sayOfPass('pass_use');
+  partOfPass('open').textContent = sayOfPass('pass_open');
+  partOfPass('request').textContent = sayOfPass('request', document.body.dataset.requestId);
+  showPass(shownPass.state, shownPass.status);
 }
 
 /** @returns {string | undefined} the secret, which never leaves the address by itself */
@@ -29,11 +53,11 @@ function secretOfLink() {
 /** Looks at the link: when the page opens, and when another link is opened in its place. */
 function readLink() {
   if (!secretOfLink()) {
-    showPass('incomplete', sayOfPass('pass_incomplete'));
+    showPass('incomplete', () => sayOfPass('pass_incomplete'));
   } else if (navigator.cookieEnabled) {
-    showPass('ready', '');
+    showPass('ready', () => '');
   } else {
-    showPass('failed', sayOfPass('pass_cookies'));
+    showPass('failed', () => sayOfPass('pass_cookies'));
   }
 }
 
@@ -60,19 +84,22 @@ async function usePass() {
   if (!secret || document.documentElement.dataset.state === 'sending') {
     return;
   }
-  showPass('sending', sayOfPass('title'));
+  showPass('sending', () => sayOfPass('title'));
   const { ok, code, expiresIn } = await postSecret(secret);
   if (!ok) {
-    showPass('failed', refusedText(code));
+    showPass('failed', () => refusedText(code));
     return;
   }
   // Whoever looks at the address now, or goes back to it, finds no secret there.
   history.replaceState(null, '', location.pathname);
-  showPass('done', redeemedText(expiresIn));
-  partOfPass('title').textContent = sayOfPass('pass_title_done');
+  showPass('done', () => redeemedText(expiresIn));
   partOfPass('title').focus();
 }
 
+languageButton.id = 'language';
+languageButton.type = 'button';
+partOfPass('card').append(languageButton);
+offerLanguages(languageButton, redrawPass);
 partOfPass('action').addEventListener('click', usePass);
 addEventListener('hashchange', readLink);
 readLink();

@@ -1,5 +1,4 @@
 import { Box } from './box.js';
-import { textsFor } from './widget-texts.js';
 
 /** @import { WidgetOptions } from '../portcullis.js' */
 /** @import { Progress } from './tabs.js' */
@@ -12,6 +11,14 @@ import { textsFor } from './widget-texts.js';
 const SPARE_MS = 20_000;
 /** A page that stays open does not calculate for ever: after an hour somebody has to ask. */
 const REFRESHES_MAX = 12;
+/** How often in a row it is tried again by itself, and after how long where the page does not say. */
+const RETRIES_MAX = 12;
+const RETRY_MS = 8_000;
+const RETRY_MS_MAX = 900_000;
+/** So long after an error nothing is begun: a script of the page that begins anew at every error does not go round and round. */
+const FAILED_MS_MIN = 1_000;
+/** Another attempt would not help against these. */
+const LASTING_CODES = ['malformed', 'wrong_site', 'no_progress'];
 
 /** All widgets of a page, and the tokens of its forms. */
 export class Widgets {
@@ -46,12 +53,12 @@ export class Widgets {
   /**
    * @param {string} id
    * @param {HTMLElement} element
-   * @param {string} fieldName of the hidden field, unless the options say another
+   * @param {WidgetOptions} usual where neither the element nor the options say otherwise
    * @param {WidgetOptions} [options]
    */
-  render(id, element, fieldName, options) {
+  render(id, element, usual, options) {
     this.remove(element);
-    this.#widgets.set(id, new Widget(element, { responseFieldName: fieldName, ...readOptions(element, options) }, this.#buy));
+    this.#widgets.set(id, new Widget(element, readOptions(element, usual, options), this.#buying, this.#buy));
   }
 
   /** @param {string | HTMLElement} [which] an id, an element or its selector; nothing for the first */
@@ -88,7 +95,9 @@ export class Widgets {
     if (present) {
       return present;
     }
-    const { sitekey = '', action, cdata } = form.dataset;
+    const { sitekey = '', action, cdata, language } = form.dataset;
+    // Whoever loses the connection is told so in words that are here already.
+    this.#buying.sayAt(form, language);
     const { result } = this.#buy({ key: sitekey, action, cdata }, () => {});
     this.#prepared.set(form, result);
     result.catch(() => this.#prepared.delete(form));
@@ -101,7 +110,7 @@ export class Widgets {
   }
 
   /**
-   * Gives a form a fresh token in its hidden field. Fails with what is to be said.
+   * Gives a form a fresh token in its hidden field. Fails with a code.
    *
    * @param {HTMLFormElement} form
    * @param {boolean} told whether a note says so when it takes longer
@@ -116,8 +125,7 @@ export class Widgets {
       fieldOf(form, form.dataset.responseFieldName || 'portcullis-response').value = token.token;
     } catch (code) {
       console.warn(`Portcullis: no token (${code})`);
-      const texts = await textsFor(form, form.dataset.language);
-      throw { text: texts.widget_not_sent, lang: texts.tag, dir: texts.direction };
+      throw code;
     } finally {
       note?.remove();
     }
@@ -147,6 +155,11 @@ class Widget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #refreshes = 0;
+  #retries = 0;
+  /** To be tried again once somebody looks. */
+  #due = false;
+  /** A reading of `performance.now()`. */
+  #failedAt = -Infinity;
   #listening = new AbortController();
   response = '';
   expired = false;
@@ -154,20 +167,21 @@ class Widget {
   /**
    * @param {HTMLElement} element
    * @param {Record<string, any>} options
+   * @param {Buying} buying
    * @param {Buy} buy
    */
-  constructor(element, options, buy) {
+  constructor(element, options, { sayAt, sayInEnglish }, buy) {
     this.element = element;
     this.#options = options;
     this.#buy = buy;
-    this.#box = new Box(element, options, () => this.#begin());
-    textsFor(element, options.language).then((texts) => this.#box.speak(texts));
+    this.#box = new Box(element, options, sayInEnglish(), () => this.#begin());
+    sayAt(element, options.language).then((texts) => this.#box.speak(texts));
     if (String(options.responseField) !== 'false') {
       this.#field = fieldOf(element, options.responseFieldName);
     }
     const { signal } = this.#listening;
     // Whoever looks gets the next token; for nobody else it is worked.
-    document.addEventListener('visibilitychange', () => this.expired && this.#refresh(), { signal });
+    document.addEventListener('visibilitychange', () => this.#look(), { signal });
     if (options.execution !== 'execute') {
       this.execute();
     }
@@ -178,9 +192,19 @@ class Widget {
     if (this.#purchase || this.response) {
       return;
     }
-    this.expired = false;
+    clearTimeout(this.#timer);
+    this.expired = this.#due = false;
     this.#box.show('working');
     this.#box.progress({ solved: 0, count: 0 });
+    const early = this.#failedAt + FAILED_MS_MIN - performance.now();
+    if (early > 0) {
+      this.#timer = setTimeout(() => this.#work(), early);
+    } else {
+      this.#work();
+    }
+  }
+
+  #work() {
     const { sitekey = '', action, cdata } = this.#options;
     this.#purchase = this.#buy({ key: sitekey, action, cdata }, (progress) => this.#box.progress(progress));
     this.#purchase.result.then(
@@ -192,7 +216,7 @@ class Widget {
   /** As it was made: it begins at once, or waits for `execute`. */
   reset() {
     this.#clear();
-    this.#refreshes = 0;
+    this.#refreshes = this.#retries = 0;
     if (this.#options.execution === 'execute') {
       this.#box.show('idle');
     } else {
@@ -210,13 +234,14 @@ class Widget {
   /** Somebody has pressed the button. */
   #begin() {
     this.#clear();
-    this.#refreshes = 0;
+    this.#refreshes = this.#retries = 0;
     this.execute();
   }
 
   /** @param {Token} token */
   #take({ token, until }) {
     this.#purchase = undefined;
+    this.#retries = 0;
     this.#put(token);
     this.#box.show('done');
     this.#timer = setTimeout(() => this.#expire(), until - performance.now());
@@ -242,16 +267,43 @@ class Widget {
   /** @param {string} code */
   #fail(code) {
     this.#purchase = undefined;
+    this.#failedAt = performance.now();
     this.#box.show('failed', true);
-    console.warn(`Portcullis: no token (${code})`);
-    this.#tell('errorCallback', 'error', code);
+    const { retry, retryInterval } = this.#options;
+    if (retry === 'auto' && !LASTING_CODES.includes(code) && this.#retries < RETRIES_MAX) {
+      this.#retries++;
+      const ms = Number(retryInterval);
+      this.#timer = setTimeout(() => this.#retry(), ms > 0 && ms < RETRY_MS_MAX ? ms : RETRY_MS);
+    }
+    // Whoever calls back with something true has dealt with it.
+    if (!this.#tell('errorCallback', 'error', code)) {
+      console.warn(`Portcullis: no token (${code})`);
+    }
+    if (code === 'no_progress') {
+      this.#call('unsupportedCallback');
+    }
+  }
+
+  #retry() {
+    this.#due = document.hidden;
+    if (!this.#due) {
+      this.execute();
+    }
+  }
+
+  #look() {
+    if (this.expired) {
+      this.#refresh();
+    } else if (this.#due) {
+      this.#retry();
+    }
   }
 
   #clear() {
     clearTimeout(this.#timer);
     this.#purchase?.stop();
     this.#purchase = undefined;
-    this.expired = false;
+    this.expired = this.#due = false;
     this.#put('');
   }
 
@@ -267,26 +319,40 @@ class Widget {
    * @param {string} option the callback's
    * @param {string} type of the event, which bubbles
    * @param {string} [detail]
+   * @returns {unknown} what the callback says
    */
   #tell(option, type, detail) {
     this.element.dispatchEvent(new CustomEvent(`portcullis-${type}`, { bubbles: true, detail }));
+    return this.#call(option, detail);
+  }
+
+  /**
+   * @param {string} option the callback's
+   * @param {string} [detail]
+   * @returns {unknown}
+   */
+  #call(option, detail) {
     const given = this.#options[option];
     const callback = typeof given === 'string' ? /** @type {any} */ (globalThis)[given] : given;
-    if (typeof callback === 'function') {
-      callback(detail);
-    }
+    return typeof callback === 'function' ? callback(detail) : undefined;
   }
 }
 
 /**
  * @param {HTMLElement} element
- * @param {WidgetOptions} [options] before what stands in the element
- * @returns {Record<string, any>}
+ * @param {WidgetOptions} usual behind what stands in the element
+ * @param {WidgetOptions} [options] before it
+ * @returns {Record<string, any>} by the names of a `dataset`
  */
-function readOptions(element, options = {}) {
+function readOptions(element, usual, options = {}) {
+  return { ...asData(usual), ...element.dataset, ...asData(options) };
+}
+
+/** @param {WidgetOptions} options */
+function asData(options) {
   const camel = (/** @type {string} */ name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...element.dataset, ...Object.fromEntries(given.map(([name, value]) => [camel(name), value])) };
+  return Object.fromEntries(given.map(([name, value]) => [name === 'cData' ? 'cdata' : camel(name), value]));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { BASE_URL, OWN_URL, load } from './clearing.js';
+import { sayOr } from './saying.js';
 
 /** @import { Portcullis, WidgetOptions } from '../portcullis.js' */
 /** @import { Widgets } from './widget.js' */
@@ -42,10 +43,10 @@ export function loadWidgets() {
 /**
  * What scripts of the site call. Who asks for a widget gets its id at once, and the widget when it is loaded.
  *
- * @param {string} fieldName of hidden fields
+ * @param {WidgetOptions} usual where a page says nothing else
  * @returns {Portcullis}
  */
-function createApi(fieldName) {
+function createApi(usual) {
   const later = (/** @type {(loaded: Widgets) => void} */ act) => void loadWidgets().then(act, () => {});
   /** @type {Portcullis} */
   const api = {
@@ -56,7 +57,7 @@ function createApi(fieldName) {
       }
       const id = `portcullis-${++widgetsMade}`;
       loadWidgets().then(
-        (loaded) => loaded.render(id, element, fieldName, options),
+        (loaded) => loaded.render(id, element, usual, options),
         () => tellLoss(element, options),
       );
       return id;
@@ -103,7 +104,8 @@ function offer(name, mark) {
     return;
   }
   offered.add(name);
-  const api = createApi(`${mark}-response`);
+  // The other service tries again by itself.
+  const api = createApi({ 'response-field-name': `${mark}-response`, retry: name === 'turnstile' ? 'auto' : 'never' });
   /** @type {any} */ (globalThis)[name] = api;
   parsed.then(() => {
     if (!explicit) {
@@ -118,7 +120,7 @@ function offer(name, mark) {
  */
 function tellLoss(element, options) {
   element.setAttribute('role', 'alert');
-  element.textContent = LOST_TEXT;
+  sayOr(LOST_TEXT, 'tag_lost', element).then((said) => Object.assign(element, said));
   element.dispatchEvent(new CustomEvent('portcullis-error', { bubbles: true, detail: 'network' }));
   const given = options?.['error-callback'] ?? element.dataset.errorCallback ?? '';
   const callback = typeof given === 'string' ? /** @type {any} */ (globalThis)[given] : given;

@@ -72,11 +72,11 @@ fn publication(
     speak(&mut publication, &languages, &read, &solver.glue)?;
 
     // What is loaded once there is something to solve, and its worker; then the tag, which names it.
-    let buying = script(&publication, "buying.js", "buying.js", &solver.glue)?;
-    publication.asset("buying.js", "text/javascript; charset=utf-8", buying.as_bytes())?;
+    buying(&mut publication, &languages, &read, &solver.glue)?;
     let frame = script(&publication, "frame.js", "frame.js", "")?;
     publication.asset("frame.js", "text/javascript; charset=utf-8", frame.as_bytes())?;
-    widget(&mut publication, &languages, &read)?;
+    let widget = script(&publication, "widget.js", "widget.js", "")?;
+    publication.asset("widget.js", "text/javascript; charset=utf-8", widget.as_bytes())?;
     let tag = join::join("portcullis.js", "", &|module| read(&format!("src/{module}")))?;
     let tag = publication.resolve("portcullis.js", &shrink::script(&join::classic(&tag))?)?;
     publication.named("portcullis.js", "text/javascript; charset=utf-8", tag.as_bytes())?;
@@ -130,17 +130,21 @@ fn speak(
     Ok(())
 }
 
-/// The widget for forms, with English words and the names of the files with the others.
-fn widget(publication: &mut Publication, languages: &[Language], read: join::Read<'_>) -> anyhow::Result<()> {
-    let file = |tag: &str| format!("widget-{tag}.json");
+/// What buys for the script tag, with what the tag says in English and the names of the files with other languages.
+fn buying(
+    publication: &mut Publication,
+    languages: &[Language],
+    read: join::Read<'_>,
+    glue: &str,
+) -> anyhow::Result<()> {
+    let file = |tag: &str| format!("tag-{tag}.json");
     for language in languages.iter().filter(|language| language.tag != languages::SOURCE) {
-        publication.asset(&file(&language.tag), "application/json", language.for_widget().to_string().as_bytes())?;
+        publication.asset(&file(&language.tag), "application/json", language.for_tag().to_string().as_bytes())?;
     }
-    let words = languages::widget_words(languages, |tag| publication.served(&file(tag)))?;
-    let read =
-        |module: &str| if module == "widget-words.js" { Ok(words.clone()) } else { read(&format!("src/{module}")) };
-    let script = publication.resolve("widget.js", &shrink::script(&join::join("widget.js", "", &read)?)?)?;
-    publication.asset("widget.js", "text/javascript; charset=utf-8", script.as_bytes())
+    let words = languages::tag_words(languages, |tag| publication.served(&file(tag)))?;
+    let read = |module: &str| if module == "tag-words.js" { Ok(words.clone()) } else { read(&format!("src/{module}")) };
+    let script = publication.resolve("buying.js", &shrink::script(&join::join("buying.js", glue, &read)?)?)?;
+    publication.asset("buying.js", "text/javascript; charset=utf-8", script.as_bytes())
 }
 
 /// Whether the tag loads it, by and by.
@@ -155,7 +159,7 @@ fn is_of_tag(name: &str) -> bool {
         "solver-simd.wasm",
         "solver-scalar.wasm",
     ];
-    FILES.contains(&name) || name.starts_with("widget-")
+    FILES.contains(&name) || name.starts_with("tag-")
 }
 
 fn print_sizes(sizes: &[Sizes]) {

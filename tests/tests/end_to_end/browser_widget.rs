@@ -113,7 +113,7 @@ fn the_field_is_filled_and_the_back_end_finds_the_token_good_once(front: Front) 
     let scene = Scene::of(front, settings(), Browser::with(Traits::default()), TAG, WIDGET);
     sent(&scene);
     assert_eq!(scene.browser.notes("violation"), [""; 0]);
-    assert_eq!(scene.stage.relay.count("GET /.portcullis/widget-"), 0, "English words come with it");
+    assert_eq!(scene.stage.relay.count("GET /.portcullis/tag-"), 0, "English words come with it");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn it_speaks_the_language_of_its_page_and_from_right_to_left() {
     let spoken = scene.browser.wait(SOON, "Arabic", spoken);
     assert_eq!(spoken[0], json!("rtl"));
     assert!(spoken[1].as_str().unwrap().contains('ا'), "{spoken}");
-    assert_eq!(scene.stage.relay.count("GET /.portcullis/widget-ar."), 1);
+    assert_eq!(scene.stage.relay.count("GET /.portcullis/tag-ar."), 1);
     scene.token();
     axe::finds_nothing(&scene.browser, "from right to left");
 

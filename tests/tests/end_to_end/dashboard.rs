@@ -260,6 +260,12 @@ fn on_a_phone_nothing_scrolls_sideways_and_all_is_there() {
     let small = "return Math.min(...[...document.querySelectorAll('button, select, input')].filter((e) => e.offsetParent).map((e) => e.offsetHeight))";
     assert!(browser.script(small).as_f64().unwrap() >= 32.0, "fingers find every button");
     assert_eq!(ask(&stage.client(), "")["needed"], json!(true));
+    let names = "const names = [...document.querySelectorAll('#solve-chart svg text')].map((name) => [name.textContent, name.getBoundingClientRect()]); \
+         const apart = names.every(([, {left}], place) => place === 0 || left > names[place - 1][1].right); \
+         return [names.length >= 6, names[names.length - 1][0], apart, names.every(([, {left, right}]) => left >= 0 && right <= innerWidth)]";
+    let drawn = "return document.querySelectorAll('#solve-chart svg rect').length > 0";
+    browser.wait(SOON, "the bars", drawn);
+    assert_eq!(browser.script(names), json!([true, ">300", true, true]), "names of bars do not lie over each other");
     browser.screenshot(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots/dashboard-phone.png"));
 }
 

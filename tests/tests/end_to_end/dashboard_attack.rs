@@ -91,7 +91,7 @@ fn an_attack_rises_and_falls_with_nobody_touching_it() {
         "the height of the flood",
         "return parseFloat(document.querySelector('#asked').textContent) > 150",
     );
-    attacks(SOON, "Attack 1 on demo goes on for");
+    attacks(SOON, "Attack 1 on demo is still going on, for");
     pictures(&browser, "attack");
     assert!(height(&browser, "demand-chart", "b") > 0.5, "all requests stand high");
     state(COURSE, "The gate is down and waits");

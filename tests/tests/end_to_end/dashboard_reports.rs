@@ -73,7 +73,7 @@ fn an_attack_is_shown_as_it_happens_and_its_report_is_saved_in_every_form() {
     shows(&browser, "attacks-told", "None has been noticed. Kept for 90 days.");
 
     post(&operator, "/load", &json!({"load": 2}));
-    shows(&browser, "attacks", "Attack 1 on main goes on for");
+    shows(&browser, "attacks", "Attack 1 on main is still going on, for");
     shows(&browser, "attacks", "Not yet");
     for _ in 0..30 {
         stage.client().get("/");

@@ -1,8 +1,10 @@
 //! Staff passes: the link, its button in a real browser, what its devices get, and what strangers get.
 
+use std::path::Path;
+
 use data_encoding::BASE64URL_NOPAD;
-use serde_json::json;
-use tests::browser::Browser;
+use serde_json::{Value, json};
+use tests::browser::{Browser, keys};
 use tests::client::Client;
 use tests::reply::Reply;
 use tests::settings::Settings;
@@ -121,6 +123,65 @@ fn the_page_says_what_is_missing() {
     let html = stage.client().navigate("/.portcullis/pass").text();
     let noscript = html.split("<noscript>").nth(1).and_then(|rest| rest.split("</noscript>").next()).unwrap();
     assert!(noscript.contains("JavaScript") && noscript.contains("behind the #"), "{noscript}");
+}
+
+/// What the page shows, and the words of a language that it should.
+const SHOWN: &str = "const text = (id) => document.getElementById(id).textContent; const page = document.documentElement; \
+     return [page.lang, page.dir, document.title, ...['title', 'lead', 'action', 'open', 'status'].map(text)]";
+
+fn words(tag: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../www/languages/{tag}.json"));
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn the_page_says_everything_in_the_language_that_is_chosen_on_it_before_and_after() {
+    let stage = stage(Front::Proxy);
+    let link = link(&stage, "ada");
+    let browser = Browser::start();
+    browser.open(&stage.url(&link));
+    browser.wait(SOON, "the button", "return document.documentElement.dataset.state === 'ready'");
+    let request = browser.script("return document.body.dataset.requestId").as_str().unwrap().to_owned();
+    browser.click("#language");
+    browser.wait(SOON, "the list", "return document.activeElement.matches('select#language')");
+    // As a person types ahead in a list.
+    browser.press("עב");
+    browser.press(keys::ENTER);
+    browser.wait(SOON, "Hebrew", "return document.documentElement.lang === 'he'");
+    let he = words("he");
+    let expected =
+        json!(["he", "rtl", he["pass_title"], he["pass_title"], he["pass_lead"], he["pass_use"], he["pass_open"], ""]);
+    assert_eq!(browser.script(SHOWN), expected);
+    let said = browser.script("return document.getElementById('request').textContent");
+    assert_eq!(said, json!(he["request"].as_str().unwrap().replace("{id}", &request)));
+
+    browser.click("#action");
+    browser.wait(SOON, "the pass", "return document.documentElement.dataset.state === 'done'");
+    let lasts = he["pass_hours"].as_str().unwrap().replace("{n}", "12");
+    assert_eq!(browser.script("return document.getElementById('status').textContent"), json!(lasts));
+    browser.script("document.getElementById('language').focus()");
+    browser.press("Deu");
+    browser.press(keys::ENTER);
+    browser.wait(SOON, "German", "return document.documentElement.lang === 'de'");
+    let de = words("de");
+    let lasts = de["pass_hours"].as_str().unwrap().replace("{n}", "12");
+    let expected = json!([
+        "de",
+        "ltr",
+        de["pass_title"],
+        de["pass_title_done"],
+        de["pass_lead"],
+        de["pass_use"],
+        de["pass_open"],
+        lasts
+    ]);
+    assert_eq!(browser.script(SHOWN), expected, "what was done is not undone");
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
+
+    browser.open(&stage.url("/.portcullis/pass"));
+    browser.wait(SOON, "German again", "return document.documentElement.lang === 'de'");
+    let status = browser.script("return document.getElementById('status').textContent");
+    assert_eq!(status, de["pass_incomplete"]);
 }
 
 #[test]

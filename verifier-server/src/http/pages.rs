@@ -138,6 +138,7 @@ impl PassPage<'_> {
             "noscript" => Some(words.pass_noscript.to_string()),
             "use" => Some(words.pass_use.to_string()),
             "open" => Some(words.pass_open.to_string()),
+            "request_id" => Some(escaped(self.request_id)),
             "request" => Some(self.language.request(self.request_id)),
             "colours" => Some(colours(Some(self.look), self.base)),
             _ => None,

@@ -18,12 +18,22 @@ const OF_FILE: [&str; 3] = ["name", "direction", "reviewed"];
 /// How the keys begin of what only the server writes, and of what only the page of a staff pass says.
 const OF_SERVER: &str = "server_";
 const OF_PASS: &str = "pass_";
-/// And of what only the widget for forms says.
-const OF_WIDGET: &str = "widget_";
-/// What the widget says as the challenge page does.
-const SHARED_WITH_WIDGET: [&str; 3] = ["direction", "progress_name", "retry"];
+/// And of what only the script tag says: by itself, and in its widget for forms.
+const OF_TAG: [&str; 2] = ["tag_", "widget_"];
+/// What the tag says as the challenge page does.
+const SHARED_WITH_TAG: [&str; 3] = ["direction", "progress_name", "retry"];
 /// What the page of a staff pass says as the challenge page does.
-const SHARED_WITH_PASS: [&str; 5] = ["title", "failed_busy", "failed_cross_site", "failed_network", "failed_unknown"];
+const SHARED_WITH_PASS: [&str; 9] = [
+    "name",
+    "direction",
+    "language",
+    "title",
+    "request",
+    "failed_busy",
+    "failed_cross_site",
+    "failed_network",
+    "failed_unknown",
+];
 /// What the script of the challenge page says seldom, or finds on the page: it fetches these when they are needed.
 /// [`WITHOUT_NETWORK`] is not among them.
 const SELDOM: [&str; 14] = [
@@ -86,17 +96,20 @@ impl Language {
 
     /// The words in the script of the page of a staff pass.
     pub(crate) fn for_pass(&self) -> String {
-        literal(&self.pick(|key| key.starts_with(OF_PASS) || SHARED_WITH_PASS.contains(&key)))
+        let mut words = self.pick(|key| key.starts_with(OF_PASS) || SHARED_WITH_PASS.contains(&key));
+        words.insert("tag".into(), self.tag.clone().into());
+        literal(&words)
     }
 
-    /// Everything that the widget for forms says.
-    pub(crate) fn for_widget(&self) -> Value {
-        Value::Object(self.pick(|key| key.starts_with(OF_WIDGET) || SHARED_WITH_WIDGET.contains(&key)))
+    /// Everything that the script tag says.
+    pub(crate) fn for_tag(&self) -> Value {
+        Value::Object(self.pick(|key| is_of_tag(key) || SHARED_WITH_TAG.contains(&key)))
     }
 
-    /// Everything that the challenge page says, for a visitor who changes to this language or reads of a failure.
+    /// Everything that the challenge page says, for a visitor who changes to this language or reads of a failure, and that of a
+    /// staff pass.
     pub(crate) fn whole_page(&self) -> String {
-        let mut words = self.pick(is_of_page);
+        let mut words = self.pick(|key| is_of_page(key) || key.starts_with(OF_PASS));
         words.insert("tag".into(), self.tag.clone().into());
         Value::Object(words).to_string()
     }
@@ -137,8 +150,8 @@ pub(crate) fn list(languages: &[Language], file: impl Fn(&str) -> anyhow::Result
     Ok(format!("export const LANGUAGES = {};\n", Value::Object(entries)))
 }
 
-/// The module `widget-words.js`: the English words, and tag → the file with those of another language.
-pub(crate) fn widget_words(
+/// The module `tag-words.js`: the English words, and tag → the file with those of another language.
+pub(crate) fn tag_words(
     languages: &[Language],
     file: impl Fn(&str) -> anyhow::Result<String>,
 ) -> anyhow::Result<String> {
@@ -146,8 +159,8 @@ pub(crate) fn widget_words(
     let files = others.map(|language| anyhow::Ok((language.tag.clone(), Value::from(file(&language.tag)?))));
     let files: Map<String, Value> = files.collect::<anyhow::Result<_>>()?;
     let source = languages.iter().find(|language| language.tag == SOURCE).context("there is no en.json")?;
-    let (words, files) = (source.for_widget(), Value::Object(files));
-    Ok(format!("export const ENGLISH_WORDS = {words};\nexport const WIDGET_LANGUAGES = {files};\n"))
+    let (words, files) = (source.for_tag(), Value::Object(files));
+    Ok(format!("export const ENGLISH_WORDS = {words};\nexport const TAG_LANGUAGES = {files};\n"))
 }
 
 /// Puts words into a script that was shrunk with [`MODULE`] in it: once for all languages.
@@ -163,7 +176,11 @@ fn literal(words: &Map<String, Value>) -> String {
 }
 
 fn is_of_page(key: &str) -> bool {
-    ![OF_SERVER, OF_PASS, OF_WIDGET].iter().any(|beginning| key.starts_with(beginning)) && key != "reviewed"
+    ![OF_SERVER, OF_PASS].iter().any(|beginning| key.starts_with(beginning)) && !is_of_tag(key) && key != "reviewed"
+}
+
+fn is_of_tag(key: &str) -> bool {
+    OF_TAG.iter().any(|beginning| key.starts_with(beginning))
 }
 
 fn is_seldom(key: &str) -> bool {
@@ -213,9 +230,9 @@ mod tests {
             let in_page = |word: &str| page.contains(&format!("'{word}'")) || page.contains(&format!("WORDS.{word}"));
             let code = key.strip_prefix(SELDOM_FAILED);
             let refused = key.strip_prefix("pass_refused_");
-            let of_widget = key.starts_with(OF_WIDGET) && page.contains(&format!("texts.{key}"));
+            let of_tag = is_of_tag(key) && page.contains(&format!("texts.{key}"));
             OF_FILE.contains(&key)
-                || of_widget
+                || of_tag
                 || in_page(key)
                 || server.contains(&format!(".{key}"))
                 || code.is_some_and(|code| codes.contains(&format!("\"{code}\"")) || in_page(code))
@@ -252,13 +269,14 @@ mod tests {
         let page = german.for_page("texts-de.json");
         assert!(page.contains("more:\"texts-de.json\"") && page.contains("tag:\"de\""));
         assert!(page.contains(WITHOUT_NETWORK) && !page.contains("failed_cookies") && !page.contains(OF_SERVER));
-        assert!(german.whole_page().contains("failed_cookies") && !german.whole_page().contains(OF_PASS));
-        assert!(german.for_pass().contains(OF_PASS));
-        assert!(!german.whole_page().contains(OF_WIDGET), "a visit brings no word of a widget");
-        let widget = german.for_widget();
-        assert!(widget["widget_done"] == german.say("widget_done") && widget["direction"] == "ltr", "{widget}");
-        assert!(
-            widget_words(&languages, |tag| Ok(format!("widget-{tag}.json"))).expect("words").contains("widget-he.json")
-        );
+        assert!(!page.contains(OF_PASS), "{page}");
+        assert!(["failed_cookies", "pass_lead"].iter().all(|key| german.whole_page().contains(key)));
+        assert!(german.for_pass().contains(OF_PASS) && german.for_pass().contains("tag:\"de\""));
+        assert!(!OF_TAG.iter().any(|of_tag| german.whole_page().contains(of_tag)), "a visit brings no word of the tag");
+        let tag = german.for_tag();
+        assert!(["widget_done", "tag_note"].iter().all(|key| tag[key] == german.say(key)), "{tag}");
+        assert!(tag["direction"] == "ltr" && tag.get("lead").is_none(), "{tag}");
+        let words = tag_words(&languages, |tag| Ok(format!("tag-{tag}.json"))).expect("words");
+        assert!(words.contains("tag-he.json") && !words.contains("tag-en.json"), "{words}");
     }
 }

@@ -1,11 +1,17 @@
 import type en from '../languages/en.json';
 
-/** Every word of a widget in one language. */
-export type WidgetWords = Pick<
+/** Every word of the script tag in one language: of its note, of forms and of widgets. */
+export type TagWords = Pick<
   typeof en,
   | 'direction'
   | 'progress_name'
   | 'retry'
+  | 'tag_note'
+  | 'tag_busy'
+  | 'tag_cookies'
+  | 'tag_form_cookies'
+  | 'tag_lost'
+  | 'tag_close'
   | 'widget_name'
   | 'widget_idle'
   | 'widget_working'
@@ -16,5 +22,5 @@ export type WidgetWords = Pick<
 >;
 
 /** Made by the build from `languages/*.json`: the English ones, and for each language the file with its own. */
-export declare const ENGLISH_WORDS: WidgetWords;
-export declare const WIDGET_LANGUAGES: Record<string, string>;
+export declare const ENGLISH_WORDS: TagWords;
+export declare const TAG_LANGUAGES: Record<string, string>;

@@ -1,11 +1,11 @@
-import { ENGLISH_WORDS, WIDGET_LANGUAGES } from './widget-words.js';
+import { ENGLISH_WORDS, TAG_LANGUAGES } from './tag-words.js';
 
-/** @import { WidgetWords } from './widget-words.js' */
+/** @import { TagWords } from './tag-words.js' */
 
 /**
  * Words and the tag of their language.
  *
- * @typedef {WidgetWords & {tag: string}} Texts
+ * @typedef {TagWords & {tag: string}} Texts
  */
 
 /** Words that take longer to come are gone without. */
@@ -22,7 +22,7 @@ const fetched = new Map();
 export const ENGLISH = { ...ENGLISH_WORDS, tag: 'en' };
 
 /**
- * The words around an element: in the language that was asked for, in that of its part of the page, or in the visitor's.
+ * What the tag says at an element: in the language that was asked for, in that of its part of the page, or in the visitor's.
  *
  * @param {Element} element
  * @param {string} [asked] `auto` counts as nothing
@@ -31,7 +31,7 @@ export const ENGLISH = { ...ENGLISH_WORDS, tag: 'en' };
 export function textsFor(element, asked) {
   const own = element.closest('[lang]')?.getAttribute('lang');
   const wanted = [asked, own, ...navigator.languages].map((name) => (name ?? '').toLowerCase().split('-')[0]);
-  const tag = wanted.find((name) => name === 'en' || Object.hasOwn(WIDGET_LANGUAGES, name)) ?? 'en';
+  const tag = wanted.find((name) => name === 'en' || Object.hasOwn(TAG_LANGUAGES, name)) ?? 'en';
   if (tag === 'en') {
     return Promise.resolve(ENGLISH);
   }
@@ -43,7 +43,7 @@ export function textsFor(element, asked) {
 /** @param {string} tag */
 async function fetchTexts(tag) {
   try {
-    const url = new URL(WIDGET_LANGUAGES[tag], import.meta.url);
+    const url = new URL(TAG_LANGUAGES[tag], import.meta.url);
     const response = await fetch(url, { signal: AbortSignal.timeout?.(WORDS_MS_MAX) });
     return { ...ENGLISH, ...(await response.json()), tag };
   } catch {
