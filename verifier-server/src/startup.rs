@@ -69,7 +69,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     if let Some(path) = &config.state_dir {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
-    let token = secret::admin_token(&config.admin_token_file)?;
+    let tokens = secret::admin_tokens(&config.admin_token_file)?;
     let metrics = Metrics::new()?;
     let mut handed_over = HandedOver::from_environment()?;
     let mut entrances = Vec::new();
@@ -115,8 +115,8 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
             tracing::error!("the notices in {} are not used: {error}", state_dir.display());
         }
     }
-    let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
-    let admin = Arc::new(Admin::new(Arc::clone(&reload), token, hosts));
+    let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier), tokens));
+    let admin = Arc::new(Admin::new(Arc::clone(&reload), hosts));
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
     tokio::spawn(crawler_lookup::run(Arc::clone(&verifier)));
