@@ -1,12 +1,17 @@
-//! Embeds what browsers load: everything in `target/www`, which `cargo xtask assets` builds.
+//! Embeds what browsers load: everything in `target/www`, which `cargo xtask assets` builds. The tests of an upgrade build another
+//! version of the same source: `PORTCULLIS_WWW` names the folder of its files, `PORTCULLIS_VERSION` what it calls itself.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
-    let www = root.join("target/www");
+    println!("cargo::rerun-if-env-changed=PORTCULLIS_WWW");
+    println!("cargo::rerun-if-env-changed=PORTCULLIS_VERSION");
+    let version = env::var("PORTCULLIS_VERSION").or_else(|_| env::var("CARGO_PKG_VERSION"));
+    println!("cargo::rustc-env=PORTCULLIS_VERSION={}", version.expect("cargo sets CARGO_PKG_VERSION"));
+    let www = env::var_os("PORTCULLIS_WWW").map_or_else(|| root.join("target/www"), PathBuf::from);
     println!("cargo::rerun-if-changed={}", www.display());
     let manifest = fs::read_to_string(www.join("manifest.txt"))
         .expect("what browsers load has not been built: run `cargo xtask assets` first");

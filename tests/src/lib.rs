@@ -22,6 +22,7 @@ pub mod engine;
 pub mod etiquette;
 pub mod h2;
 pub mod live;
+pub mod load;
 pub mod machine;
 pub mod names;
 pub mod nginx;

@@ -19,10 +19,15 @@ pub struct Process {
 impl Process {
     /// Starts `command` in its own process group; stdout and stderr are appended to `output`.
     pub fn start(command: &mut Command, output: &Path) -> Self {
+        Self::start_with(command, Stdio::null(), output)
+    }
+
+    /// The same with something on its stdin.
+    pub fn start_with(command: &mut Command, stdin: Stdio, output: &Path) -> Self {
         use std::os::unix::process::CommandExt as _;
         let file = File::options().create(true).append(true).open(output).unwrap();
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .process_group(0)

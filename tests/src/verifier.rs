@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -30,6 +33,31 @@ pub fn binary() -> PathBuf {
         })
 }
 
+/// The same source as another version, whose pages, scripts and styles have other hashes in their names: `PORTCULLIS_ANOTHER`, or
+/// what `cargo xtask test` made for the package.
+pub fn another_binary() -> PathBuf {
+    if let Some(path) = env::var_os("PORTCULLIS_ANOTHER") {
+        return PathBuf::from(path);
+    }
+    let builds = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/distribution/build");
+    let found =
+        fs::read_dir(&builds).into_iter().flatten().flatten().map(|entry| entry.path().join("quick/portcullis"));
+    let mut found = found.filter(|path| path.exists());
+    found.next().unwrap_or_else(|| panic!("no other version in {}; run: cargo xtask package", builds.display()))
+}
+
+/// As a unit starts a program with a socket that systemd holds: it comes as file 3, and the process is named that it is for.
+const HANDS_OVER: &str = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+
+/// A listening socket on this port of loopback, held by the test as systemd holds that of a unit: while nobody takes what
+/// comes, it waits there.
+pub fn held_socket(port: u16) -> Arc<TcpListener> {
+    let socket = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    // As many as systemd lets wait; the standard library lets fewer.
+    rustix::net::listen(&socket, 4_096).unwrap();
+    Arc::new(socket)
+}
+
 /// Where a verifier runs: what its unit would give it.
 #[derive(Debug, Clone, Default)]
 pub struct Unit {
@@ -37,6 +65,10 @@ pub struct Unit {
     pub group: Option<u32>,
     /// Its environment besides.
     pub environment: Vec<(String, String)>,
+    /// The socket that it takes over instead of opening one.
+    pub socket: Option<Arc<TcpListener>>,
+    /// What it runs; left out: the binary under test.
+    pub binary: Option<PathBuf>,
 }
 
 /// A verifier with its ports and its directory; killed on drop.
@@ -179,6 +211,12 @@ impl Verifier {
         status
     }
 
+    /// The same with the binary under test, whatever ran before.
+    pub fn upgrade(&mut self) -> ExitStatus {
+        self.unit.binary = None;
+        self.restart()
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
@@ -237,11 +275,19 @@ fn complete(settings: Settings, directory: &Path, port: u16, admin_port: u16) ->
 fn launch(directory: &Path, settings: &Settings, unit: &Unit) -> Process {
     let file = directory.join("portcullis.toml");
     fs::write(&file, settings.text()).unwrap();
-    let mut command = Command::new(binary());
+    let program = unit.binary.clone().unwrap_or_else(binary);
+    let (mut command, stdin) = match &unit.socket {
+        None => (Command::new(program), Stdio::null()),
+        Some(socket) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", HANDS_OVER]).arg(program);
+            (shell, OwnedFd::from(socket.try_clone().unwrap()).into())
+        }
+    };
     command.arg("serve").arg("--config").arg(&file).current_dir(directory);
     command.envs(unit.environment.iter().map(|(name, value)| (name, value)));
     if let Some(group) = unit.group {
         std::os::unix::process::CommandExt::gid(&mut command, group);
     }
-    Process::start(&mut command, &directory.join("verifier.log"))
+    Process::start_with(&mut command, stdin, &directory.join("verifier.log"))
 }

@@ -17,7 +17,7 @@ const OF_THE_PACKAGE: &str = "/etc/portcullis/portcullis.toml";
 
 /// A gate that drops while a website is under attack.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version)]
+#[command(name = "portcullis", version = crate::VERSION)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

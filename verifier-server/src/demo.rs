@@ -104,7 +104,7 @@ impl Demo {
             let token_file = config.admin_token_file.clone();
             match startup::start(config, &file).await {
                 Ok(running) => {
-                    let token = secret::admin_token(&token_file)?;
+                    let token = secret::admin_tokens(&token_file)?.newest().to_owned();
                     return Ok(Self { running, address, config: file, token, workers, folder });
                 }
                 Err(StartError::Bind(_)) if starts < STARTS_MAX => {}

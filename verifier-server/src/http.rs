@@ -32,6 +32,7 @@ mod doubts;
 mod endpoints;
 mod failures;
 mod fields;
+mod former_assets;
 mod forms;
 mod forward;
 mod handed_over;

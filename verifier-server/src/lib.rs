@@ -39,3 +39,6 @@ pub mod timeline;
 pub mod tls;
 mod watch;
 pub mod watchdog;
+
+/// What this build calls itself: the version of the package, unless whoever built it said otherwise.
+pub const VERSION: &str = env!("PORTCULLIS_VERSION");

@@ -15,7 +15,7 @@ use crate::config::{Config, Listen, Problems};
 use crate::explain::AskedError;
 use crate::report::ZoneError;
 use crate::report::asn::AsnError;
-use crate::secret::{SecretError, admin_token};
+use crate::secret::{SecretError, admin_tokens};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
@@ -101,7 +101,8 @@ async fn ask(config: &Path, method: Method, path: &str, body: Option<Value>) -> 
     if let Listen::Tcp(_) = config.admin {
         // A socket needs none; an address needs it for writes, and beyond loopback for everything.
         if config.admin_token_file.exists() {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", admin_token(&config.admin_token_file)?));
+            request =
+                request.header(AUTHORIZATION, format!("Bearer {}", admin_tokens(&config.admin_token_file)?.newest()));
         }
     }
     if body.is_some() {

@@ -10,7 +10,8 @@ use crate::clock;
 use crate::config::{Config, Listen, Problem, Problems};
 use crate::explain::explain;
 use crate::http::Verifier;
-use crate::secret::{SecretError, known_masters};
+use crate::secret::{AdminTokens, SecretError, known_admin_tokens, known_masters};
+use arc_swap::ArcSwap;
 use files::{Mark, Settling, marks};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,8 @@ pub struct Reload {
     file: PathBuf,
     /// Whose configuration it is.
     pub verifier: Arc<Verifier>,
+    /// What whoever comes to the admin listener has to show.
+    pub tokens: ArcSwap<AdminTokens>,
     /// Locked for the whole of a reload: one at a time, whoever asks for it.
     tried: Mutex<Tried>,
 }
@@ -74,9 +77,9 @@ impl Tried {
 impl Reload {
     /// Of a verifier that was started with `file`.
     #[must_use]
-    pub fn new(file: PathBuf, verifier: Arc<Verifier>) -> Self {
+    pub fn new(file: PathBuf, verifier: Arc<Verifier>, tokens: AdminTokens) -> Self {
         let files = all_files(&file, &verifier.config.load().files);
-        Self { file, verifier, tried: Mutex::new(Tried::of(files)) }
+        Self { file, verifier, tokens: ArcSwap::from_pointee(tokens), tried: Mutex::new(Tried::of(files)) }
     }
 
     /// Checks the file and puts it in force. The mode stays as it was set by hand, unless the file's has changed. Reads
@@ -144,6 +147,8 @@ impl Reload {
             return Err(ReloadError::NeedsRestart(Problems::needing_restart(&self.file, fixed)));
         }
         let masters = known_masters(&new.secret_file)?;
+        let tokens = known_admin_tokens(&new.admin_token_file)?;
+        self.tokens.store(Arc::new(tokens));
         self.verifier.gate.set_masters(masters, clock::now());
         if new.mode != old.mode {
             self.verifier.gate.set_mode(new.mode);

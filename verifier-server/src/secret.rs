@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use subtle::ConstantTimeEq;
 
 /// A secret that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +51,63 @@ fn parse_masters(path: &Path, text: &str) -> Result<Masters, SecretError> {
     }
 }
 
-/// Reads the admin token; makes the file if there is none.
+/// What whoever comes to the admin listener has to show: one token, or the new one and the old one while it is being changed.
+#[derive(Clone, Debug)]
+pub struct AdminTokens(Vec<String>);
+
+/// Tokens that are good at a time.
+const ADMIN_TOKENS_MAX: usize = 2;
+
+impl AdminTokens {
+    /// Whether `sent` is one of them. How long it takes says nothing about them.
+    #[must_use]
+    pub fn have(&self, sent: &[u8]) -> bool {
+        self.0.iter().fold(false, |found, token| found | bool::from(sent.ct_eq(token.as_bytes())))
+    }
+
+    /// These.
+    #[cfg(test)]
+    pub(crate) fn of(tokens: &[&str]) -> Self {
+        Self(tokens.iter().map(|token| (*token).to_owned()).collect())
+    }
+
+    /// The one that our own commands send.
+    #[must_use]
+    pub fn newest(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+}
+
+/// Reads the admin tokens, one a line, the new one first; makes the file if there is none.
 ///
 /// # Errors
-/// If the file cannot be read or made, is open to others, or is too short.
-pub fn admin_token(path: &Path) -> Result<String, SecretError> {
-    let text = read_or_make(path, || {
-        random::bytes::<16>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
-    })?;
-    let token = text.trim();
-    if token.len() < 16 {
-        return Err(error(path, "a token has at least 16 characters; delete the file to have one made"));
+/// If the file cannot be read or made, is open to others, or holds anything but one or two tokens of at least 16 characters.
+pub fn admin_tokens(path: &Path) -> Result<AdminTokens, SecretError> {
+    parse_tokens(
+        path,
+        &read_or_make(path, || {
+            random::bytes::<16>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
+        })?,
+    )
+}
+
+/// Reads the admin tokens of a verifier that runs, which makes none.
+///
+/// # Errors
+/// As [`admin_tokens`], and if there is no file.
+pub fn known_admin_tokens(path: &Path) -> Result<AdminTokens, SecretError> {
+    let gone = || Err("there is no such file; restart to have a new token made".to_owned());
+    parse_tokens(path, &read_or_make(path, gone)?)
+}
+
+fn parse_tokens(path: &Path, text: &str) -> Result<AdminTokens, SecretError> {
+    let tokens: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if !(1..=ADMIN_TOKENS_MAX).contains(&tokens.len()) || tokens.iter().any(|token| token.len() < 16) {
+        let reason = "it must hold one or two lines of at least 16 characters each, the new token first; delete the file and \
+                      restart to have one made";
+        return Err(error(path, reason));
     }
-    Ok(token.to_owned())
+    Ok(AdminTokens(tokens))
 }
 
 fn master(line: &str) -> Option<Master> {
@@ -114,6 +159,20 @@ mod tests {
         assert!(masters(&path).is_err());
         fs::remove_file(&path).expect("removed");
         assert!(known_masters(&path).is_err() && !path.exists(), "a verifier that runs makes no secret");
+    }
+
+    #[test]
+    fn two_lines_are_two_tokens_and_the_first_is_ours_to_send() {
+        let path = Path::new("admin.token");
+        let tokens = parse_tokens(path, "0123456789abcdef\n\n fedcba9876543210 \n").expect("two tokens");
+        assert_eq!(tokens.newest(), "0123456789abcdef");
+        assert!(tokens.have(b"0123456789abcdef") && tokens.have(b"fedcba9876543210"));
+        for other in ["", "0123456789abcde", "0123456789abcdef\nfedcba9876543210"] {
+            assert!(!tokens.have(other.as_bytes()), "{other}");
+        }
+        for broken in ["", "\n", "0123456789abcde", "0123456789abcdef\nshort", &"0123456789abcdef\n".repeat(3)] {
+            assert!(parse_tokens(path, broken).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     if let Some(path) = &config.state_dir {
         usable(path).map_err(|reason| StartError::StateDir { path: path.clone(), reason })?;
     }
-    let token = secret::admin_token(&config.admin_token_file)?;
+    let tokens = secret::admin_tokens(&config.admin_token_file)?;
     let metrics = Metrics::new()?;
     let mut handed_over = HandedOver::from_environment()?;
     let mut entrances = Vec::new();
@@ -114,9 +114,15 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         if let Err(error) = verifier.notices.take(state_dir) {
             tracing::error!("the notices in {} are not used: {error}", state_dir.display());
         }
+        if let Err(error) = verifier.former_assets.take(state_dir, std::time::SystemTime::now()) {
+            tracing::warn!(
+                "what browsers load could not be kept in {}: {error}. Pages that are open during an upgrade may have to be loaded again",
+                state_dir.display()
+            );
+        }
     }
-    let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier)));
-    let admin = Arc::new(Admin::new(Arc::clone(&reload), token, hosts));
+    let reload = Arc::new(Reload::new(file.to_owned(), Arc::clone(&verifier), tokens));
+    let admin = Arc::new(Admin::new(Arc::clone(&reload), hosts));
     tokio::spawn(admin::serve(admin, admin_listener));
     tokio::spawn(reload::follow(Arc::clone(&reload)));
     tokio::spawn(crawler_lookup::run(Arc::clone(&verifier)));
@@ -126,6 +132,8 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     if let Some(state_dir) = &state_dir {
         tokio::spawn(profile_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
         tokio::spawn(caller_keeper::keep(Arc::clone(&verifier), state_dir.clone()));
+        let (verifier, state_dir) = (Arc::clone(&verifier), state_dir.clone());
+        tokio::spawn(async move { verifier.former_assets.expire(&state_dir).await });
     }
     Ok(Running { server: serve(verifier, entrances), reload, addresses, state_dir })
 }

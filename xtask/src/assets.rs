@@ -3,6 +3,7 @@
 //! The order follows the hashes in the names: the scripts name the solvers, the page's script names the other worker's, the
 //! pages name script and style.
 
+mod another;
 mod join;
 mod languages;
 mod limits;
@@ -13,7 +14,7 @@ mod shrink;
 pub(crate) mod solver;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -38,7 +39,12 @@ pub(crate) fn build() -> anyhow::Result<()> {
     publication.write(&folder)?;
     println!("    {} is up to date", folder.display());
     package::write(&workspace().join("target/www-dist"), package)?;
-    Ok(())
+    another::write(&folder, &of_another_version())
+}
+
+/// What browsers load of another version of this source, for the tests of an upgrade.
+pub(crate) fn of_another_version() -> PathBuf {
+    workspace().join("target/www-another")
 }
 
 fn publication(

@@ -68,6 +68,7 @@ fn read(root: &mut Section<'_, '_>, folder: &Path) -> Config {
         },
         path,
     );
+    root.names_file(&admin_token_file);
     let admin_hosts = root.strings("admin_hosts", "gate.example.org").unwrap_or_default();
     let verifiers = whole(root, "verifiers", 1..=1_000, 1);
     let verifiers = NonZeroU32::new(verifiers).unwrap_or(NonZeroU32::MIN);

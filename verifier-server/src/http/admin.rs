@@ -92,16 +92,17 @@ struct NewLoad {
 }
 
 impl Admin {
-    /// An admin listener with this token, reached by loopback and by these names.
+    /// An admin listener that is reached by loopback and by these names.
     #[must_use]
-    pub fn new(reload: Arc<Reload>, token: String, hosts: Vec<String>) -> Self {
-        Self { reload, guard: Guard { token, hosts }, dashboards: Arc::default(), reports: Reports::default() }
+    pub fn new(reload: Arc<Reload>, hosts: Vec<String>) -> Self {
+        Self { reload, guard: Guard { hosts }, dashboards: Arc::default(), reports: Reports::default() }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<AdminBody> {
         let (parts, body) = request.into_parts();
         let is_page = parts.method == Method::GET && parts.uri.path() == "/";
-        if let Err((status, reason)) = self.guard.admits(peer, &parts.method, parts.uri.path(), &parts.headers) {
+        let (tokens, path) = (self.reload.tokens.load_full(), parts.uri.path());
+        if let Err((status, reason)) = self.guard.admits(&tokens, peer, &parts.method, path, &parts.headers) {
             if is_page && status == StatusCode::UNAUTHORIZED {
                 return admin_dashboard::page(false);
             }

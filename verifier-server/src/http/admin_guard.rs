@@ -2,24 +2,29 @@
 
 use super::admin_dashboard;
 use super::original::{Peer, host_of};
+use crate::secret::AdminTokens;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
-use subtle::ConstantTimeEq;
 
 /// Why a request is refused: the status, and what to do about it.
 pub(super) type Refused = (StatusCode, &'static str);
 
 /// The admin listener's guard.
 pub(super) struct Guard {
-    /// What writes need, and everything from beyond loopback.
-    pub(super) token: String,
     /// Host names beyond loopback that may name this listener.
     pub(super) hosts: Vec<String>,
 }
 
 impl Guard {
-    /// Whether a request may be answered.
-    pub(super) fn admits(&self, peer: Peer, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refused> {
+    /// Whether a request may be answered. Writes need one of `tokens`, and so does everything from beyond loopback.
+    pub(super) fn admits(
+        &self,
+        tokens: &AdminTokens,
+        peer: Peer,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Refused> {
         let mut hosts = headers.get_all(HOST).into_iter();
         let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
         if hosts.next().is_some() || !self.is_ours(host_of(host)) {
@@ -44,7 +49,7 @@ impl Guard {
         // The files of the dashboard are the same at everybody's and tell nothing; the page asks for the token itself.
         let tells_nothing = path == "/healthz" || path.starts_with(admin_dashboard::FILES);
         let needs_token = (writes && !socket) || (!near && !tells_nothing);
-        if needs_token && !self.has_token(headers) {
+        if needs_token && !has_token(tokens, headers) {
             return Err((StatusCode::UNAUTHORIZED, "send the token in `admin_token_file` as Authorization: Bearer …"));
         }
         let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -61,12 +66,11 @@ impl Guard {
             || host.eq_ignore_ascii_case("localhost")
             || self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
     }
+}
 
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        let token = sent.strip_prefix(b"Bearer ").unwrap_or_default();
-        token.ct_eq(self.token.as_bytes()).into()
-    }
+fn has_token(tokens: &AdminTokens, headers: &HeaderMap) -> bool {
+    let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+    tokens.have(sent.strip_prefix(b"Bearer ").unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -75,14 +79,14 @@ mod tests {
     use hyper::header::{HeaderName, ORIGIN};
     use std::net::IpAddr;
 
-    const TOKEN: &str = "0123456789abcdef";
-
     fn status(peer: &str, method: &Method, path: &str, headers: &[(HeaderName, &'static str)]) -> u16 {
-        let guard = Guard { token: TOKEN.to_owned(), hosts: vec!["gate.example".to_owned()] };
+        let guard = Guard { hosts: vec!["gate.example".to_owned()] };
         let mut map = HeaderMap::from_iter([(HOST, HeaderValue::from_static("gate.example:9090"))]);
         map.extend(headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))));
         let peer = peer.parse::<IpAddr>().map_or(Peer::UnixSocket, Peer::Address);
-        guard.admits(peer, method, path, &map).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        guard
+            .admits(&AdminTokens::of(&["0123456789abcdef"]), peer, method, path, &map)
+            .map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
     #[test]

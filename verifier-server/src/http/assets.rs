@@ -1,9 +1,12 @@
 //! What browsers load, embedded: the solver, the script, the styles, with hashes in their names.
 
+use super::answer::bare;
 use super::body::AnswerBody;
+use super::former_assets::{FormerAssets, HashedName};
 use crate::config::Look;
 use hyper::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    LOCATION, VARY,
 };
 use hyper::{Response, StatusCode};
 
@@ -35,6 +38,9 @@ pub(super) const MESSAGE_TEMPLATE: &str = MESSAGE;
 /// The dashboard's page.
 pub(super) const DASHBOARD_TEMPLATE: &str = DASHBOARD;
 
+/// Browsers follow twenty redirections. Of two verifiers one is missed so often once in 65,536 times where chance chooses.
+const ASKED_AGAIN_MAX: u32 = 16;
+
 /// A worker has its own policy, from its own response: wasm compiles there whatever the site's policy says.
 const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
      require-trusted-types-for 'script'; trusted-types portcullis";
@@ -62,6 +68,31 @@ pub(super) fn answer(name: &str, headers: &HeaderMap) -> Option<Response<AnswerB
     if let Some(encoding) = encoding.filter(|_| !known) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
+    Some(response)
+}
+
+/// The files with a hash in their names, as they are.
+pub(super) fn with_hashes() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    ASSETS.iter().filter(|asset| asset.tag.is_none()).map(|asset| (asset.name, asset.identity))
+}
+
+/// The file of a former version called `name`, as long as it is answered: as it would be if it were of this one, but for the
+/// encodings.
+pub(super) fn former(former: &FormerAssets, name: &str) -> Option<Response<AnswerBody>> {
+    let hashed = HashedName::parse(name)?;
+    let mut response = kept_for_ever(hashed.content_type, AnswerBody::bytes(former.get(name)?));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Some(response)
+}
+
+/// Several verifiers stand behind one balancer, and one that is being upgraded names files that the others do not have yet:
+/// whoever asks for one asks again, and is led to another verifier by and by.
+pub(super) fn ask_again(name: &str, asked: u32) -> Option<Response<AnswerBody>> {
+    HashedName::parse(name)?;
+    let next = asked.checked_add(1).filter(|next| *next <= ASKED_AGAIN_MAX)?;
+    let mut response = bare(StatusCode::TEMPORARY_REDIRECT);
+    let location = HeaderValue::try_from(format!("{name}?again={next}")).ok()?;
+    response.headers_mut().insert(LOCATION, location);
     Some(response)
 }
 
@@ -144,6 +175,12 @@ fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     })
 }
 
+/// What a file is answered as.
+#[cfg(test)]
+pub(super) fn content_type(name: &str) -> Option<&'static str> {
+    ASSETS.iter().find(|asset| asset.name == name).map(|asset| asset.content_type)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +209,23 @@ mod tests {
         };
         assert_eq!(again(tag), StatusCode::NOT_MODIFIED);
         assert_eq!(again(HeaderValue::from_static("\"0\"")), StatusCode::OK);
+    }
+
+    #[test]
+    fn only_what_may_be_another_versions_is_asked_for_again_and_not_for_ever() {
+        let name = "gate-en.0123456789abcdef.js";
+        let mut asked = 0;
+        while let Some(again) = ask_again(name, asked) {
+            asked += 1;
+            assert_eq!(again.status(), StatusCode::TEMPORARY_REDIRECT);
+            assert_eq!(again.headers()[LOCATION], format!("{name}?again={asked}"));
+            assert_eq!(again.headers()[CACHE_CONTROL], "no-store");
+        }
+        assert_eq!(asked, ASKED_AGAIN_MAX);
+        for name in ["nothing", "gate.js", "x.0123456789abcdef.html"] {
+            assert!(ask_again(name, 0).is_none(), "{name}");
+        }
+        assert!(ask_again(name, u32::MAX).is_none());
     }
 
     #[test]

@@ -146,7 +146,12 @@ pub(super) async fn answer(
         "pass" => pass::page(&call),
         "frame" => return forms::frame(&call, &query),
         name => {
-            let ours = || assets::answer(name, &parts.headers);
+            let several = config.verifiers.get() > 1;
+            let ours = || {
+                assets::answer(name, &parts.headers)
+                    .or_else(|| assets::former(&verifier.former_assets, name))
+                    .or_else(|| several.then(|| assets::ask_again(name, query.asked)).flatten())
+            };
             let has_forms = config.site_keys.of(site).next().is_some();
             let for_all = || if has_forms { ours().map(assets::for_every_origin) } else { ours() };
             return assets::own(&site.look, name).or_else(for_all).unwrap_or_else(|| not_found(request_id));
@@ -232,6 +237,8 @@ pub(super) struct Query {
     algorithms: Option<String>,
     /// What a page says that failed.
     failed: Option<String>,
+    /// How often a file was asked for before.
+    asked: u32,
 }
 
 impl Query {
@@ -252,6 +259,7 @@ impl Query {
                 "algorithms" if parsed.algorithms.is_none() => parsed.algorithms = Some(value.into_owned()),
                 "failed" if parsed.failed.is_none() => parsed.failed = Some(value.into_owned()),
                 "purpose" if parsed.purpose.is_none() => parsed.purpose = Some(value.into_owned()),
+                "again" if parsed.asked == 0 => parsed.asked = value.parse().unwrap_or_default(),
                 "key" if parsed.key.is_none() => parsed.key = Some(value.into_owned()),
                 _ => {}
             }

@@ -10,6 +10,7 @@ use super::crawlers::{Claim, Crawlers};
 use super::decided::{DecisionLog, RefusalLog};
 use super::doubts::Doubts;
 use super::failures::PageFailureLog;
+use super::former_assets::FormerAssets;
 use super::kinds::{is_navigation, is_preflight, is_safe};
 use super::original::{self, Peer, Unclear, Visitor};
 use super::origins::OriginClient;
@@ -94,6 +95,8 @@ pub struct Verifier {
     pub(super) pass_log: Sampled,
     /// What the operator has to say on the pages of the sites.
     pub(crate) notices: Notices,
+    /// What browsers load of the versions before this one.
+    pub(crate) former_assets: FormerAssets,
     pub(super) site_secret_log: Sampled,
     request_ids: RequestIds,
 }
@@ -136,6 +139,7 @@ impl Verifier {
             log_line_log: Sampled::default(),
             pass_log: Sampled::default(),
             notices: Notices::default(),
+            former_assets: FormerAssets::default(),
             site_secret_log: Sampled::default(),
             request_ids: RequestIds::default(),
             gate,

@@ -62,7 +62,7 @@ pub(super) fn status(verifier: &Verifier) -> Value {
         })
         .collect();
     json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": crate::VERSION,
         "mode": verifier.gate.mode().name(),
         "price": prices.max().unwrap_or_default(),
         "floor": config.challenge.floor(),

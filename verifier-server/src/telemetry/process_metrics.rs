@@ -19,7 +19,7 @@ impl ProcessMetrics {
         registry.register(Box::new(resident_bytes.clone()))?;
         let build = IntGaugeVec::new(Opts::new("build_info", "Always 1, with the version that runs"), &["version"])?;
         registry.register(Box::new(build.clone()))?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        build.with_label_values(&[crate::VERSION]).set(1);
         Ok(Self { cpu_seconds: Mutex::new(cpu_seconds), resident_bytes })
     }
 

@@ -22,7 +22,12 @@ pub(crate) struct Publication {
     served: BTreeMap<String, String>,
     manifest: String,
     sizes: Vec<Sizes>,
+    /// Compressed as soon as can be, for tests.
+    fast: bool,
 }
+
+/// What the names of pages that the server fills in end with.
+pub(super) const TEMPLATE_ENDING: &str = ".html";
 
 /// What one file weighs, in bytes.
 pub(crate) struct Sizes {
@@ -33,6 +38,11 @@ pub(crate) struct Sizes {
 }
 
 impl Publication {
+    /// For tests, which do not mind what it weighs.
+    pub(crate) fn fast() -> Self {
+        Self { fast: true, ..Self::default() }
+    }
+
     /// Adds a file that is served under a name with a hash of its content, as it is and compressed.
     pub(crate) fn asset(&mut self, name: &str, content_type: &str, content: &[u8]) -> anyhow::Result<()> {
         let hash = hash(content);
@@ -53,7 +63,11 @@ impl Publication {
         content_type: &str,
         content: &[u8],
     ) -> anyhow::Result<()> {
-        let (gzip, brotli) = (gzip_once(content)?, brotli(content)?);
+        let (gzip, brotli) = if self.fast {
+            (gzip(content)?, brotli(content, BROTLI_FAST)?)
+        } else {
+            (gzip_once(content)?, brotli(content, BROTLI_BEST)?)
+        };
         self.measure(name, content, &gzip, &brotli);
         self.manifest.extend([name, "\t", &served, "\t", content_type, "\t", tag, "\n"]);
         self.files.insert(format!("{served}.gz"), gzip);
@@ -67,7 +81,7 @@ impl Publication {
     pub(crate) fn template(&mut self, name: &str, content: &str, languages: &[Language]) -> anyhow::Result<()> {
         for language in languages {
             let page = filled(content, language).into_bytes();
-            self.measure(&in_language(name, &language.tag), &page, &gzip(&page)?, &brotli(&page)?);
+            self.measure(&in_language(name, &language.tag), &page, &gzip(&page)?, &brotli(&page, BROTLI_BEST)?);
         }
         self.files.insert(name.to_owned(), content.as_bytes().to_vec());
         Ok(())
@@ -146,6 +160,10 @@ impl Publication {
     }
 }
 
+/// Qualities of brotli: the shortest, and the soonest that is worth the name.
+const BROTLI_BEST: i32 = 11;
+const BROTLI_FAST: i32 = 4;
+
 /// 64 bits of it, in hexadecimal.
 fn hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
@@ -165,8 +183,8 @@ fn gzip(content: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-fn brotli(content: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, size_hint: content.len(), ..Default::default() };
+fn brotli(content: &[u8], quality: i32) -> anyhow::Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality, size_hint: content.len(), ..Default::default() };
     let mut compressed = Vec::new();
     brotli::BrotliCompress(&mut &content[..], &mut compressed, &parameters)?;
     Ok(compressed)

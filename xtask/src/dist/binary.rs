@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use super::Target;
+use crate::assets;
 use crate::steps::{cargo, output_of, run, workspace};
 
 /// How much the compiler may take its time.
@@ -16,7 +17,8 @@ use crate::steps::{cargo, output_of, run, workspace};
 pub(crate) enum Build {
     /// As it is shipped.
     Release,
-    /// As soon as can be, for tests.
+    /// As soon as can be, for tests, and as another version: what browsers load has other names. The tests of an upgrade begin
+    /// with it.
     Quick,
 }
 
@@ -35,6 +37,10 @@ pub(crate) fn build(target: Target, build: Build) -> anyhow::Result<PathBuf> {
     let target_dir = workspace().join("target/distribution/build");
     let mut command = cargo(&["build", "--locked", "--package", "verifier-server", "--bin", "portcullis"]);
     command.args(["--profile", profile, "--target", target.triple(), "--target-dir"]).arg(&target_dir);
+    command.env_remove("PORTCULLIS_WWW").env_remove("PORTCULLIS_VERSION");
+    if build == Build::Quick {
+        command.env("PORTCULLIS_WWW", assets::of_another_version()).env("PORTCULLIS_VERSION", "0.0.0-another");
+    }
     run(&mut with_flags(command, target)?)?;
     let binary = target_dir.join(target.triple()).join(profile).join("portcullis");
     ensure!(is_static(&binary)?, "{} is not static: it asks for a loader", binary.display());
