@@ -37,6 +37,28 @@ pub struct Unit {
     pub group: Option<u32>,
     /// Its environment besides.
     pub environment: Vec<(String, String)>,
+    /// The command that becomes it, in its folder; left out: it is started as it is.
+    pub through: Vec<String>,
+}
+
+impl Unit {
+    /// Started by this command, which takes the program and its arguments as further ones.
+    pub fn through(words: &[&str]) -> Self {
+        Self { through: words.iter().map(|word| (*word).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Started by these lines of a shell, in which `"$@"` is the program and its arguments.
+    pub fn through_shell(lines: &str) -> Self {
+        Self::through(&["bash", "-c", lines, "bash"])
+    }
+
+    /// For whom permissions of files count: root without the right to pass them over.
+    pub fn without_rights() -> Self {
+        if rustix::process::geteuid().is_root() {
+            return Self::through(&["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]);
+        }
+        Self::default()
+    }
 }
 
 /// A verifier with its ports and its directory; killed on drop.
@@ -149,6 +171,33 @@ impl Verifier {
         self.process.kill();
     }
 
+    /// Has the system allow it so much of something from now on: `nofile`, `300`.
+    pub fn limit(&self, of: &str, most: &str) {
+        let mut command = Command::new("prlimit");
+        // What it may ask for stays.
+        command.arg("--pid").arg(self.id().to_string()).arg(format!("--{of}={most}:"));
+        let limited = command.output().unwrap();
+        assert!(limited.status.success(), "{limited:?}");
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.exited().is_some()
+    }
+
+    /// The number that the next file it opens will have.
+    pub fn next_file(&self) -> usize {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        let open: BTreeSet<usize> =
+            folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        (0..).find(|number| !open.contains(number)).unwrap()
+    }
+
+    /// A path as it sees it, where something is mounted for it alone.
+    pub fn seen(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}", self.id(), path.display()))
+    }
+
     /// SIGSTOP: it hangs.
     pub fn hang(&self) {
         self.process.stop();
@@ -168,6 +217,12 @@ impl Verifier {
 
     /// A start on the same directory after its end.
     pub fn start_again(&mut self) {
+        self.relaunch();
+    }
+
+    /// The same in another unit.
+    pub fn start_again_in(&mut self, unit: Unit) {
+        self.unit = unit;
         self.relaunch();
     }
 
@@ -237,8 +292,9 @@ fn complete(settings: Settings, directory: &Path, port: u16, admin_port: u16) ->
 fn launch(directory: &Path, settings: &Settings, unit: &Unit) -> Process {
     let file = directory.join("portcullis.toml");
     fs::write(&file, settings.text()).unwrap();
-    let mut command = Command::new(binary());
-    command.arg("serve").arg("--config").arg(&file).current_dir(directory);
+    let mut words = unit.through.iter().map(PathBuf::from).chain([binary()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).arg("serve").arg("--config").arg(&file).current_dir(directory);
     command.envs(unit.environment.iter().map(|(name, value)| (name, value)));
     if let Some(group) = unit.group {
         std::os::unix::process::CommandExt::gid(&mut command, group);
