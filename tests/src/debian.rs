@@ -36,13 +36,17 @@ pub struct Debian {
     leader: u32,
 }
 
-/// Whether this process may boot one: as anybody but root it may not, nor as root in a container that may not mount. The tests
-/// that need it say so and end.
-pub fn possible() -> bool {
+/// Whether this process may mount: as anybody but root it may not, nor as root in many containers.
+pub fn may_mount() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default();
-    let possible = rustix::process::geteuid().is_root() && bits >> CAP_SYS_ADMIN & 1 == 1;
+    rustix::process::geteuid().is_root() && bits >> CAP_SYS_ADMIN & 1 == 1
+}
+
+/// Whether this process may boot one: who may not mount may not. The tests that need it say so and end.
+pub fn possible() -> bool {
+    let possible = may_mount();
     if !possible {
         eprintln!(
             "NOT RUN: only root that may mount can boot a system of its own; run `cargo xtask test` as root for it"

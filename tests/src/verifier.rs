@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -69,6 +70,28 @@ pub struct Unit {
     pub socket: Option<Arc<TcpListener>>,
     /// What it runs; left out: the binary under test.
     pub binary: Option<PathBuf>,
+    /// The command that becomes it, in its folder; left out: it is started as it is.
+    pub through: Vec<String>,
+}
+
+impl Unit {
+    /// Started by this command, which takes the program and its arguments as further ones.
+    pub fn through(words: &[&str]) -> Self {
+        Self { through: words.iter().map(|word| (*word).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Started by these lines of a shell, in which `"$@"` is the program and its arguments.
+    pub fn through_shell(lines: &str) -> Self {
+        Self::through(&["bash", "-c", lines, "bash"])
+    }
+
+    /// For whom permissions of files count: root without the right to pass them over.
+    pub fn without_rights() -> Self {
+        if rustix::process::geteuid().is_root() {
+            return Self::through(&["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]);
+        }
+        Self::default()
+    }
 }
 
 /// A verifier with its ports and its directory; killed on drop.
@@ -181,6 +204,33 @@ impl Verifier {
         self.process.kill();
     }
 
+    /// Has the system allow it so much of something from now on: `nofile`, `300`.
+    pub fn limit(&self, of: &str, most: &str) {
+        let mut command = Command::new("prlimit");
+        // What it may ask for stays.
+        command.arg("--pid").arg(self.id().to_string()).arg(format!("--{of}={most}:"));
+        let limited = command.output().unwrap();
+        assert!(limited.status.success(), "{limited:?}");
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.exited().is_some()
+    }
+
+    /// The number that the next file it opens will have.
+    pub fn next_file(&self) -> usize {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        let open: BTreeSet<usize> =
+            folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        (0..).find(|number| !open.contains(number)).unwrap()
+    }
+
+    /// A path as it sees it, where something is mounted for it alone.
+    pub fn seen(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}", self.id(), path.display()))
+    }
+
     /// SIGSTOP: it hangs.
     pub fn hang(&self) {
         self.process.stop();
@@ -200,6 +250,12 @@ impl Verifier {
 
     /// A start on the same directory after its end.
     pub fn start_again(&mut self) {
+        self.relaunch();
+    }
+
+    /// The same in another unit.
+    pub fn start_again_in(&mut self, unit: Unit) {
+        self.unit = unit;
         self.relaunch();
     }
 
@@ -276,15 +332,17 @@ fn launch(directory: &Path, settings: &Settings, unit: &Unit) -> Process {
     let file = directory.join("portcullis.toml");
     fs::write(&file, settings.text()).unwrap();
     let program = unit.binary.clone().unwrap_or_else(binary);
-    let (mut command, stdin) = match &unit.socket {
-        None => (Command::new(program), Stdio::null()),
+    let mut words: Vec<OsString> = unit.through.iter().map(OsString::from).collect();
+    let stdin = match &unit.socket {
+        None => Stdio::null(),
         Some(socket) => {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", HANDS_OVER]).arg(program);
-            (shell, OwnedFd::from(socket.try_clone().unwrap()).into())
+            words.extend(["sh", "-c", HANDS_OVER].map(OsString::from));
+            OwnedFd::from(socket.try_clone().unwrap()).into()
         }
     };
-    command.arg("serve").arg("--config").arg(&file).current_dir(directory);
+    words.push(program.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("serve").arg("--config").arg(&file).current_dir(directory);
     command.envs(unit.environment.iter().map(|(name, value)| (name, value)));
     if let Some(group) = unit.group {
         std::os::unix::process::CommandExt::gid(&mut command, group);

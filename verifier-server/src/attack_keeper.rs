@@ -7,7 +7,7 @@ use crate::gate::price::State;
 use crate::gate::top::TopReport;
 use crate::http::Verifier;
 use crate::timeline::{Changed, Ending, Generation, SOURCES_LOOKED_AT, Spared, Step, Summary, Turn};
-use crate::{clock, random};
+use crate::{clock, random, state_file};
 use ipnet::IpNet;
 use puzzle::{ClientNetwork, UnixSeconds};
 use std::fmt::Write;
@@ -41,7 +41,12 @@ pub(crate) fn resume(verifier: &Verifier, config: &Config) {
         .collect();
     let found = verifier.timeline.resume(&gates, clock::now());
     for (path, error) in &found.unused {
-        tracing::warn!("{} is not used: {error}", path.display());
+        if path.extension().is_some() {
+            // Nothing is ever written in its place: its number is not given again.
+            tracing::error!("{} is not used: {error}. It stays as it is, and no list or report has it", path.display());
+        } else {
+            state_file::tell_unused(path, error, "Numbers go on after the highest that a record has");
+        }
     }
 }
 

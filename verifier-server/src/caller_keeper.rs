@@ -2,6 +2,7 @@
 
 use crate::gate::callers::KeptCallers;
 use crate::http::Verifier;
+use crate::state_file;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,10 @@ pub(crate) fn resume(verifier: &Verifier, state_dir: &Path) {
     match KeptCallers::read(state_dir) {
         Ok(Some(kept)) => verifier.gate.take_callers(&kept),
         Ok(None) => {}
-        Err(error) => tracing::warn!("the callers in {} are not used: {error}", state_dir.display()),
+        Err(error) => {
+            let instead = "Which programs come regularly is found out anew";
+            state_file::tell_unused(&KeptCallers::file(state_dir), &error, instead);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Keeps what the operator sets by hand in `state_dir`, whenever it changes.
 
-use crate::clock;
 use crate::gate::by_hand::KeptByHand;
 use crate::http::Verifier;
+use crate::{clock, state_file};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,8 @@ pub(crate) fn resume(verifier: &Verifier, state_dir: &Path) {
     let taken =
         KeptByHand::read(state_dir).and_then(|kept| kept.map_or(Ok(()), |kept| gate.take_by_hand(&kept, clock::now())));
     if let Err(error) = taken {
-        tracing::error!("the rules and prices set by hand in {} are not used: {error}", state_dir.display());
+        let instead = "No rule and no price made by hand is in force";
+        state_file::tell_unused(&KeptByHand::file(state_dir), &error, instead);
     }
     for rule in gate.hand_rules(clock::now()) {
         tracing::warn!("a rule made by hand goes on: {rule}");

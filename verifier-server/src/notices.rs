@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a notice as it stands in a page, which has to stay below 4 KiB.
@@ -84,6 +85,8 @@ pub struct Notices {
     shown: ArcSwap<BTreeMap<String, Arc<Notice>>>,
     /// Held while notices are changed or written.
     changing: Mutex<()>,
+    /// Whether one has changed since they were written last.
+    changed: AtomicBool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,6 +120,19 @@ impl Notices {
             None => notices.remove(site),
         };
         self.shown.store(Arc::new(notices));
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one has changed since they were written last.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Where they are kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
     }
 
     /// Writes all notices to `state_dir`, whole or not at all.
@@ -125,13 +141,18 @@ impl Notices {
     /// Whatever writing, syncing or renaming reports; the file before it then stays.
     pub fn keep(&self, state_dir: &Path) -> io::Result<()> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changed.store(false, Ordering::Relaxed);
         let shown = self.shown.load();
         let notices = shown.iter().map(|(site, notice)| {
             let Notice { text, language, .. } = Notice::clone(notice);
             KeptNotice { site: site.clone(), text, language }
         });
         let kept = Kept { version: VERSION, notices: notices.collect() };
-        state_file::write_json(&state_dir.join(FILE), &kept)
+        let written = state_file::write_json(&Self::file(state_dir), &kept);
+        if written.is_err() {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+        written
     }
 
     /// Takes over what an earlier process kept.
@@ -139,10 +160,8 @@ impl Notices {
     /// # Errors
     /// See [`StateFileError`]; then there are no notices.
     pub fn take(&self, state_dir: &Path) -> Result<(), StateFileError> {
-        let Some(kept) = state_file::read_json::<Kept>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(()) };
-        if kept.version != VERSION {
-            return Err(StateFileError::damaged("it is of another version"));
-        }
+        let kept = state_file::read_json::<Kept>(&Self::file(state_dir), VERSION, FILE_BYTES_MAX)?;
+        let Some(kept) = kept else { return Ok(()) };
         let mut notices = BTreeMap::new();
         for KeptNotice { site, text, language } in kept.notices {
             let notice = Notice::new(&text, language.as_deref());

@@ -2,6 +2,7 @@
 
 use crate::gate::passes::KeptPasses;
 use crate::http::Verifier;
+use crate::state_file;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ pub(crate) fn resume(verifier: &Verifier, state_dir: &Path) {
     let taken =
         KeptPasses::read(state_dir).and_then(|kept| kept.map_or(Ok(()), |kept| verifier.gate.take_passes(&kept)));
     if let Err(error) = taken {
-        tracing::error!("the passes in {} are not used: {error}", state_dir.display());
+        let instead = "No pass is valid: their clearances are refused, and each has to be made anew";
+        state_file::tell_unused(&KeptPasses::file(state_dir), &error, instead);
     }
 }
 

@@ -3,8 +3,33 @@
 use crate::config::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors beside those of connections: listeners, files, the runtime's own.
+/// Descriptors beside those of connections: listeners, files, the operator's connections, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 64;
+/// Connections that are told at the same time that there is no place for them, at the most.
+const TURNED_AWAY_MAX: u64 = 256;
+
+/// What the allowed descriptors are enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Connections of clients, each with a second one to the origin.
+    pub(crate) connections: usize,
+    /// Connections that are told that there is no place for them.
+    pub(crate) turned_away: usize,
+}
+
+impl Fit {
+    /// That of this process.
+    pub(crate) fn now() -> Self {
+        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    }
+
+    fn of(descriptors: u64) -> Self {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+        let turned_away = TURNED_AWAY_MAX.min(descriptors / 8);
+        let connections = descriptors.saturating_sub(SPARE_DESCRIPTORS + turned_away) / 2;
+        Self { connections: number(connections), turned_away: number(turned_away) }
+    }
+}
 
 /// Gives up new privileges and core dumps, and raises the limit of descriptors as far as it is allowed.
 pub(crate) fn restrict(limits: &Limits) {
@@ -21,12 +46,29 @@ pub(crate) fn restrict(limits: &Limits) {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
-    // A proxied connection needs a second descriptor, to the origin.
-    let needed = 2 * limits.max_connections as u64 + SPARE_DESCRIPTORS;
-    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < needed) {
+    let (max, fit) = (limits.max_connections, Fit::now().connections);
+    if fit < max {
+        let needed = 2 * max as u64 + SPARE_DESCRIPTORS + TURNED_AWAY_MAX;
+        let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         tracing::warn!(
-            "max_connections = {} needs {needed} open files and {allowed} are allowed: raise LimitNOFILE, or lower it",
-            limits.max_connections
+            "max_connections = {max} needs {needed} open files and {allowed} are allowed, which are enough for {fit} connections: \
+             raise LimitNOFILE, or lower it"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_those_to_origins_and_for_files() {
+        for descriptors in [256, 1_024, 20_320, 65_536, 1_048_576] {
+            let fit = Fit::of(descriptors);
+            let used = 2 * fit.connections as u64 + fit.turned_away as u64 + SPARE_DESCRIPTORS;
+            assert!((descriptors - 1..=descriptors).contains(&used), "{descriptors}: {fit:?}");
+        }
+        assert_eq!(Fit::of(20_320).connections, 10_000, "what the default asks for");
+        assert_eq!(Fit::of(0), Fit { connections: 1, turned_away: 1 });
     }
 }

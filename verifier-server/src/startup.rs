@@ -4,21 +4,27 @@ use crate::config::Config;
 use crate::gate::networks::{HashKey, Memory, Profile};
 use crate::gate::price::SavedPrices;
 use crate::gate::table::Table;
-use crate::gate::{Gate, Masters, SavedTable};
+use crate::gate::{Gate, LEFT_BY_SECONDS_MAX, Masters, RESUMED_WITHIN_SECONDS, SavedTable, TableFileError};
 use crate::http::admin::{self, Admin};
 use crate::http::{
     self, BindError, Entrance, HandOverError, HandedOver, Listener, LogBindError, LogReceiver, Server, Verifier, serve,
 };
+use crate::notices::Notices;
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
 use crate::{
     attack_keeper, caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict,
+    state_file,
 };
 use puzzle::UnixSeconds;
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Prices are written at least so often; a busy disk may be late.
+const PRICES_WRITTEN_WITHIN_SECONDS: u32 = 15;
 
 /// Why the verifier does not start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,9 @@ pub enum StartError {
         /// Why not.
         reason: io::Error,
     },
+    /// The saved table cannot be taken out of it.
+    #[error("{0}")]
+    Table(#[from] TableFileError),
     /// The metrics clash, which is a defect of this program.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -96,7 +105,8 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let addresses = listeners.map(Listener::address).collect();
     restrict::restrict(&config.limits);
 
-    let (table, table_begins) = table(&config, &masters).await;
+    let saved = saved_prices(&config);
+    let (table, table_begins) = table(&config, &masters).await?;
     let hash_key = hash_key();
     let gate = Gate::new(masters, table, table_begins, config.mode, hash_key, clock::now());
     let gate = gate.with_memory(memory(&config, hash_key));
@@ -105,14 +115,14 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     let config = Arc::new(config);
     let verifier = Arc::new(Verifier::new(gate, Arc::clone(&config), metrics));
     verifier.gate.begin(&config);
-    resume(&verifier, &config);
+    resume(&verifier, &config, saved);
     attack_keeper::resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
         pass_keeper::resume(&verifier, state_dir);
         hand_keeper::resume(&verifier, state_dir);
         caller_keeper::resume(&verifier, state_dir);
         if let Err(error) = verifier.notices.take(state_dir) {
-            tracing::error!("the notices in {} are not used: {error}", state_dir.display());
+            state_file::tell_unused(&Notices::file(state_dir), &error, "The pages have no notice");
         }
         if let Err(error) = verifier.former_assets.take(state_dir, std::time::SystemTime::now()) {
             tracing::warn!(
@@ -168,47 +178,84 @@ impl Running {
     }
 }
 
-/// Goes on at the price at which the last process ended, if the gate was down.
-fn resume(verifier: &Verifier, config: &Config) {
-    let Some(state_dir) = &config.state_dir else { return };
+/// What is known of mode and price when the last process ended.
+enum LastPrices {
+    Saved(SavedPrices),
+    /// There is a file and it cannot be used: the gate may have been down.
+    Unsure,
+    None,
+}
+
+/// Reads mode and price as the last process left them, and lets the clock go on from there where it has been set back.
+fn saved_prices(config: &Config) -> LastPrices {
+    let Some(state_dir) = &config.state_dir else { return LastPrices::None };
+    let file = SavedPrices::file(state_dir);
     match SavedPrices::read(state_dir) {
         Ok(Some(saved)) => {
-            let gate = &verifier.gate;
-            gate.resume(config, &saved, verifier.started.elapsed(), clock::now());
-            if gate.mode() != config.mode {
-                tracing::warn!("mode {} as it was set before the last process ended", gate.mode().name());
+            let (written_at, now) = (UnixSeconds(saved.written_at), clock::now());
+            if (1..=LEFT_BY_SECONDS_MAX).contains(&written_at.since(now)) {
+                // It is written every few seconds: as much may have been shown since.
+                clock::not_before(written_at.plus(PRICES_WRITTEN_WITHIN_SECONDS));
             }
-            for site in config.sites.iter().filter(|site| gate.pricing(config, site).price > 0) {
-                tracing::warn!(
-                    "the gate of `{}` begins down, at {} attempts",
-                    site.name,
-                    gate.pricing(config, site).price
-                );
-            }
+            LastPrices::Saved(saved)
         }
-        Ok(None) => {}
-        Err(error) => tracing::warn!("the saved price in {} is not used: {error}", state_dir.display()),
+        Ok(None) => LastPrices::None,
+        Err(error) => {
+            let age = fs::metadata(&file).and_then(|found| found.modified()).map(|at| at.elapsed().unwrap_or_default());
+            let is_recent = age.is_ok_and(|age| age.as_secs() < RESUMED_WITHIN_SECONDS.into());
+            let instead = if is_recent {
+                "Whether the gate was down is not known: where the mode is auto it begins down, at the least price, for a minute"
+            } else {
+                "The modes are those of the configuration, and the gate learns anew what the site can do"
+            };
+            state_file::tell_unused(&file, &error, instead);
+            if is_recent { LastPrices::Unsure } else { LastPrices::None }
+        }
+    }
+}
+
+/// Goes on at the price at which the last process ended, if the gate was down.
+fn resume(verifier: &Verifier, config: &Config, saved: LastPrices) {
+    let gate = &verifier.gate;
+    match saved {
+        LastPrices::None => return,
+        LastPrices::Unsure => gate.resume_unsure(config, verifier.started.elapsed()),
+        LastPrices::Saved(saved) => gate.resume(config, &saved, verifier.started.elapsed(), clock::now()),
+    }
+    if gate.mode() != config.mode {
+        tracing::warn!("mode {} as it was set before the last process ended", gate.mode().name());
+    }
+    for site in config.sites.iter().filter(|site| gate.pricing(config, site).price > 0) {
+        tracing::warn!("the gate of `{}` begins down, at {} attempts", site.name, gate.pricing(config, site).price);
     }
 }
 
 /// The saved table, or an empty one that begins with the next whole second: what was issued before cannot be told
 /// from what was redeemed before.
-async fn table(config: &Config, masters: &Masters) -> (Table, UnixSeconds) {
+async fn table(config: &Config, masters: &Masters) -> Result<(Table, UnixSeconds), TableFileError> {
     if let Some(state_dir) = &config.state_dir {
         match SavedTable::take(state_dir, masters, config.table_mib, clock::now()) {
-            Ok(Some(saved)) => return (saved.table, saved.table_begins),
+            Ok(Some(saved)) => {
+                clock::not_before(saved.goes_on_at);
+                return Ok((saved.table, saved.table_begins));
+            }
             Ok(None) => {}
-            Err(error) => tracing::warn!("the saved clearances in {} are not used: {error}", state_dir.display()),
+            Err(error @ TableFileError::Stays { .. }) => return Err(error),
+            Err(error) => tracing::warn!(
+                "the saved clearances in {} are not used: {error}. What was bought before has to be bought anew",
+                state_dir.display()
+            ),
         }
     }
     tokio::time::sleep(clock::until_next_second()).await;
-    (Table::new(config.table_mib), clock::now())
+    Ok((Table::new(config.table_mib), clock::now()))
 }
 
 /// What was learned of networks before, or an empty profile under a fresh key.
 fn memory(config: &Config, hash_key: HashKey) -> Memory {
     let kept = config.state_dir.as_ref().and_then(|state_dir| {
-        let unused = |error| tracing::warn!("the profile in {} is not used: {error}", state_dir.display());
+        let instead = "What each network usually brings is learned anew";
+        let unused = |error| state_file::tell_unused(&Profile::file(state_dir), &error, instead);
         Profile::read(state_dir).map_err(unused).ok().flatten()
     });
     let loaded = kept.is_some();
@@ -223,11 +270,22 @@ fn hash_key() -> HashKey {
     random::bytes().map_or_else(|_| HashKey::of_process(), HashKey)
 }
 
-/// Whether files can be made in a folder, which is made if it is missing.
+/// Whether files can be made in a folder, which is made if it is missing. A disk that takes nothing now, because it is full or has
+/// been made read-only, may have been good an hour ago: the log says so, and the verifier serves.
 fn usable(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let probe = folder.join(".probe");
-    std::fs::write(&probe, b"")?;
-    std::fs::remove_file(&probe)
+    let made = fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe));
+    match made.as_ref().map_err(io::Error::kind) {
+        Err(ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::error!(
+                "state_dir {} takes nothing: {}. What is in it is read, and nothing is saved until it does",
+                folder.display(),
+                made.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+            Ok(())
+        }
+        _ => made,
+    }
 }

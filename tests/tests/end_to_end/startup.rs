@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
 use tempfile::TempDir;
 use tests::ports;
-use tests::verifier::binary;
+use tests::verifier::{Unit, binary};
 use tests::wait::{SOON, until_true};
 
 struct Attempt {
@@ -48,7 +49,13 @@ impl Attempt {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut child = Command::new(binary())
+        self.run_through(&Unit::default(), arguments)
+    }
+
+    fn run_through(&self, unit: &Unit, arguments: &[&str]) -> Output {
+        let mut words = unit.through.iter().map(PathBuf::from).chain([binary()]);
+        let mut child = Command::new(words.next().unwrap())
+            .args(words)
             .args(arguments)
             .current_dir(self.directory.path())
             .stdout(std::process::Stdio::piped())
@@ -134,6 +141,24 @@ fn a_secret_that_cannot_be_read() {
 }
 
 #[test]
+fn a_state_dir_that_may_not_be_written() {
+    let attempt = Attempt::new();
+    fs::create_dir(attempt.path("state")).unwrap();
+    fs::set_permissions(attempt.path("state"), PermissionsExt::from_mode(0o500)).unwrap();
+    let configuration = format!(
+        "{}state_dir = \"{}\"\nadmin_token_file = \"{}\"\n{SITE}",
+        attempt.good_head(),
+        attempt.path("state"),
+        attempt.path("token")
+    );
+    fs::write(attempt.path("portcullis.toml"), configuration).unwrap();
+    let ended = attempt.run_through(&Unit::without_rights(), &["serve", "--config", &attempt.path("portcullis.toml")]);
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(78), "{text}");
+    assert!(text.contains("the state_dir") && text.contains("Permission denied"), "{text}");
+}
+
+#[test]
 fn a_busy_port() {
     let attempt = Attempt::new();
     let _taken = TcpListener::bind(("127.0.0.1", attempt.port)).unwrap();
@@ -149,7 +174,6 @@ fn a_busy_port() {
 
 #[test]
 fn the_secret_and_the_token_are_made_for_the_owner_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
     let verifier = tests::verifier::Verifier::start(tests::settings::Settings::new().site(
         "main",
         &[],

@@ -15,7 +15,6 @@ pub use profile::{
     CREDITS_PER_SECOND_AND_SHARE, LEARNING_DELAY_SECONDS, PROFILE_HALF_LIFE_SECONDS, Profile, SHARES_AROUND_MAX,
     SHARES_MAX,
 };
-pub use profile_file::ProfileFileError;
 pub use purchases::{Buyer, HALF_LIFE_SECONDS, Purchases};
 pub use sketch::CountMin;
 

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A price that was written longer ago is not resumed; the capacity is.
-const RESUMED_WITHIN_SECONDS: u32 = 86_400;
+pub(crate) const RESUMED_WITHIN_SECONDS: u32 = 86_400;
 
 /// One site. Requests read atomics; only the step takes the controller.
 pub struct SiteGate {
@@ -306,6 +306,17 @@ impl Gate {
                 state.publish(&controller, mode, now);
                 *state.controller() = controller;
             }
+        }
+    }
+
+    /// Goes on where it is not known whether the gate was down: where the load decides it begins down, at the least price and for
+    /// the shortest hold. A second of work for each visitor of a minute is less than a site that an attack overloads again.
+    pub fn resume_unsure(&self, config: &Config, now: Duration) {
+        for site in config.sites.iter().filter(|site| self.mode_of(site) == Mode::Auto) {
+            let controller = Controller::resumed(config.challenge_of(site).floor(), Controller::HOLD_MIN, now);
+            let state = self.sites.of(site);
+            state.publish(&controller, Mode::Auto, now);
+            *state.controller() = controller;
         }
     }
 

@@ -27,6 +27,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Connections {
     inner: Mutex<Inner>,
+    /// As many as there are descriptors for, whatever the configuration says.
+    fit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -103,8 +105,8 @@ impl Drop for InProgress {
 }
 
 impl Connections {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default() })
+    pub(super) fn new(fit: usize) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), fit })
     }
 
     /// How many are open.
@@ -121,7 +123,7 @@ impl Connections {
         shares: impl Fn(ClientNetwork) -> u32,
     ) -> Option<Arc<Place>> {
         let mut inner = self.lock();
-        if inner.open.len() >= max {
+        if inner.open.len() >= max.min(self.fit) {
             inner.close_most_wasteful(shares)?;
         }
         let id = inner.next_id;
@@ -244,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_oldest_unfinished_head_of_the_most_crowded_network_is_closed() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let alone = enter(&connections, 1, 4).expect("a place");
         let crowd: Vec<Arc<Place>> = (0..3).filter_map(|_| enter(&connections, 2, 4)).collect();
         let newcomer = enter(&connections, 3, 4).expect("a place");
@@ -255,7 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unfinished_head_goes_before_an_idle_connection_and_a_request_stays() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let requesting = enter(&connections, 1, 3).expect("a place");
         let mut request = InProgress::begin(&requesting);
         request.admit();
@@ -273,7 +275,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_every_connection_is_in_a_request_the_newcomer_is_turned_away() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let place = enter(&connections, 1, 1).expect("a place");
         let mut request = InProgress::begin(&place);
         request.admit();
@@ -284,8 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn there_are_never_more_than_there_are_descriptors_for() {
+        let connections = Connections::new(2);
+        let places: Vec<_> = (0..5).filter_map(|third| enter(&connections, third, 100)).collect();
+        assert_eq!((places.len(), connections.open()), (5, 2));
+    }
+
+    #[test]
     fn a_request_that_was_not_admitted_makes_room() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let place = enter(&connections, 1, 1).expect("a place");
         let _unpaid = InProgress::begin(&place);
         assert!(enter(&connections, 2, 1).is_some());
@@ -294,7 +303,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_whose_head_is_on_its_way_is_not_closed_for_the_next_one() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let idle: Vec<Arc<Place>> = (0..4).filter_map(|_| enter(&connections, 1, 5)).collect();
         for place in &idle {
             drop(InProgress::begin(place));
@@ -309,7 +318,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_network_of_many_visitors_keeps_as_many_connections_as_they_have_shares() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let shares = |of| if of == network(1) { 50 } else { 1 };
         let enter = |third| connections.enter(Some(network(third)), 14, shares).expect("a place");
         let office: Vec<Arc<Place>> = (0..10).map(|_| enter(1)).collect();
@@ -321,7 +330,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silent_sockets_of_ones_own_network_lock_nobody_out() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let _silent: Vec<Arc<Place>> = (0..100).filter_map(|_| enter(&connections, 1, 100)).collect();
         for _ in 0..500 {
             let visitor = enter(&connections, 1, 100).expect("a place");
@@ -335,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_admitted_request_that_is_not_worth_it_any_more_makes_room() {
-        let connections = Connections::new();
+        let connections = Connections::new(usize::MAX);
         let place = enter(&connections, 1, 1).expect("a place");
         let mut request = InProgress::begin(&place);
         request.admit();

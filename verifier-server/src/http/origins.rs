@@ -46,11 +46,12 @@ pub(super) struct Server {
 }
 
 impl OriginClient {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// `fit`: requests at origins for which there are descriptors.
+    pub(super) fn new(limits: &Limits, fit: usize) -> Self {
         Self {
             servers: ArcSwap::default(),
             connect_timeout: limits.origin_connect_timeout,
-            room: Arc::new(Semaphore::new(limits.max_connections)),
+            room: Arc::new(Semaphore::new(limits.max_connections.min(fit))),
             turn: AtomicUsize::default(),
         }
     }
@@ -226,7 +227,7 @@ mod tests {
         let origins = "[\"http://a.test\", \"http://b.test\", \"http://c.test\"]";
         let text = format!("[[site]]\norigin = {origins}");
         let config = Config::parse(&text, Path::new("test.toml")).expect("a configuration");
-        (OriginClient::new(&config.limits), config.sites[0].origin.clone().expect("origins"))
+        (OriginClient::new(&config.limits, usize::MAX), config.sites[0].origin.clone().expect("origins"))
     }
 
     fn name(at: &AtServer) -> String {

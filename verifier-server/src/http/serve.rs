@@ -8,7 +8,7 @@ use super::listener::Entrance;
 use super::original::{self, Peer};
 use super::proxy_protocol::{self, Announced};
 use super::service::Verifier;
-use crate::clock;
+use crate::clock::{self, Step, Steps};
 use crate::config::Limits;
 use crate::watch::{self, Watch};
 use hyper::Request;
@@ -82,15 +82,34 @@ async fn tick(verifier: Arc<Verifier>, mut stopped: Receiver<bool>) {
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::new(Arc::clone(&verifier));
     let ticks = verifier.pulse.begin();
+    let mut steps = Steps::default();
     loop {
         tokio::select! {
             _ = seconds.tick() => {}
             _ = stopped.changed() => return,
         }
+        if let Some(step) = steps.look() {
+            tell(step);
+        }
         verifier.gate.tick(clock::now());
         verifier.second_of_transfers();
         watch.second().await;
         ticks.beat();
+    }
+}
+
+fn tell(step: Step) {
+    match step {
+        Step::Forward(seconds) => tracing::warn!(
+            seconds,
+            "the clock was set forward: what would have expired meanwhile has expired, and visitors solve once more"
+        ),
+        Step::Back(seconds) => tracing::warn!(
+            seconds,
+            "the clock was set back: the verifier's own goes on from where it was, and takes three seconds of four until the \
+             two agree"
+        ),
+        Step::Agreed => tracing::info!("the verifier's own clock and the system's agree again"),
     }
 }
 

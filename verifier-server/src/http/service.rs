@@ -37,6 +37,7 @@ use crate::gate::{Decision, Gate, Met, Receipt, RequestFacts};
 use crate::load::access_log::Checks as AwaitedLines;
 use crate::load::{Amount, ToldLoad};
 use crate::notices::Notices;
+use crate::restrict::Fit;
 use crate::telemetry::{Metrics, Sampled, Seconds};
 use crate::timeline::Timeline;
 use arc_swap::ArcSwap;
@@ -105,14 +106,15 @@ impl Verifier {
     /// A verifier for `config`.
     #[must_use]
     pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
+        let fit = Fit::now();
         let verifier = Self {
             metrics,
             told_load: ToldLoad::default(),
             timeline: Timeline::new(config.state_dir.as_deref()),
             started: Instant::now(),
-            connections: Connections::new(),
-            turned_away: TurnedAway::default(),
-            origins: OriginClient::new(&config.limits),
+            connections: Connections::new(fit.connections),
+            turned_away: TurnedAway::new(fit.turned_away),
+            origins: OriginClient::new(&config.limits, fit.connections),
             admissions: Admissions::new(gate.hash_key("queues")),
             learned: LearnedAssets::new(gate.hash_key("learned assets")),
             crawlers: Crawlers::new(NamedAddresses::new(gate.hash_key("crawlers"))),

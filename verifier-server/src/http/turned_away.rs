@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-/// Connections that are told so at the same time, at the most; further ones are closed without a word.
-const TOLD_AT_ONCE_MAX: usize = 256;
 /// How long that may take, and with it how long what the client still sends is thrown away: a connection that is closed with
 /// bytes unread is reset, and the answer is lost with it (RFC 9112 §9.6).
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -30,13 +28,12 @@ pub(super) struct TurnedAway {
     places: Arc<Semaphore>,
 }
 
-impl Default for TurnedAway {
-    fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)) }
-    }
-}
-
 impl TurnedAway {
+    /// So many are told at the same time, at the most; further ones are closed without a word.
+    pub(super) fn new(at_once: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(at_once)) }
+    }
+
     /// Tells one, aside.
     pub(super) fn tell(&self, stream: Stream) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
@@ -75,7 +72,7 @@ mod tests {
         assert!(head.ends_with(b"\r\n\r\n") && body.starts_with(b"Very"), "its length is as it says");
         let (mut ours, theirs) = pair();
         ours.write_all(&vec![b'x'; 30_000]).await.expect("written");
-        TurnedAway::default().tell(theirs);
+        TurnedAway::new(1).tell(theirs);
         let mut told = Vec::new();
         ours.read_to_end(&mut told).await.expect("no reset");
         assert_eq!(told, ANSWER);
@@ -83,9 +80,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_stays_is_closed_in_a_second_and_beyond_256_nobody_is_told() {
-        let turned_away = TurnedAway::default();
+        let turned_away = TurnedAway::new(256);
         let mut staying = Vec::new();
-        for _ in 0..TOLD_AT_ONCE_MAX {
+        for _ in 0..256 {
             let (ours, theirs) = pair();
             turned_away.tell(theirs);
             staying.push(ours);
@@ -96,7 +93,7 @@ mod tests {
         one_more.read_to_end(&mut told).await.expect("closed");
         assert_eq!(told, b"");
         tokio::time::sleep(TOLD_WITHIN + Duration::from_millis(1)).await;
-        assert_eq!(turned_away.places.available_permits(), TOLD_AT_ONCE_MAX);
+        assert_eq!(turned_away.places.available_permits(), 256);
         drop(staying);
     }
 }

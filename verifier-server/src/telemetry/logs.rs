@@ -8,6 +8,8 @@ use tracing::Level;
 /// Sends log lines of `level` and above to standard error.
 pub fn start_logging(level: Level, format: LogFormat) {
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    // A line that cannot be written is lost. To say so, on the same standard error, would end the process.
+    let lines = lines.log_internal_errors(false);
     // A second call, as in tests, keeps the first subscriber.
     let _ = match format {
         LogFormat::Text => {

@@ -1,6 +1,6 @@
 //! Records in `state_dir`: a file an attack, written whole or not at all, few of them and not for ever.
 
-use super::record::{Attack, Summary};
+use super::record::{Attack, Summary, VERSION};
 use crate::state_file::{self, StateFileError};
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -62,9 +62,8 @@ impl Archive {
     pub fn read_all(&self) -> Found {
         let mut found = Found::default();
         let last = self.folder.join(LAST);
-        match state_file::read_json::<Last>(&last, LAST_BYTES_MAX) {
-            Ok(Some(Last { version: LAST_VERSION, number })) => found.number_last = number,
-            Ok(Some(_)) => found.unused.push((last, StateFileError::damaged("it is of another version"))),
+        match state_file::read_json::<Last>(&last, LAST_VERSION, LAST_BYTES_MAX) {
+            Ok(Some(Last { number, .. })) => found.number_last = number,
             Ok(None) => {}
             Err(error) => found.unused.push((last, error)),
         }
@@ -91,10 +90,10 @@ impl Archive {
     /// # Errors
     /// See [`StateFileError`].
     pub fn read(&self, number: u32) -> Result<Option<Attack>, StateFileError> {
-        let read: Option<Attack> = state_file::read_json(&self.path(number), RECORD_BYTES_MAX)?;
+        let read: Option<Attack> = state_file::read_json(&self.path(number), VERSION, RECORD_BYTES_MAX)?;
         let Some(attack) = read else { return Ok(None) };
         if attack.number != number || !attack.is_sound() {
-            return Err(StateFileError::damaged("it is of another version, or has something that cannot be"));
+            return Err(StateFileError::damaged("it has something that cannot be"));
         }
         Ok(Some(attack))
     }
@@ -106,7 +105,8 @@ impl Archive {
     pub fn write(&self, attack: &Attack) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let last = self.folder.join(LAST);
-        let given = state_file::read_json::<Last>(&last, LAST_BYTES_MAX).ok().flatten().map_or(0, |last| last.number);
+        let given = state_file::read_json::<Last>(&last, LAST_VERSION, LAST_BYTES_MAX);
+        let given = given.ok().flatten().map_or(0, |last| last.number);
         if given < attack.number {
             state_file::write_json(&last, &Last { version: LAST_VERSION, number: attack.number })?;
         }

@@ -4,10 +4,10 @@
 use crate::clock;
 use crate::config::Config;
 use crate::http::Verifier;
-use crate::telemetry::Sampled;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How long one save may take before the log says so, and how often it says so.
 const SLOW_AFTER: Duration = Duration::from_secs(10);
+/// How often the log hears of saves that fail.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// One save at a time: what changes meanwhile is in the next one.
 pub(super) struct Saving {
@@ -26,13 +28,51 @@ pub(super) struct Saving {
     told: Instant,
     /// Whether mode or state differ from what was handed over last.
     differs: bool,
-    log: Arc<Sampled>,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+/// What is not saved, and when the log was told last.
+#[derive(Debug, Default)]
+struct Trouble {
+    failing: BTreeSet<&'static str>,
+    told: Option<Instant>,
+}
+
+/// What the log is to hear of a save.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Failing,
+    Mended,
+}
+
+impl Trouble {
+    /// Notes how the save of `what` went. A disk that stays full is told of at once, and then once a minute.
+    fn note(&mut self, what: &'static str, saved: bool, now: Instant) -> Option<Told> {
+        if saved {
+            let mended = self.failing.remove(what) && self.failing.is_empty();
+            return mended.then_some(Told::Mended);
+        }
+        let is_new = self.failing.insert(what);
+        let is_due = self.told.is_none_or(|told| now.duration_since(told) >= TOLD_EVERY);
+        if is_new || is_due {
+            self.told = Some(now);
+        }
+        (is_new || is_due).then_some(Told::Failing)
+    }
 }
 
 impl Saving {
     pub(super) fn new(verifier: Arc<Verifier>) -> Self {
         let now = Instant::now();
-        Self { verifier, running: None, begun: now, prices_begun: now, told: now, differs: false, log: Arc::default() }
+        Self {
+            verifier,
+            running: None,
+            begun: now,
+            prices_begun: now,
+            told: now,
+            differs: false,
+            trouble: Arc::default(),
+        }
     }
 
     /// Once a second: begins a save where one is due and none is under way. `differs` says that mode or state have changed.
@@ -43,16 +83,20 @@ impl Saving {
             return;
         }
         let prices_due = self.differs || self.prices_begun.elapsed() >= SAVE_EVERY;
-        let others_due = self.verifier.gate.passes_changed() || self.verifier.timeline.is_due();
+        let gate = &self.verifier.gate;
+        let others_due = gate.passes_changed()
+            || gate.by_hand_changed()
+            || self.verifier.notices.changed()
+            || self.verifier.timeline.is_due();
         let Some(state_dir) = config.state_dir.clone().filter(|_| prices_due || others_due) else { return };
         let now = Instant::now();
         (self.begun, self.told) = (now, now);
         if prices_due {
             (self.prices_begun, self.differs) = (now, false);
         }
-        let (verifier, config, log) = (Arc::clone(&self.verifier), Arc::clone(config), Arc::clone(&self.log));
+        let (verifier, config, trouble) = (Arc::clone(&self.verifier), Arc::clone(config), Arc::clone(&self.trouble));
         self.running = Some(tokio::task::spawn_blocking(move || {
-            save(&verifier, prices_due.then_some(&*config), &state_dir, &log);
+            save(&verifier, prices_due.then_some(&*config), &state_dir, &trouble);
         }));
     }
 
@@ -68,23 +112,66 @@ impl Saving {
     }
 }
 
-/// The prices under a configuration, where they are due, and what changed of passes and attacks.
-fn save(verifier: &Verifier, prices: Option<&Config>, state_dir: &Path, log: &Sampled) {
+/// The prices under a configuration, where they are due, and what changed of everything else.
+fn save(verifier: &Verifier, prices: Option<&Config>, state_dir: &Path, trouble: &Mutex<Trouble>) {
+    let gate = &verifier.gate;
+    let note = |what, written| note(trouble, what, state_dir, written);
     if let Some(config) = prices {
-        tell(verifier.gate.keep_prices(config, state_dir, clock::now()), "the price cannot be saved", log);
+        note("the price", gate.keep_prices(config, state_dir, clock::now()));
     }
-    if verifier.gate.passes_changed() {
-        tell(verifier.gate.keep_passes(state_dir), "the passes cannot be kept", log);
+    if gate.passes_changed() {
+        note("the passes", gate.keep_passes(state_dir));
+    }
+    if gate.by_hand_changed() {
+        note("what was set by hand", gate.keep_by_hand(state_dir));
+    }
+    if verifier.notices.changed() {
+        note("the notices", verifier.notices.keep(state_dir));
     }
     if verifier.timeline.is_due() {
-        tell(verifier.timeline.keep(), "the attacks cannot be kept", log);
+        note("the attacks", verifier.timeline.keep());
     }
 }
 
-fn tell(written: io::Result<()>, what: &str, log: &Sampled) {
-    if let Err(error) = written
-        && let Some(left_out) = log.turn()
-    {
-        tracing::error!(left_out, "{what} in state_dir: {error}");
+fn note(trouble: &Mutex<Trouble>, what: &'static str, state_dir: &Path, written: io::Result<()>) {
+    let told = trouble.lock().unwrap_or_else(PoisonError::into_inner).note(what, written.is_ok(), Instant::now());
+    let folder = state_dir.display();
+    match (told, written) {
+        (Some(Told::Failing), Err(error)) => tracing::error!(
+            "{what} cannot be saved in {folder}: {error}. The file before stays, everything else goes on, and it is tried again"
+        ),
+        (Some(Told::Mended), _) => tracing::warn!("everything is saved in {folder} again"),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_stays_full_is_told_of_once_a_minute_and_when_it_is_over() {
+        let mut trouble = Trouble::default();
+        let mut told = Vec::new();
+        for second in 0..150 {
+            let now = Instant::now();
+            if let Some(said) = trouble.note("a", second >= 130, now) {
+                told.push((second, said));
+            }
+            if second == 30
+                && let Some(said) = trouble.note("b", false, now)
+            {
+                told.push((second, said));
+            }
+            if second == 140
+                && let Some(said) = trouble.note("b", true, now)
+            {
+                told.push((second, said));
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        // That of another file is told at once, and nothing is well before both are.
+        let expected = [(0, Told::Failing), (30, Told::Failing), (90, Told::Failing), (140, Told::Mended)];
+        assert_eq!(told, expected);
     }
 }

@@ -140,9 +140,13 @@ impl Stage {
 
     /// Ends the second before `now`, with a load that a program told.
     pub(crate) fn step(&self, told_load: Option<f64>, now: UnixSeconds) {
+        self.step_at(told_load, Duration::from_secs(now.since(NOW).into()), now);
+    }
+
+    /// The same where the clock that nobody can set shows another time.
+    pub(crate) fn step_at(&self, told_load: Option<f64>, since: Duration, now: UnixSeconds) {
         let surroundings = Surroundings { told_load, ..Surroundings::default() };
-        let clock = Duration::from_secs(now.since(NOW).into());
-        self.gate.step(&self.config, &surroundings, clock, Duration::from_secs(1), now);
+        self.gate.step(&self.config, &surroundings, since, Duration::from_secs(1), now);
     }
 
     /// The site's price.

@@ -7,7 +7,7 @@ use crate::state_file::{self, StateFileError};
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -46,15 +46,19 @@ struct KeptPin {
 }
 
 impl KeptByHand {
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
     /// See [`StateFileError`]; then nothing of it is in force.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
-        let Some(kept) = state_file::read_json::<Self>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(None) };
-        if kept.version != VERSION {
-            return Err(StateFileError::damaged("it is of another version"));
-        }
+        let kept = state_file::read_json::<Self>(&Self::file(state_dir), VERSION, FILE_BYTES_MAX)?;
+        let Some(kept) = kept else { return Ok(None) };
         if kept.rules.len() > HAND_RULES_MAX || kept.pins.len() > PINS_MAX {
             return Err(StateFileError::damaged("it has more than there can be"));
         }
@@ -84,7 +88,7 @@ impl Gate {
         });
         let kept = KeptByHand { version: VERSION, rules: rules.collect(), pins: pins.collect() };
         drop(set);
-        let written = state_file::write_json(&state_dir.join(FILE), &kept);
+        let written = state_file::write_json(&KeptByHand::file(state_dir), &kept);
         if written.is_err() {
             self.by_hand.changed.store(true, Ordering::Relaxed);
         }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use puzzle::{ClientNetwork, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -41,15 +41,19 @@ struct KeptCaller {
 }
 
 impl KeptCallers {
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
     /// See [`StateFileError`]; the gate then begins to look anew.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
-        let Some(kept) = state_file::read_json::<Self>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(None) };
-        if kept.version != VERSION {
-            return Err(StateFileError::damaged("it is of another version"));
-        }
+        let kept = state_file::read_json::<Self>(&Self::file(state_dir), VERSION, FILE_BYTES_MAX)?;
+        let Some(kept) = kept else { return Ok(None) };
         if kept.callers.len() > CALLERS_MAX || kept.callers.iter().any(|caller| caller.caller().is_none()) {
             return Err(StateFileError::damaged("a caller cannot be"));
         }
@@ -72,7 +76,7 @@ impl Gate {
             kept.extend(bucket.lock().unwrap_or_else(PoisonError::into_inner).iter().map(KeptCaller::of));
         }
         let kept = KeptCallers { version: VERSION, peace_until: callers.peace_until().0, callers: kept };
-        let written = state_file::write_json(&state_dir.join(FILE), &kept);
+        let written = state_file::write_json(&KeptCallers::file(state_dir), &kept);
         if written.is_err() {
             callers.changed.store(true, Ordering::Relaxed);
         }

@@ -4,12 +4,15 @@
 
 use super::HashKey;
 use super::profile::{CELLS, Profile};
-use crate::state_file;
+use crate::state_file::{self, StateFileError};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 16] = b"portcullis-pro-1";
+/// What stands before the number in every version's.
+const KIND: &[u8] = b"portcullis-pro-";
+const VERSION: u32 = 1;
 const FILE: &str = "profile";
 const KEY_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
@@ -17,25 +20,24 @@ const HEAD_BYTES: usize = MAGIC.len() + KEY_BYTES + size_of::<f64>();
 /// Magic, key, observed seconds, cells, and the SHA-256 of all that.
 const FILE_BYTES: usize = HEAD_BYTES + CELLS * size_of::<f32>() + DIGEST_BYTES;
 
-/// Why a profile was not used. The gate then begins to learn anew.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileFileError {
-    /// Reading failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Not a profile of this version, cut short, or altered.
-    #[error("it is damaged or of another version")]
-    Damaged,
-}
-
 impl Profile {
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Reads the profile kept in `state_dir`; `None` where there is none. The file stays.
     ///
     /// # Errors
-    /// See [`ProfileFileError`].
-    pub fn read(state_dir: &Path) -> Result<Option<Self>, ProfileFileError> {
-        let bytes = state_file::read(&state_dir.join(FILE), FILE_BYTES as u64)?;
-        bytes.map(|bytes| parse(&bytes).ok_or(ProfileFileError::Damaged)).transpose()
+    /// See [`StateFileError`]; the gate then begins to learn anew.
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
+        let Some(bytes) = state_file::read(&Self::file(state_dir), FILE_BYTES as u64)? else { return Ok(None) };
+        if let Some(found) = state_file::other_version(&bytes, KIND, &[MAGIC]) {
+            return Err(StateFileError::Version { found, known: VERSION });
+        }
+        let profile = parse(&bytes);
+        profile.map(Some).ok_or_else(|| StateFileError::damaged("it is cut short, or altered"))
     }
 
     /// Writes the profile to `state_dir`: whole or not at all.
@@ -43,7 +45,7 @@ impl Profile {
     /// # Errors
     /// Whatever writing, syncing or renaming reports; the file before it then stays.
     pub fn write(&self, state_dir: &Path) -> io::Result<()> {
-        self.write_to(&state_dir.join(FILE))
+        self.write_to(&Self::file(state_dir))
     }
 
     /// Writes the profile to a file of any name, in the same way.

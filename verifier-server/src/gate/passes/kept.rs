@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -37,16 +37,18 @@ struct KeptPass {
 }
 
 impl KeptPasses {
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
     /// See [`StateFileError`]; then there are no passes, and their clearances are refused.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
-        let Some(kept) = state_file::read_json::<Self>(&state_dir.join(FILE), FILE_BYTES_MAX)? else { return Ok(None) };
-        if kept.version != VERSION {
-            return Err(StateFileError::damaged("it is of another version"));
-        }
-        Ok(Some(kept))
+        state_file::read_json(&Self::file(state_dir), VERSION, FILE_BYTES_MAX)
     }
 }
 
@@ -77,7 +79,7 @@ impl Gate {
             })
         });
         let kept = KeptPasses { version: VERSION, passes: passes.collect() };
-        let written = state_file::write_json(&state_dir.join(FILE), &kept);
+        let written = state_file::write_json(&KeptPasses::file(state_dir), &kept);
         if written.is_err() {
             self.passes.changed.store(true, Ordering::Relaxed);
         }

@@ -5,7 +5,7 @@ use crate::state_file::{self, StateFileError};
 use puzzle::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE: &str = "price";
 const VERSION: u32 = 1;
@@ -86,12 +86,18 @@ impl SavedPrices {
         Mode::parse(&self.mode).filter(|mode| same && *mode != configured)
     }
 
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Reads what was kept in `state_dir`; `None` where nothing was.
     ///
     /// # Errors
-    /// See [`StateFileError`]; the gate then begins open and learns anew.
+    /// See [`StateFileError`]; whether the gate was down is then not known.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, StateFileError> {
-        let saved: Option<Self> = state_file::read_json(&state_dir.join(FILE), FILE_BYTES_MAX)?;
+        let saved: Option<Self> = state_file::read_json(&Self::file(state_dir), VERSION, FILE_BYTES_MAX)?;
         saved.map(Self::check).transpose()
     }
 
@@ -100,14 +106,11 @@ impl SavedPrices {
     /// # Errors
     /// Whatever writing, syncing or renaming reports.
     pub fn write(&self, state_dir: &Path) -> io::Result<()> {
-        state_file::write_json(&state_dir.join(FILE), self)
+        state_file::write_json(&Self::file(state_dir), self)
     }
 
     fn check(self) -> Result<Self, StateFileError> {
         let damaged = |what: &str| Err(StateFileError::damaged(what));
-        if self.version != VERSION {
-            return damaged("it is of another version");
-        }
         if Mode::parse(&self.mode).is_none() || Mode::parse(&self.configured_mode).is_none() {
             return damaged("it names a mode that there is not");
         }
