@@ -40,11 +40,11 @@ pub fn another_binary() -> PathBuf {
     if let Some(path) = env::var_os("PORTCULLIS_ANOTHER") {
         return PathBuf::from(path);
     }
-    let builds = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/distribution/build");
-    let found =
-        fs::read_dir(&builds).into_iter().flatten().flatten().map(|entry| entry.path().join("quick/portcullis"));
-    let mut found = found.filter(|path| path.exists());
-    found.next().unwrap_or_else(|| panic!("no other version in {}; run: cargo xtask package", builds.display()))
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let path = format!("target/distribution/build/{}-unknown-linux-musl/quick/portcullis", env::consts::ARCH);
+    let path = workspace.join(path);
+    assert!(path.exists(), "no other version at {}; run: cargo xtask package", path.display());
+    path
 }
 
 /// As a unit starts a program with a socket that systemd holds: it comes as file 3, and the process is named that it is for.

@@ -87,7 +87,7 @@ pub(crate) fn try_quick_builds() -> anyhow::Result<()> {
     let folder = workspace().join("target/distribution/quick");
     if setup::may_mount() {
         image::build(&release, own, &binary::build(own, Build::Quick)?, &folder)?;
-        trial::in_a_container(&release, own, &folder)?;
+        trial::in_a_container(&release, own, &folder, binary::ANOTHER_VERSION)?;
     } else {
         println!("    NOT TESTED: the container image; only root that may mount can make and run one");
     }

@@ -12,6 +12,9 @@ use super::Target;
 use crate::assets;
 use crate::steps::{cargo, output_of, run, workspace};
 
+/// What quick builds say that they are.
+pub(crate) const ANOTHER_VERSION: &str = "0.0.0-another";
+
 /// How much the compiler may take its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
@@ -39,7 +42,7 @@ pub(crate) fn build(target: Target, build: Build) -> anyhow::Result<PathBuf> {
     command.args(["--profile", profile, "--target", target.triple(), "--target-dir"]).arg(&target_dir);
     command.env_remove("PORTCULLIS_WWW").env_remove("PORTCULLIS_VERSION");
     if build == Build::Quick {
-        command.env("PORTCULLIS_WWW", assets::of_another_version()).env("PORTCULLIS_VERSION", "0.0.0-another");
+        command.env("PORTCULLIS_WWW", assets::of_another_version()).env("PORTCULLIS_VERSION", ANOTHER_VERSION);
     }
     run(&mut with_flags(command, target)?)?;
     let binary = target_dir.join(target.triple()).join(profile).join("portcullis");

@@ -34,7 +34,9 @@ pub(crate) fn run_all(release: &Release, targets: &[Target], folder: &Path) -> a
         let name = target.name();
         let binary = folder.join(release.file(target, ""));
         step(&format!("End-to-end tests of the binary, {name}"), || end_to_end(&starter(target, &binary)?, &TESTS))?;
-        step(&format!("The container image runs, {name}"), || in_a_container(release, target, folder))?;
+        step(&format!("The container image runs, {name}"), || {
+            in_a_container(release, target, folder, &release.version)
+        })?;
         if target.emulator().is_none() {
             step(&format!("The package, installed and purged, {name}"), || {
                 let package = folder.join(package::name(release, target));
@@ -67,17 +69,17 @@ fn tests(filter: &str) -> Command {
 }
 
 /// Loads the archive and runs its program as the image says, as its user; where the processor is another one only what the
-/// archive says is looked at.
-pub(crate) fn in_a_container(release: &Release, target: Target, folder: &Path) -> anyhow::Result<()> {
+/// archive says is looked at. `version` is what the program has to say of itself.
+pub(crate) fn in_a_container(release: &Release, target: Target, folder: &Path, version: &str) -> anyhow::Result<()> {
     let archive = format!("docker-archive:{}", folder.join(release.file(target, ".docker.tar")).display());
     let container = output_of(image::buildah().args(["from", "--arch", target.architecture(), &archive]))?;
     let container = container.trim();
-    let tried = as_its_user(release, target, container);
+    let tried = as_its_user(target, container, version);
     run(image::buildah().args(["rm", container]))?;
     tried
 }
 
-fn as_its_user(release: &Release, target: Target, container: &str) -> anyhow::Result<()> {
+fn as_its_user(target: Target, container: &str, version: &str) -> anyhow::Result<()> {
     let said = output_of(image::buildah().args(["inspect", "--type", "container", container]))?;
     let said: serde_json::Value = serde_json::from_str(&said).context("buildah inspect prints JSON")?;
     let config = &said["Docker"]["config"];
@@ -88,8 +90,8 @@ fn as_its_user(release: &Release, target: Target, container: &str) -> anyhow::Re
     if target.emulator().is_some() {
         return Ok(());
     }
-    let version = output_of(&mut inside(container, &["/usr/bin/portcullis".to_owned(), "--version".to_owned()]))?;
-    ensure!(version.trim() == format!("portcullis {}", release.version), "the image's program says {version}");
+    let said = output_of(&mut inside(container, &["/usr/bin/portcullis".to_owned(), "--version".to_owned()]))?;
+    ensure!(said.trim() == format!("portcullis {version}"), "the image's program says {said}");
     let start = [words(&config["Entrypoint"])?, words(&config["Cmd"])?].concat();
     serves(container, &start, check)
 }
