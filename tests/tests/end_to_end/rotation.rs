@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,20 +30,21 @@ fn stage(folder: &tempfile::TempDir) -> Stage {
 }
 
 /// As an editor writes: another file that takes the place of the one before.
-fn write(path: &PathBuf, text: &str) {
+fn write(path: &Path, text: &str) {
     let beside = path.with_extension("new");
     fs::write(&beside, text).unwrap();
     fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).unwrap();
     fs::rename(&beside, path).unwrap();
 }
 
-/// Replaces a file that the configuration names, and waits until that is in force.
-fn rotate(stage: &Stage, path: &PathBuf, text: &str) {
+/// Replaces a file that the configuration names, and waits until that is in force and visitors have come since.
+fn rotate(stage: &Stage, load: &Load, path: &Path, text: &str) {
     let reloads = || stage.verifier.log().matches("reloaded ").count();
     let before = reloads();
     write(path, text);
     stage.verifier.hang_up();
     until_true(SOON, "the reload", || reloads() > before);
+    load.wait_for_more(250);
 }
 
 /// Requests of somebody who has paid, and of the page that he is on.
@@ -79,8 +80,7 @@ fn a_new_secret_under_load_fails_no_request_and_asks_no_visitor_twice() {
         let browser = Browser::start();
         browser.open(&stage.url("/page/100"));
         until_true(SOON, "it to solve", || browser.notes("state").iter().any(|state| state == "solving"));
-        rotate(&stage, &file, &format!("{new}\n{old}\n"));
-        load.wait_for_more(250);
+        rotate(&stage, load, &file, &format!("{new}\n{old}\n"));
         assert_eq!(
             browser.wait_for_origin(Duration::from_mins(1)),
             "/page/100",
@@ -90,8 +90,7 @@ fn a_new_secret_under_load_fails_no_request_and_asks_no_visitor_twice() {
         redeem(&client, "", &offered);
         let last = challenge(&client, "");
         // The old line is taken away: what was bought stays bought.
-        rotate(&stage, &file, &format!("{new}\n"));
-        load.wait_for_more(250);
+        rotate(&stage, load, &file, &format!("{new}\n"));
         verify(&client, "", &offered, &offered.solve()).expect(403, "forged");
         redeem(&client, "", &last);
         browser.open(&stage.url("/page/101"));
@@ -111,18 +110,18 @@ fn the_secret_of_a_form_and_the_admin_token_are_replaced_under_load_and_the_old_
     let (form_secret, token_file) = (folder.path().join("form.secret"), stage.verifier.directory().join("admin-token"));
     let (old, new) = (stage.verifier.admin_token(), "cd".repeat(16));
     let (known, unknown) = (json!("invalid-input-response"), json!("invalid-input-secret"));
-    Load::during(&client, &asked(&client, &cookie), |_| {
+    Load::during(&client, &asked(&client, &cookie), |load| {
         assert_eq!((heard(&client, last_year), heard(&client, this_year)), (known.clone(), unknown.clone()));
-        rotate(&stage, &form_secret, &format!("{this_year}\n{last_year}\n"));
+        rotate(&stage, load, &form_secret, &format!("{this_year}\n{last_year}\n"));
         assert_eq!((heard(&client, last_year), heard(&client, this_year)), (known.clone(), known.clone()));
-        rotate(&stage, &form_secret, &format!("{this_year}\n"));
+        rotate(&stage, load, &form_secret, &format!("{this_year}\n"));
         assert_eq!((heard(&client, last_year), heard(&client, this_year)), (unknown, known));
 
         assert_eq!((operator(&stage, &old), operator(&stage, &new)), (200, 401));
-        rotate(&stage, &token_file, &format!("{new}\n{old}\n"));
+        rotate(&stage, load, &token_file, &format!("{new}\n{old}\n"));
         assert_eq!((operator(&stage, &old), operator(&stage, &new)), (200, 200));
         assert!(stage.verifier.command(&["mode", "on"]).status.success(), "the first is ours");
-        rotate(&stage, &token_file, &format!("{new}\n"));
+        rotate(&stage, load, &token_file, &format!("{new}\n"));
         assert_eq!((operator(&stage, &old), operator(&stage, &new)), (401, 200));
         assert!(stage.verifier.command(&["mode", "on"]).status.success());
         // A file that is gone, or holds no token, changes nothing, and says so.

@@ -41,11 +41,12 @@ pub(crate) fn write(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// A file with something more at its end, which changes nothing of what it does, and with the names that others have now.
 fn changed(served: &str, content: Vec<u8>, names: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
-    if served.ends_with(".wasm") {
+    let comment = match served.rsplit('.').next() {
         // A section of its own, which engines skip: its kind, its length, the length of its name, its name.
-        return Ok([&content[..], b"\0\x08\x07another"].concat());
-    }
-    let comment = if served.ends_with(".json") { "\n" } else { "\n/* another version */\n" };
+        Some("wasm") => return Ok([&content[..], b"\0\x08\x07another"].concat()),
+        Some("json") => "\n",
+        _ => "\n/* another version */\n",
+    };
     Ok((renamed(String::from_utf8(content)?, names) + comment).into_bytes())
 }
 
