@@ -52,7 +52,7 @@ fn carries_on(engine: Engine) {
     assert_eq!(scene.bought(), 0, "the gate is up, and nothing is asked");
     let highest = scene.highest_price();
     let mut prices: Vec<u64> =
-        successors(Some(FLOOR), |price| Some(STEP * price)).take_while(|price| *price < highest).collect();
+        successors(Some(FLOOR), |price| Some(STEP * price)).take_while(|price| STEP * price <= highest).collect();
     assert!(prices.len() >= 3, "the ceiling is far above the floor: {highest}");
     prices.push(highest);
     let mut bought = 0;
