@@ -78,8 +78,9 @@ fn asks(mut connection: impl std::io::Read + std::io::Write) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
+/// A socket is there a moment before anybody listens at it.
 fn over_unix(path: &Path) -> UnixStream {
-    let socket = UnixStream::connect(path).unwrap();
+    let socket = until(SOON, "somebody to listen", || UnixStream::connect(path).ok());
     socket.set_read_timeout(Some(SOON)).unwrap();
     socket
 }
