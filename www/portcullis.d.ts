@@ -83,6 +83,8 @@ export type PortcullisEvent = CustomEvent<string | undefined>;
 
 declare global {
   var portcullis: Portcullis;
+  /** With `?compat=turnstile` alone. It takes the place of the types of that service, which declare it too. */
+  var turnstile: Portcullis;
 
   interface HTMLElementEventMap {
     'portcullis-solved': CustomEvent<string>;

@@ -23,12 +23,14 @@ export class Box {
   #text = document.createElement('div');
   #bar = document.createElement('progress');
   #button = document.createElement('button');
+  #number = document.createElement('div');
   #texts;
   /** @type {BoxState} */
   #state = 'idle';
   /** In which it is to be seen. */
   #seen;
   #again = false;
+  #failureId = '';
 
   /**
    * @param {HTMLElement} element
@@ -53,6 +55,8 @@ export class Box {
     this.#button.type = 'button';
     Object.assign(this.#button.style, { font: 'inherit', minBlockSize: '2rem', marginBlockStart: '.5rem' });
     this.#button.addEventListener('click', retry);
+    // A narrow widget breaks it where it must.
+    Object.assign(this.#number.style, { overflowWrap: 'anywhere', marginBlockStart: '.5rem' });
     this.#box.append(this.#text);
     this.#draw();
     element.append(this.#box);
@@ -71,6 +75,17 @@ export class Box {
   show(state, again = false) {
     this.#state = state;
     this.#again = again;
+    this.#failureId = '';
+    this.#draw();
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** @param {string} failureId the number of what failed, for the visitor to pass on */
+  number(failureId) {
+    this.#failureId = failureId;
     this.#draw();
   }
 
@@ -85,7 +100,7 @@ export class Box {
   }
 
   #draw() {
-    const { tag, direction, progress_name: progress, retry } = this.#texts;
+    const { tag, direction, failure, progress_name: progress, retry } = this.#texts;
     const texts = {
       idle: this.#texts.widget_idle,
       working: this.#texts.widget_working,
@@ -109,6 +124,9 @@ export class Box {
       this.#text.focus();
     }
     this.#place(this.#button, this.#again);
+    // Last, because it comes later: nothing moves away under a finger.
+    this.#number.textContent = failure.replace('{id}', this.#failureId);
+    this.#place(this.#number, this.#failureId !== '');
     this.#box.style.display = this.#seen(this.#state) ? 'block' : 'none';
   }
 

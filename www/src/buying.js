@@ -1,6 +1,7 @@
 import { keepModules } from './framed-worker.js';
 import { Note } from './note.js';
 import { TICK_MS, pauseBusy } from './patience.js';
+import { reportFailure } from './protocol.js';
 import { Purchase } from './purchase.js';
 import { ENGLISH, textsFor } from './tag-texts.js';
 import { TokenPurchase } from './token.js';
@@ -52,7 +53,8 @@ export class Buying {
         progressed: (progress) => this.#progressed(progress),
         followed: (progress) => this.#note?.progress(progress),
         opened: (bought) => this.#end(bought ? 'bought' : 'others'),
-        failed: (code) => this.#end(code === 'cookies' ? 'refused' : 'failed'),
+        failed: (code, failureId) =>
+          code === 'cookies' ? this.#refuse(failureId ?? reportFailure(code, place)) : this.#end('failed'),
         outdated: () => this.#end('failed'),
       },
       place,
@@ -117,13 +119,16 @@ export class Buying {
     clearInterval(this.#timer);
     this.#listening.abort();
     this.#note?.remove();
-    if (outcome === 'refused') {
-      console.warn(`Portcullis: ${ENGLISH.tag_cookies}`);
-      if (this.#told) {
-        new Note('tag_cookies', true);
-      }
-    }
     this.#resolve(outcome);
+  }
+
+  /** @param {string | Promise<string | undefined>} failureId */
+  #refuse(failureId) {
+    console.warn(`Portcullis: ${ENGLISH.tag_cookies}`);
+    if (this.#told) {
+      new Note('tag_cookies', Promise.resolve(failureId));
+    }
+    this.#end('refused');
   }
 }
 

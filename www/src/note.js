@@ -23,28 +23,31 @@ const NOTE_STYLE = {
 };
 
 /**
- * Says that something takes its time, and how far it is; or, with a button in the place of the bar, what did not work: in the
- * language of the page.
+ * Says that something takes its time, and how far our own part of it is; or, with a button in the place of the bar, what did not
+ * work: in the language of the page.
  */
 export class Note {
   #box = document.createElement('div');
   #bar = document.createElement('progress');
   #button = document.createElement('button');
+  #number = document.createElement('div');
   #key;
-  #stays;
+  #failureId;
   #removed = false;
   #timer = setTimeout(() => this.#show(), NOTE_AFTER_MS);
 
   /**
    * @param {'tag_note' | 'tag_busy' | 'tag_cookies'} [key]
-   * @param {boolean} [stays] until the visitor has read it
+   * @param {Promise<string | undefined>} [failureId] the number of what did not work: it stays until the visitor has read it
    */
-  constructor(key = 'tag_note', stays = false) {
+  constructor(key = 'tag_note', failureId) {
     this.#key = key;
-    this.#stays = stays;
+    this.#failureId = failureId;
     this.#box.className = 'portcullis-note';
     // Property by property: a site's policy may forbid style attributes.
-    Object.assign(this.#box.style, NOTE_STYLE, stays && { pointerEvents: 'auto' });
+    Object.assign(this.#box.style, NOTE_STYLE, failureId && { pointerEvents: 'auto' });
+    // A bar that says nothing moves all the time.
+    this.progress({ solved: 0, count: 0 });
     Object.assign(this.#bar.style, { display: 'block', inlineSize: '100%', marginBlockStart: '.5rem' });
     this.#button.type = 'button';
     Object.assign(this.#button.style, { font: 'inherit', marginBlockStart: '.5rem' });
@@ -76,9 +79,16 @@ export class Note {
     this.#button.textContent = texts.tag_close;
     const text = document.createElement('div');
     text.setAttribute('role', 'status');
-    this.#box.append(text, this.#stays ? this.#button : this.#bar);
+    this.#box.append(text);
+    if (this.#failureId) {
+      this.#box.append(this.#button, this.#number);
+    } else if (this.#key === 'tag_note') {
+      this.#box.append(this.#bar);
+    }
     document.body.append(this.#box);
     // A live region speaks of what changes in it after it stands there.
     setTimeout(() => (text.textContent = texts[this.#key]), 0);
+    const id = await this.#failureId;
+    this.#number.textContent = id ? texts.failure.replace('{id}', id) : '';
   }
 }

@@ -56,10 +56,13 @@ export async function askClearance(place) {
  * Tells the site that this page has failed.
  *
  * @param {string} code why
+ * @param {Place} [place] by default this page's own
+ * @param {string} [key] of the form for which it has failed: such a page may be of another origin
  * @returns {Promise<string | undefined>} the number under which the people who run the site find it
  */
-export async function reportFailure(code) {
-  const { failure_id: id } = await ask('clearance', undefined, {}, { failed: code });
+export async function reportFailure(code, place, key) {
+  const parameters = { failed: code, ...(key && { key }) };
+  const { failure_id: id } = await ask('clearance', place, key ? { credentials: 'omit' } : {}, parameters);
   return id;
 }
 

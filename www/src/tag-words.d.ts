@@ -4,6 +4,7 @@ import type en from '../languages/en.json';
 export type TagWords = Pick<
   typeof en,
   | 'direction'
+  | 'failure'
   | 'progress_name'
   | 'retry'
   | 'tag_note'

@@ -1,7 +1,7 @@
 import { openFramed } from './framed.js';
 import { CHALLENGES_MAX, SUBMISSIONS_MAX, TICK_MS, pauseBusy } from './patience.js';
 import { Pool } from './pool.js';
-import { ask, readChallenge } from './protocol.js';
+import { ask, readChallenge, reportFailure } from './protocol.js';
 import { codeOf } from './purchase.js';
 
 /** @import { Answer, Challenge, Place } from './protocol.js' */
@@ -52,6 +52,12 @@ export class TokenPurchase {
    * @type {Promise<Token>}
    */
   result = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
+  /**
+   * Once it has failed: the number under which the people who run the site find it.
+   *
+   * @type {Promise<string | undefined>}
+   */
+  failureId = Promise.resolve(undefined);
 
   /**
    * @param {string} base beside which URL the endpoints are
@@ -103,11 +109,11 @@ export class TokenPurchase {
   /** @param {Answer} answer */
   #follow(answer) {
     if (!answer.challenge) {
-      this.#fail(codeOf(answer));
+      this.#fail(codeOf(answer), answer.failure_id);
       return;
     }
     if (++this.#round > CHALLENGES_MAX) {
-      this.#fail('expired');
+      this.#fail('expired', answer.failure_id);
       return;
     }
     this.#turn++;
@@ -133,6 +139,8 @@ export class TokenPurchase {
     const body = JSON.stringify({ challenge: this.#challenge?.text, solution, action, cdata });
     const headers = { 'Content-Type': 'application/json' };
     let code = '';
+    /** @type {string | undefined} */
+    let failureId;
     for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
       const sentAt = performance.now();
       const answer = await ask('verify', this.#place, { method: 'POST', headers, body, credentials: 'omit' });
@@ -145,6 +153,7 @@ export class TokenPurchase {
         return;
       }
       code = codeOf(answer);
+      failureId = answer.failure_id;
       if (code !== 'busy' && code !== 'network') {
         this.#refused(code, answer);
         return;
@@ -154,7 +163,7 @@ export class TokenPurchase {
         return;
       }
     }
-    this.#fail(code);
+    this.#fail(code, failureId);
   }
 
   /**
@@ -163,7 +172,7 @@ export class TokenPurchase {
    */
   #refused(code, answer) {
     if (FINAL_CODES.includes(code)) {
-      this.#fail(code);
+      this.#fail(code, answer.failure_id);
     } else if (code === 'unsolved' && this.#challenge?.hashwx) {
       this.#doWithout();
     } else {
@@ -185,9 +194,13 @@ export class TokenPurchase {
     }
   }
 
-  /** @param {string} code */
-  #fail(code) {
+  /**
+   * @param {string} code
+   * @param {string} [failureId] the number that the site told
+   */
+  #fail(code, failureId) {
     this.stop();
+    this.failureId = failureId ? Promise.resolve(failureId) : reportFailure(code, this.#place, this.#wish.key);
     this.#reject(code);
   }
 }

@@ -1,6 +1,7 @@
 import { Box } from './box.js';
 
 /** @import { WidgetOptions } from '../portcullis.js' */
+/** @import { Note } from './note.js' */
 /** @import { Progress } from './tabs.js' */
 /** @import { Token, TokenPurchase, TokenWish } from './token.js' */
 
@@ -32,6 +33,12 @@ export class Widgets {
    * @type {WeakMap<HTMLFormElement, Promise<Token>>}
    */
   #prepared = new WeakMap();
+  /**
+   * Where that is told.
+   *
+   * @type {WeakMap<HTMLFormElement, Note>}
+   */
+  #notes = new WeakMap();
   /** @type {Buy} */
   #buy = (wish, progressed) => this.#buying.buyToken(this.#base, wish, progressed);
 
@@ -98,7 +105,8 @@ export class Widgets {
     const { sitekey = '', action, cdata, language } = form.dataset;
     // Whoever loses the connection is told so in words that are here already.
     this.#buying.sayAt(form, language);
-    const { result } = this.#buy({ key: sitekey, action, cdata }, () => {});
+    const progressed = (/** @type {Progress} */ progress) => this.#notes.get(form)?.progress(progress);
+    const { result } = this.#buy({ key: sitekey, action, cdata }, progressed);
     this.#prepared.set(form, result);
     result.catch(() => this.#prepared.delete(form));
     return result;
@@ -117,6 +125,9 @@ export class Widgets {
    */
   async provide(form, told) {
     const note = told ? this.#buying.openNote() : undefined;
+    if (note) {
+      this.#notes.set(form, note);
+    }
     try {
       let token = await this.#take(form);
       if (token.until < performance.now() + SPARE_MS) {
@@ -128,6 +139,7 @@ export class Widgets {
       throw code;
     } finally {
       note?.remove();
+      this.#notes.delete(form);
     }
   }
 
@@ -206,10 +218,11 @@ class Widget {
 
   #work() {
     const { sitekey = '', action, cdata } = this.#options;
-    this.#purchase = this.#buy({ key: sitekey, action, cdata }, (progress) => this.#box.progress(progress));
-    this.#purchase.result.then(
+    const purchase = this.#buy({ key: sitekey, action, cdata }, (progress) => this.#box.progress(progress));
+    this.#purchase = purchase;
+    purchase.result.then(
       (token) => this.#take(token),
-      (code) => this.#fail(code),
+      (code) => this.#fail(code, purchase.failureId),
     );
   }
 
@@ -264,11 +277,15 @@ class Widget {
     }
   }
 
-  /** @param {string} code */
-  #fail(code) {
+  /**
+   * @param {string} code
+   * @param {Promise<string | undefined>} number
+   */
+  #fail(code, number) {
     this.#purchase = undefined;
     this.#failedAt = performance.now();
     this.#box.show('failed', true);
+    this.#number(number);
     const { retry, retryInterval } = this.#options;
     if (retry === 'auto' && !LASTING_CODES.includes(code) && this.#retries < RETRIES_MAX) {
       this.#retries++;
@@ -281,6 +298,15 @@ class Widget {
     }
     if (code === 'no_progress') {
       this.#call('unsupportedCallback');
+    }
+  }
+
+  /** @param {Promise<string | undefined>} asked the number of this failure */
+  async #number(asked) {
+    const failedAt = this.#failedAt;
+    const id = await asked;
+    if (id && failedAt === this.#failedAt && this.#box.state === 'failed') {
+      this.#box.number(id);
     }
   }
 

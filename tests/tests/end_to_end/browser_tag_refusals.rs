@@ -88,7 +88,8 @@ fn what_was_paid_for_and_found_no_room_is_sent_again_when_the_gate_says_so() {
            .then(async (response) => answers.push(response.status + ' ' + (await response.text()).includes('text=typed'))); \
          const request = new XMLHttpRequest(); request.open('POST', '/upload'); \
          request.onload = () => answers.push(request.status + ' ' + request.responseText); request.send('12345'); \
-         setInterval(() => { told ||= document.querySelector('.portcullis-note [role=status]')?.textContent ?? ''; }, 20); \
+         setInterval(() => { const note = document.querySelector('.portcullis-note'); \
+           told ||= (note?.querySelector('[role=status]').textContent ?? '') + (note?.querySelector('progress') ? 'a bar' : ''); }, 20); \
          return true",
     );
     until_true(SOON, "both to be turned away", || {
@@ -99,7 +100,7 @@ fn what_was_paid_for_and_found_no_room_is_sent_again_when_the_gate_says_so() {
     let answers = browser.wait(SOON, "both answers", "return answers.length === 2 && answers.sort()");
     assert_eq!(answers, json!(["200 5", "200 true"]));
     let told = browser.script("return told");
-    assert!(told.as_str().unwrap().contains("sent again in a few seconds"), "{told}");
+    assert!(told.as_str().unwrap().ends_with("sent again in a few seconds."), "and nothing of progress: {told}");
     for (method, target) in [("POST", "/submit"), ("POST", "/upload")] {
         assert_eq!(stage.relay.count(&format!("{method} {target}")), 2);
         assert_eq!(stage.origin.count(target), 1, "what the gate turns away never reaches the site");

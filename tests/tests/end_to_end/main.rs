@@ -31,6 +31,7 @@ mod browser_failures;
 mod browser_forms;
 mod browser_hashwx;
 mod browser_languages;
+mod browser_numbers;
 mod browser_page;
 mod browser_returns;
 mod browser_tag;

@@ -138,7 +138,7 @@ pub(super) async fn answer(
     let mut response = match endpoint {
         "challenge" if query.purpose.as_deref() == Some("form") => return forms::challenge(&call, &query),
         "challenge" => challenge(&call, &query),
-        "clearance" => clearance(&call, &query),
+        "clearance" => forms::readable(clearance(&call, &query), &call, &query),
         "verify" => return verify::answer(&call, &parts.headers, body).await,
         // From the back end of a page, and from no page.
         "siteverify" => return siteverify::answer(&call, &parts.headers, body).await,

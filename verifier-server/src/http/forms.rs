@@ -53,6 +53,15 @@ fn holders(key: &SiteKey) -> String {
     if key.hosts.is_empty() { "'self'".to_owned() } else { key.hosts.iter().map(host).collect::<Vec<_>>().join(" ") }
 }
 
+/// Lets a page that tells what failed in its form read the number of the failure, also where it is of another origin.
+pub(super) fn readable(mut response: Response<AnswerBody>, call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
+    let key = query.key.as_ref().and_then(|name| call.config.site_keys.named(call.site, name));
+    if let Some(key) = key {
+        cors::allow_form(&mut response, key, call.visitor, call.headers);
+    }
+    response
+}
+
 fn wrong_site(call: &Call<'_>) -> Response<AnswerBody> {
     let refusal = Refusal::WrongSite;
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);

@@ -21,7 +21,7 @@ const OF_PASS: &str = "pass_";
 /// And of what only the script tag says: by itself, and in its widget for forms.
 const OF_TAG: [&str; 2] = ["tag_", "widget_"];
 /// What the tag says as the challenge page does.
-const SHARED_WITH_TAG: [&str; 3] = ["direction", "progress_name", "retry"];
+const SHARED_WITH_TAG: [&str; 4] = ["direction", "failure", "progress_name", "retry"];
 /// What the page of a staff pass says as the challenge page does.
 const SHARED_WITH_PASS: [&str; 9] = [
     "name",
