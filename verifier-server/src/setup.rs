@@ -150,6 +150,7 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
     };
     let mut plan = server.plan(&main, &verifier, &arguments.site).map_err(refused)?;
     plan.problems.extend(verifier.problems.iter().cloned());
+    plan.problems.extend(apply::taken(&verifier, server)?);
     for (given, command) in [(&arguments.check, &mut plan.check), (&arguments.reload, &mut plan.reload)] {
         if let Some(given) = given {
             *command = commands::of_shell(given);
