@@ -14,6 +14,7 @@ mod journal;
 mod nginx;
 mod plan;
 mod proof;
+mod public;
 mod source;
 mod text;
 mod verifier;

@@ -4,7 +4,7 @@ use super::journal::{Journal, Phase, Run};
 use super::plan::{Plan, Problem};
 use super::proof::{self, Seen};
 use super::verifier::{Verifier, journal_folder};
-use super::{SetupError, WebServer, commands};
+use super::{SetupError, WebServer, commands, public};
 use crate::client;
 use crate::config::Config;
 use crate::operator::{self, OperatorError};
@@ -126,7 +126,8 @@ pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) ->
         journal.save(&place.folder).map(|()| done).map_err(|error| error.to_string())
     });
     match done {
-        Ok(done) => Ok(done),
+        // It is in place by now, whatever is seen from further away.
+        Ok(done) => Ok([public::seen(&plan.asks, verifier).await, vec![done]].concat().join("\n")),
         Err(step) => {
             let mut left = put_back(last(&journal), &verifier.file).await;
             // What is left is still to be put back: the journal says so as it stands.
