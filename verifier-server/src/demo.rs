@@ -130,6 +130,9 @@ impl Demo {
             format!("Lift the gate:  portcullis mode off --config {}", self.config.display()),
             "End the demo with Ctrl-C.".to_owned(),
         ])?;
+        if attack_seconds.is_none() {
+            tell(&["The whole story, calm, attack, gate, release, report:  portcullis demo --attack".to_owned()])?;
+        }
         if let (Some(seconds), Some(workers)) = (attack_seconds, &self.workers) {
             let verifier = &*self.running.server.verifier;
             let target = Target { verifier, port: self.address.port(), workers };

@@ -14,6 +14,7 @@ mod journal;
 mod nginx;
 mod plan;
 mod proof;
+mod public;
 mod source;
 mod text;
 mod verifier;
@@ -150,6 +151,7 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
     };
     let mut plan = server.plan(&main, &verifier, &arguments.site).map_err(refused)?;
     plan.problems.extend(verifier.problems.iter().cloned());
+    plan.problems.extend(apply::taken(&verifier, server)?);
     for (given, command) in [(&arguments.check, &mut plan.check), (&arguments.reload, &mut plan.reload)] {
         if let Some(given) = given {
             *command = commands::of_shell(given);

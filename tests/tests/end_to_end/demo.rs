@@ -54,7 +54,10 @@ fn the_attack_is_announced_met_and_over_and_visitors_are_served_meanwhile() {
 #[test]
 fn the_story_ends_with_a_report_that_can_be_opened() {
     let mut demo = Demo::start(&["--attack", "--attack-seconds", FLOOD_SECONDS]);
-    demo.tells_within(STORY, "REPORT: attack 1");
+    demo.tells_within(STORY, "THE GATE LETS GO. Nothing is asked of anybody any more.");
+    let client = Client::new(demo.port, &format!("127.0.0.1:{}", demo.port));
+    client.request("GET", "/").send().expect_status(200);
+    demo.tells("REPORT: attack 1");
     demo.tells("The site demo was asked for more than it can do");
     demo.tells("In other forms: portcullis report 1 --config");
     let folder = demo.left_over().pop().unwrap();
@@ -70,7 +73,17 @@ fn the_story_ends_with_a_report_that_can_be_opened() {
 
 #[test]
 fn ctrl_c_ends_the_attack_at_any_time() {
-    for moment in ["", "An attack in mode auto", "0 puzzles,", "The flood begins", "THE GATE IS DOWN"] {
+    let moments = [
+        "",
+        "An attack in mode auto",
+        "0 puzzles,",
+        "The flood begins",
+        "THE GATE IS DOWN",
+        "Visitors solve their puzzles",
+        "The flood ends",
+        "The gate stays down for",
+    ];
+    for moment in moments {
         let mut demo = Demo::start(&["--attack", "--attack-seconds", FLOOD_SECONDS]);
         if moment.is_empty() {
             // As early as there is anything to clean up.
@@ -83,9 +96,17 @@ fn ctrl_c_ends_the_attack_at_any_time() {
 }
 
 #[test]
+fn ctrl_c_ends_it_in_the_moment_in_which_the_gate_lets_go() {
+    let mut demo = Demo::start(&["--attack", "--attack-seconds", FLOOD_SECONDS]);
+    demo.tells_within(STORY, "THE GATE LETS GO");
+    demo.interrupt();
+}
+
+#[test]
 fn the_plain_demo_asks_at_once_and_serves_who_solves() {
     let mut demo = Demo::start(&[]);
     demo.tells("The gate is down.");
+    demo.tells("The whole story, calm, attack, gate, release, report: portcullis demo --attack");
     let url = format!("http://127.0.0.1:{}/", demo.port);
     let client = Client::new(demo.port, &format!("127.0.0.1:{}", demo.port));
     client.navigate("/").expect_status(429);

@@ -1,10 +1,10 @@
 //! Writing it, seeing that it works, and putting it back.
 
-use super::journal::{Journal, Phase};
-use super::plan::Plan;
+use super::journal::{Journal, Phase, Run};
+use super::plan::{Plan, Problem};
 use super::proof::{self, Seen};
 use super::verifier::{Verifier, journal_folder};
-use super::{SetupError, WebServer, commands};
+use super::{SetupError, WebServer, commands, public};
 use crate::client;
 use crate::config::Config;
 use crate::operator::{self, OperatorError};
@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::HOST;
 use rustix::fs::FlockOperation;
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ impl Place {
     }
 }
 
-/// Puts back what a run that broke off has left; says so if there was one.
+/// Puts back what a run that broke off has left, and nothing of those before it; says so if there was one.
 ///
 /// # Errors
 /// See [`SetupError`].
@@ -54,16 +55,34 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
     }
     let place = Place::enter(folder)?;
     match Journal::load(&place.folder)? {
-        Some(journal) if journal.phase == Phase::Unfinished => {
-            let left = put_back(&journal, &verifier.file).await;
+        Some(mut journal) if journal.phase == Phase::Unfinished => {
+            let left = put_back(last(&journal), &verifier.file).await;
             if !left.is_empty() {
                 return Err(SetupError::Left(left));
             }
-            Journal::forget(&place.folder)?;
+            journal.forget_last(&place.folder)?;
             Ok(Some("An earlier run broke off: what it had written was put back first.".to_owned()))
         }
         _ => Ok(None),
     }
+}
+
+/// Why the verifier cannot be taken for `server`: it is already asked by another one, and speaks the language of one alone.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(super) fn taken(verifier: &Verifier, server: WebServer) -> Result<Option<Problem>, SetupError> {
+    let Some(journal) = Journal::load(&journal_folder(&verifier.file))? else { return Ok(None) };
+    // A run that has written the verifier's own configuration, and nothing else, has gated nothing.
+    let gates = |run: &&Run| run.changes.iter().any(|change| change.path.file_name() != verifier.file.file_name());
+    let other = journal.runs.iter().filter(gates).find(|run| run.server != server.name());
+    Ok(other.map(|run| Problem {
+        file: verifier.file.clone(),
+        line: 1,
+        what: format!("{} is gated by this verifier, and would be no longer", run.server),
+        paste: "portcullis setup --remove   first, or another verifier with a file of its own: --config FILE"
+            .to_owned(),
+    }))
 }
 
 /// Writes the plan and sees that it works, or puts everything back.
@@ -72,17 +91,18 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
 /// See [`SetupError`].
 pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) -> Result<String, SetupError> {
     let place = Place::enter(journal_folder(&verifier.file))?;
-    let before = Journal::load(&place.folder)?.map(|journal| journal.changes).unwrap_or_default();
+    let mut journal = Journal::load(&place.folder)?.unwrap_or_else(Journal::new);
     if plan.changes.is_empty() && verifier.change.is_none() {
         return Ok("All of it is there already: nothing was changed.".to_owned());
     }
-    let journal = |changes| {
-        let all = before.iter().cloned().chain(changes).collect();
-        Journal::new(server.name(), &plan.check, &plan.reload, all)
+    let mut run = Run {
+        server: server.name().to_owned(),
+        check: plan.check.clone(),
+        reload: plan.reload.clone(),
+        changes: verifier.change.iter().cloned().collect(),
     };
     if verifier.is_new && !answers(&verifier.config).await {
-        let mut journal = journal(verifier.change.clone().into_iter().collect::<Vec<_>>());
-        journal.phase = Phase::Applied;
+        journal.runs.push(run);
         journal.save(&place.folder)?;
         let written = verifier.change.as_ref().map_or(Ok(()), super::change::Change::make);
         let file = verifier.file.display();
@@ -95,28 +115,33 @@ pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) ->
         }));
     }
     commands::run(&plan.check).await.map_err(SetupError::WrongBefore)?;
-    let mut journal = journal(verifier.change.iter().chain(&plan.changes).cloned().collect::<Vec<_>>());
+    run.changes.extend(plan.changes.iter().cloned());
+    journal.runs.push(run);
+    journal.phase = Phase::Unfinished;
     journal.save(&place.folder)?;
-    match write(verifier, &plan).await {
-        Ok(done) => {
-            journal.phase = Phase::Applied;
-            journal.save(&place.folder)?;
-            Ok(done)
-        }
+    let written = write(verifier, &plan).await;
+    // While it is not noted as done the next run would take it out: that is a step like the others.
+    let done = written.and_then(|done| {
+        journal.phase = Phase::Applied;
+        journal.save(&place.folder).map(|()| done).map_err(|error| error.to_string())
+    });
+    match done {
+        // It is in place by now, whatever is seen from further away.
+        Ok(done) => Ok([public::seen(&plan.asks, verifier).await, vec![done]].concat().join("\n")),
         Err(step) => {
-            journal.changes.drain(..before.len());
-            let left = put_back(&journal, &verifier.file).await;
-            journal.changes = before;
-            journal.phase = Phase::Applied;
-            match (left.is_empty(), journal.changes.is_empty()) {
-                (true, true) => Journal::forget(&place.folder)?,
-                (true, false) => journal.save(&place.folder)?,
-                // What is left is still to be put back.
-                (false, _) => {}
+            let mut left = put_back(last(&journal), &verifier.file).await;
+            // What is left is still to be put back: the journal says so as it stands.
+            if left.is_empty() {
+                left.extend(journal.forget_last(&place.folder).err().map(|error| error.to_string()));
             }
             Err(SetupError::PutBack { step, left })
         }
     }
+}
+
+/// The last run alone.
+fn last(journal: &Journal) -> &[Run] {
+    journal.runs.last().map_or(&[], std::slice::from_ref)
 }
 
 /// All steps; the first that fails is told.
@@ -182,15 +207,26 @@ async fn answers(config: &Config) -> bool {
     client::send(&config.admin, request).await.is_ok_and(|answer| answer.status().is_success())
 }
 
-/// Puts every file back and has both read them; says what could not be.
-async fn put_back(journal: &Journal, verifier: &Path) -> Vec<String> {
-    let had_verifier = journal.changes.iter().any(|change| change.path.file_name() == verifier.file_name());
-    let left = journal.undo();
-    if let Err(error) = commands::run(&journal.check).await {
-        eprintln!("portcullis: put back, the web server's own check says: {error}");
+/// Puts every file of these runs back and has web servers and verifier read them; says what could not be.
+async fn put_back(runs: &[Run], verifier: &Path) -> Vec<String> {
+    let had_verifier =
+        runs.iter().flat_map(|run| &run.changes).any(|change| change.path.file_name() == verifier.file_name());
+    let mut left = Vec::new();
+    for run in runs.iter().rev() {
+        run.undo(&mut left);
     }
-    if let Err(error) = commands::run(&journal.reload).await {
-        eprintln!("portcullis: put back, but the web server was not told: {error}");
+    let mut told: Vec<(&[String], &[String])> = Vec::new();
+    for Run { server, check, reload, .. } in runs {
+        if told.contains(&(check, reload)) {
+            continue;
+        }
+        if let Err(error) = commands::run(check).await {
+            eprintln!("portcullis: put back, the check of {server} says: {error}");
+        }
+        if let Err(error) = commands::run(reload).await {
+            eprintln!("portcullis: put back, but {server} was not told: {error}");
+        }
+        told.push((check, reload));
     }
     if had_verifier && verifier.exists() {
         let _ = renew(verifier).await;
@@ -209,10 +245,14 @@ pub(super) async fn remove(file: &Path) -> Result<String, SetupError> {
     }
     let place = Place::enter(folder)?;
     let Some(journal) = Journal::load(&place.folder)? else { return Err(SetupError::NothingThere(place.folder)) };
-    let left = put_back(&journal, file).await;
+    let left = put_back(&journal.runs, file).await;
     if !left.is_empty() {
         return Err(SetupError::Left(left));
     }
     Journal::forget(&place.folder)?;
-    Ok(format!("{} is as it was: {} files.", journal.server, journal.changes.len()))
+    let servers: BTreeSet<&str> = journal.runs.iter().map(|run| run.server.as_str()).collect();
+    let files: BTreeSet<&Path> =
+        journal.runs.iter().flat_map(|run| &run.changes).map(|change| change.path.as_path()).collect();
+    let servers: Vec<&str> = servers.into_iter().collect();
+    Ok(format!("{}: as it was, {} files.", servers.join(", "), files.len()))
 }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// Its name in `state_dir`.
 const NAME: &str = "setup.json";
-/// Its form; another one is not read.
-const VERSION: u32 = 1;
+/// Its form; another one is not read. 1 had one run, so that one that broke off took those before it with it.
+const VERSION: u32 = 2;
 /// Bytes of it: a hundred files of a web server.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// How far it has come.
+/// How far the last run has come. Those before it have come to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Phase {
@@ -25,12 +25,19 @@ pub(super) enum Phase {
     Applied,
 }
 
-/// What was written, and how the web server is told.
+/// What was written, run by run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Journal {
     version: u32,
-    /// How far it has come.
+    /// How far the last run has come.
     pub(super) phase: Phase,
+    /// In the order in which they were.
+    pub(super) runs: Vec<Run>,
+}
+
+/// What one run has written, and how its web server is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Run {
     /// The web server, as it is called on the command line.
     pub(super) server: String,
     /// The command that checks its configuration.
@@ -56,9 +63,9 @@ pub enum JournalError {
 }
 
 impl Journal {
-    pub(super) fn new(server: &str, check: &[String], reload: &[String], changes: Vec<Change>) -> Self {
-        let (server, check, reload) = (server.to_owned(), check.to_vec(), reload.to_vec());
-        Self { version: VERSION, phase: Phase::Unfinished, server, check, reload, changes }
+    /// Nothing was written yet.
+    pub(super) const fn new() -> Self {
+        Self { version: VERSION, phase: Phase::Applied, runs: Vec::new() }
     }
 
     /// The journal in a folder; `None` where there is none.
@@ -109,6 +116,16 @@ impl Journal {
         File::open(folder)?.sync_all()
     }
 
+    /// Notes that the last run was put back, and that those before it are in place.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub(super) fn forget_last(&mut self, folder: &Path) -> Result<(), JournalError> {
+        self.runs.pop();
+        self.phase = Phase::Applied;
+        if self.runs.is_empty() { Self::forget(folder) } else { self.save(folder) }
+    }
+
     /// Takes it away: all is as it was.
     ///
     /// # Errors
@@ -118,10 +135,11 @@ impl Journal {
         let gone = fs::remove_file(&path).and_then(|()| File::open(folder)?.sync_all());
         gone.map_err(|error| JournalError::Io(path, error))
     }
+}
 
-    /// Puts every file back, the last one first. What cannot be is told, and the others are put back all the same.
-    pub(super) fn undo(&self) -> Vec<String> {
-        let mut left = Vec::new();
+impl Run {
+    /// Puts every file back, the last one first. What cannot be is added to what is `left`, and the others are put back all the same.
+    pub(super) fn undo(&self, left: &mut Vec<String>) {
         for change in self.changes.iter().rev() {
             let path = change.path.display();
             if change.is_new() && !left.is_empty() {
@@ -142,7 +160,6 @@ impl Journal {
                 Err(error) => left.push(format!("{path} cannot be put back: {error}")),
             }
         }
-        left
     }
 }
 
@@ -152,7 +169,9 @@ mod tests {
 
     fn journal(folder: &Path) -> Journal {
         let change = Change::create(folder.join("new"), "x");
-        Journal::new("nginx", &["true".to_owned()], &["true".to_owned()], vec![change])
+        let command = vec!["true".to_owned()];
+        let run = Run { server: "nginx".to_owned(), check: command.clone(), reload: command, changes: vec![change] };
+        Journal { phase: Phase::Unfinished, runs: vec![run], ..Journal::new() }
     }
 
     #[test]
@@ -162,7 +181,7 @@ mod tests {
         let journal = journal(folder.path());
         journal.save(folder.path()).expect("written");
         let read = Journal::load(folder.path()).expect("read").expect("there");
-        assert_eq!((read.phase, read.changes), (Phase::Unfinished, journal.changes));
+        assert_eq!((read.phase, read.runs), (Phase::Unfinished, journal.runs));
         // A link to a journal is none.
         fs::rename(folder.path().join(NAME), folder.path().join("elsewhere")).expect("moved");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), folder.path().join(NAME)).expect("a link");
@@ -173,7 +192,7 @@ mod tests {
     fn a_journal_of_another_version_is_not_misread() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = journal(folder.path());
-        journal.version = 2;
+        journal.version = VERSION + 1;
         journal.save(folder.path()).expect("written");
         assert!(matches!(Journal::load(folder.path()), Err(JournalError::Damaged(..))));
         fs::write(folder.path().join(NAME), "{").expect("written");

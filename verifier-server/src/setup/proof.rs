@@ -34,12 +34,7 @@ pub(super) enum Seen {
 /// # Errors
 /// What was seen instead.
 pub(super) async fn prove(ask: &Ask, verifier: &Verifier) -> Result<Seen, String> {
-    let untrusted = |error: TlsError| format!("{}: {error}", ask.place);
-    let tls = match &ask.trust {
-        Trust::Plain => None,
-        Trust::Certificate(file) => Some(Tls::of_certificate(file).map_err(untrusted)?),
-        Trust::System => Some(Tls::of_system().map_err(untrusted)?),
-    };
+    let tls = tls(ask)?;
     let until = Instant::now() + PATIENCE;
     // Twice in a row: while a server changes over, its old and its new configuration both answer.
     let mut before = None;
@@ -51,6 +46,23 @@ pub(super) async fn prove(ask: &Ask, verifier: &Verifier) -> Result<Seen, String
             Err(_) => before = None,
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Asks once.
+///
+/// # Errors
+/// What was seen instead.
+pub(super) async fn once(ask: &Ask, verifier: &Verifier) -> Result<Seen, String> {
+    look(ask, verifier, tls(ask)?.as_ref()).await
+}
+
+fn tls(ask: &Ask) -> Result<Option<Tls>, String> {
+    let untrusted = |error: TlsError| format!("{}: {error}", ask.place);
+    match &ask.trust {
+        Trust::Plain => Ok(None),
+        Trust::Certificate(file) => Tls::of_certificate(file).map(Some).map_err(untrusted),
+        Trust::System => Tls::of_system().map(Some).map_err(untrusted),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whatever step fails, and wherever it breaks off: everything is put back.
 
 use std::fs;
+use std::process::Command;
 
-use tests::machine::Machine;
+use tests::machine::{Files, Machine};
 use tests::process::Process;
+use tests::verifier::binary;
 use tests::wait::{SOON, until_true};
 
 use super::nginx::debian;
@@ -79,6 +81,108 @@ fn when_it_is_killed_in_the_middle_the_next_run_puts_back() {
         assert!(next.contains(&"--remove") || told.contains("An earlier run broke off"), "{told}");
         same(&machine, &before);
     }
+}
+
+/// `--apply` for this host, killed where the files of it are written and nothing is checked yet.
+fn killed_in_the_middle(machine: &Machine, host: &str) {
+    let hangs = machine.folder().join("hangs");
+    let site = machine.path(&format!("sites-enabled/{host}"));
+    let check =
+        format!("if grep -q portcullis-server.conf {}; then touch {}; sleep 600; fi", site.display(), hangs.display());
+    let before = machine.files();
+    let mut command = machine.command(&["--apply", "--site", host, "--check", &check]);
+    let mut applying = Process::start(&mut command, &machine.folder().join("applying.log"));
+    until_true(SOON, "it to be in the middle", || hangs.exists());
+    assert_ne!(machine.files(), before);
+    applying.kill();
+}
+
+/// Two sites, of which the first is gated and the second is not.
+fn with_one_of_two() -> (Machine, Files, Files) {
+    let other = SITE.replace("a.test", "b.test");
+    let machine = debian(&[("sites-enabled/a.test", SITE), ("sites-enabled/b.test", &other)]).serving();
+    let bare = machine.files();
+    said(&machine.setup(&["--apply", "--site", "a.test"]));
+    let gated = machine.files();
+    (machine, bare, gated)
+}
+
+#[test]
+fn when_the_second_is_killed_the_gate_of_the_first_stays() {
+    let (machine, bare, gated) = with_one_of_two();
+    killed_in_the_middle(&machine, "b.test");
+    // Only to be shown what would be done.
+    let told = said(&machine.setup(&[]));
+    assert!(told.contains("An earlier run broke off"), "{told}");
+    same(&machine, &gated);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
+    answers(&machine, "b.test", "GET", "/portcullis-test", 404);
+    // And again, with another one after it.
+    killed_in_the_middle(&machine, "b.test");
+    said(&machine.setup(&["--apply", "--site", "b.test"]));
+    for host in ["a.test", "b.test"] {
+        answers(&machine, host, "GET", "/portcullis-test", 429);
+    }
+    said(&machine.setup(&["--remove"]));
+    same(&machine, &bare);
+}
+
+#[test]
+fn when_the_second_fails_the_gate_of_the_first_stays() {
+    let (machine, bare, gated) = with_one_of_two();
+    let why = refused(&machine.setup(&["--apply", "--site", "b.test", "--reload", "echo nobody there; exit 1"]));
+    assert!(why.contains("everything was put back") && why.contains("nobody there"), "{why}");
+    same(&machine, &gated);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
+    said(&machine.setup(&["--remove"]));
+    same(&machine, &bare);
+}
+
+#[test]
+fn when_the_second_is_killed_remove_takes_out_both() {
+    let (machine, bare, _) = with_one_of_two();
+    killed_in_the_middle(&machine, "b.test");
+    said(&machine.setup(&["--remove"]));
+    same(&machine, &bare);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 404);
+}
+
+#[test]
+fn when_it_cannot_be_noted_that_it_is_in_place() {
+    let machine = machine();
+    // A folder where the journal is written anew, from the moment the gate is there.
+    let unwritable = machine.verifier.directory().join("setup.unfinished");
+    let reload = format!("{}; mkdir -p {}", reload(&machine), unwritable.display());
+    puts_back(&machine, &["--reload", &reload], "setup.json");
+}
+
+#[test]
+fn a_verifier_that_gates_one_web_server_is_not_taken_for_another() {
+    let machine = machine();
+    let file = machine.verifier.directory().join("portcullis.toml");
+    let own = fs::read_to_string(&file).unwrap();
+    // One that setup may write anew.
+    let mark = "# `portcullis setup` may write this file anew as long as this line stands here.\n";
+    fs::write(&file, format!("{mark}{own}")).unwrap();
+    fs::write(machine.path("Caddyfile"), "http://b.test:1 {\n\trespond b\n}\n").unwrap();
+    let caddy = || {
+        let mut command = Command::new(binary());
+        command.args(["setup", "caddy", "--web-config"]);
+        command.arg(machine.path("Caddyfile")).arg("--config").arg(&file).output().unwrap()
+    };
+    said(&machine.setup(&["--apply"]));
+    let before = machine.files();
+    let why = refused(&caddy());
+    assert!(why.contains("nginx is gated by this verifier") && why.contains("portcullis setup --remove"), "{why}");
+    same(&machine, &before);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
+    said(&machine.setup(&["--remove"]));
+    assert!(said(&caddy()).contains("+beside = \"caddy\""), "with nothing of nginx's left it may be");
+}
+
+/// The usual command.
+fn reload(machine: &Machine) -> String {
+    format!("nginx -s reload -c {}", machine.path("nginx.conf").display())
 }
 
 #[test]

@@ -108,6 +108,38 @@ fn only_one_of_them_where_that_was_chosen() {
 }
 
 #[test]
+fn where_its_name_leads_is_asked_too() {
+    // A name that is an address, to which another server answers than the site: as behind a load balancer, or a CDN.
+    let site = "server {\n    listen 127.0.0.1:PORT;\n    server_name 127.8.8.8;\n    root FOLDER/www;\n}\n";
+    let front = |lines: &str| format!("{site}server {{\n    listen 127.8.8.8:PORT;\n    {lines}\n}}\n");
+    let passes_on = front("location / { proxy_pass http://127.0.0.1:PORT; proxy_set_header Host $http_host; }");
+    let elsewhere = front("location / { root FOLDER/elsewhere; }");
+    for (sites, seen) in [
+        (passes_on, "the gate is also seen at 127.8.8.8:"),
+        (elsewhere, "the gate is NOT seen at 127.8.8.8:"),
+        (site.to_owned(), "the gate is NOT seen at 127.8.8.8:"),
+    ] {
+        let machine = debian(&[("sites-enabled/site", &sites)]).serving();
+        let before = machine.files();
+        let told = said(&machine.setup(&["--apply", "--site", "127.8.8.8"]));
+        assert!(told.contains("The gate is in place: 1 of 1") && told.contains(seen), "{told}");
+        assert_eq!(told.contains("portcullis doctor --calm http://127.8.8.8/"), seen.contains("NOT"), "{told}");
+        answers(&machine, "127.8.8.8", "GET", "/portcullis-test", 429);
+        said(&machine.setup(&["--remove"]));
+        super::same(&machine, &before);
+    }
+}
+
+#[test]
+fn a_name_that_leads_to_the_machine_itself_is_not_asked_twice_and_one_that_leads_nowhere_is_said() {
+    let site = |name: &str| format!("server {{\n    listen PORT;\n    server_name {name};\n    root FOLDER/www;\n}}\n");
+    let sites = site("127.0.0.1") + &site("nobody.invalid");
+    let told = said(&debian(&[("sites-enabled/site", &sites)]).serving().setup(&["--apply"]));
+    assert!(told.contains("nobody.invalid: its name leads nowhere from here"), "{told}");
+    assert!(told.contains("2 of 2 servers") && !told.contains("note        127.0.0.1"), "{told}");
+}
+
+#[test]
 fn a_file_that_a_server_without_the_gate_includes_too_is_refused() {
     let site = |name: &str, line: &str| {
         format!("server {{\n    listen PORT;\n    server_name {name};\n    {line}\n    include shared;\n}}\n")
