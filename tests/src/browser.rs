@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::engine::Engine;
 use crate::process::Process;
+use crate::share::Share;
 use crate::wait::until;
 use crate::webdriver::Driver;
 
@@ -68,6 +69,10 @@ pub struct Traits {
     pub private: bool,
     /// The person likes it dark.
     pub dark: bool,
+    /// The person wants nothing to move.
+    pub calm: bool,
+    /// The person has colours of their own for everything. Not in WebKitGTK, which has no such thing.
+    pub forced_colours: bool,
 }
 
 /// Keys that have no letter (`WebDriver` §17.4.2).
@@ -111,9 +116,15 @@ impl Browser {
     pub fn of(engine: Engine, traits: Traits) -> Self {
         let browser = Self::begin(|profile| engine.start(profile, traits));
         // The other engines are told when they start.
-        if engine == Engine::Chromium && traits.dark {
-            let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
-            browser.cdp("Emulation.setEmulatedMedia", &dark);
+        if engine == Engine::Chromium {
+            let wishes = [
+                (traits.dark, "prefers-color-scheme", "dark"),
+                (traits.calm, "prefers-reduced-motion", "reduce"),
+                (traits.forced_colours, "forced-colors", "active"),
+            ];
+            let wishes = wishes.into_iter().filter(|(wished, ..)| *wished);
+            let features: Vec<_> = wishes.map(|(_, name, value)| json!({"name": name, "value": value})).collect();
+            browser.cdp("Emulation.setEmulatedMedia", &json!({"features": features}));
         }
         browser
     }
@@ -128,6 +139,11 @@ impl Browser {
     /// The browser's own version.
     pub fn version(&self) -> String {
         self.driver.capability("browserVersion").as_str().unwrap_or("?").to_owned()
+    }
+
+    /// From now on it has a sixth of a core, until what this gives is dropped.
+    pub fn slow_down(&self) -> Share {
+        self.driver.slow_down()
     }
 
     /// Makes the current tab note what happens on every page it will show. Chromium only.
@@ -224,6 +240,11 @@ impl Browser {
     pub fn script_async(&self, script: &str) -> Value {
         let body = json!({"script": script, "args": []});
         self.driver.command("POST", "/execute/async", &body).unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// The same; nothing if the page is left meanwhile.
+    pub fn try_script_async(&self, script: &str) -> Option<Value> {
+        self.driver.command("POST", "/execute/async", &json!({"script": script, "args": []})).ok()
     }
 
     #[track_caller]

@@ -66,6 +66,13 @@ impl Engine {
                 if traits.dark {
                     command.env("GTK_THEME", "Adwaita:dark");
                 }
+                if traits.calm {
+                    let settings = directory.join(".config/gtk-3.0");
+                    std::fs::create_dir_all(&settings).unwrap();
+                    std::fs::write(settings.join("settings.ini"), "[Settings]\ngtk-enable-animations = false\n")
+                        .unwrap();
+                    command.env("XDG_CONFIG_HOME", directory.join(".config"));
+                }
                 if traits.without_wasm {
                     command.env("JSC_useWasm", "0").env("JSC_useWebAssembly", "0");
                 }
@@ -170,6 +177,9 @@ fn firefox(traits: Traits) -> Value {
                 "browser.privatebrowsing.autostart": traits.private,
                 // 0 is dark, and 1 is light.
                 "layout.css.prefers-color-scheme.content-override": i32::from(!traits.dark),
+                "ui.prefersReducedMotion": i32::from(traits.calm),
+                // 2 is always the person's own colours, and 0 is those of the page unless the system says otherwise.
+                "browser.display.document_color_use": if traits.forced_colours { 2 } else { 0 },
                 // Nothing but loopback.
                 "network.captive-portal-service.enabled": false,
                 "network.connectivity-service.enabled": false,

@@ -36,6 +36,7 @@ pub mod recipes;
 pub mod relay;
 pub mod reply;
 pub mod settings;
+pub mod share;
 pub mod solver;
 pub mod stage;
 pub mod tls;

@@ -16,7 +16,16 @@ pub struct Relay {
     pub port: u16,
     lines: Arc<Mutex<Vec<String>>>,
     held_up: Arc<Mutex<Option<(&'static str, Duration)>>>,
+    refused: Arc<Mutex<Option<&'static str>>>,
+    slow: Arc<Mutex<Option<Slow>>>,
     wire: Arc<Mutex<Wire>>,
+}
+
+/// A path on which every request is delayed, and every connection carries so much.
+#[derive(Debug, Clone, Copy)]
+struct Slow {
+    latency: Duration,
+    bytes_per_second: u32,
 }
 
 /// What a cut goes through.
@@ -30,7 +39,14 @@ impl Relay {
     /// In front of 127.0.0.1:`server`.
     pub fn start(server: u16) -> Self {
         let port = ports::free();
-        let relay = Self { port, lines: Arc::default(), held_up: Arc::default(), wire: Arc::default() };
+        let relay = Self {
+            port,
+            lines: Arc::default(),
+            held_up: Arc::default(),
+            refused: Arc::default(),
+            slow: Arc::default(),
+            wire: Arc::default(),
+        };
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let noted = relay.clone();
         let wire = Arc::clone(&relay.wire);
@@ -68,6 +84,28 @@ impl Relay {
         *self.held_up.lock().unwrap_or_else(PoisonError::into_inner) = Some((beginning, time));
     }
 
+    /// From now on each request takes so much longer to get through, and each connection carries so much either way.
+    pub fn slow_down(&self, latency: Duration, bytes_per_second: u32) {
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = Some(Slow { latency, bytes_per_second });
+    }
+
+    fn slow(&self) -> Option<Slow> {
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes as long as these bytes take.
+    fn carry(&self, bytes: &[u8]) {
+        if let Some(Slow { bytes_per_second, .. }) = self.slow() {
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            until_due(Instant::now() + Duration::from_secs(1) * length / bytes_per_second);
+        }
+    }
+
+    /// From now on a request that begins with this ends its connection, and is not answered.
+    pub fn refuse(&self, beginning: &'static str) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(beginning);
+    }
+
     /// Every request line so far: `GET /path`.
     pub fn requests(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -82,27 +120,37 @@ impl Relay {
     fn pass(&self, visitor: &TcpStream, server: u16) -> Option<()> {
         let server = TcpStream::connect(("127.0.0.1", server)).ok()?;
         let (back_from, back_to) = (server.try_clone().ok()?, visitor.try_clone().ok()?);
-        let back = thread::spawn(move || copy(&back_from, &back_to, |_| ()));
+        let relay = self.clone();
+        let back = thread::spawn(move || copy(&back_from, &back_to, |bytes| relay.carry(bytes)));
         let mut rest = Vec::new();
-        let _ = copy(visitor, &server, |bytes| self.note(&mut rest, bytes));
+        let _ = copy(visitor, &server, |bytes| {
+            self.carry(bytes);
+            if self.note(&mut rest, bytes) {
+                let _ = visitor.shutdown(Shutdown::Both);
+            }
+        });
         let _ = back.join();
         Some(())
     }
 
-    fn note(&self, rest: &mut Vec<u8>, bytes: &[u8]) {
+    /// Notes what passes; whether it is refused.
+    fn note(&self, rest: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let mut refused = false;
         rest.extend_from_slice(bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line = rest.drain(..=end).collect::<Vec<_>>();
             let line = String::from_utf8_lossy(&line);
             let Some((request, _)) = line.trim_end().rsplit_once(" HTTP/1.1") else { continue };
             let request = without_body(request).to_owned();
+            let beginning = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused |= beginning.is_some_and(|beginning| request.starts_with(beginning));
             let held_up = *self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
             let held_up = held_up.filter(|(beginning, _)| request.starts_with(beginning));
             self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-            if let Some((_, time)) = held_up {
-                until_due(Instant::now() + time);
-            }
+            let late = held_up.map_or(Duration::ZERO, |(_, time)| time);
+            until_due(Instant::now() + late + self.slow().map_or(Duration::ZERO, |slow| slow.latency));
         }
+        refused
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::ports;
 use crate::process::Process;
+use crate::share::Share;
 use crate::wait::{SOON, until_true};
 
 /// A driver with one session; on drop session, driver and browser are gone.
@@ -54,6 +55,12 @@ impl Driver {
         self.send(method, &format!("{}{path}", self.session), body)
     }
 
+    /// From now on the browser has a sixth of a core, and who steers it as much as it needs.
+    pub fn slow_down(&self) -> Share {
+        let (directory, driver) = (self.directory.clone(), Pid::from_raw(self.process.id().cast_signed()));
+        Share::of(move || left_in(&directory).into_iter().filter(|id| Some(*id) != driver).collect())
+    }
+
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let request = self.client.request(method, path);
         let request = if method == "POST" { request.body("application/json", body.to_string()) } else { request };
@@ -77,17 +84,25 @@ impl Drop for Driver {
             let _ = self.command("DELETE", "", &Value::Null);
         }
         self.process.kill();
-        // Browsers run in groups of their own: what still names this directory, or lives in it, is ours.
-        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-            let home = format!("HOME={}\0", self.directory);
-            let ours = String::from_utf8_lossy(&arguments).contains(&self.directory)
-                || String::from_utf8_lossy(&environment).contains(&home);
-            if ours && let Some(id) = Pid::from_raw(id) {
-                let _ = kill_process(id, Signal::KILL);
-            }
+        for id in left_in(&self.directory) {
+            let _ = kill_process(id, Signal::KILL);
         }
     }
+}
+
+/// The processes of the browser that has this directory. Browsers run in groups of their own: what names the directory, or
+/// lives in it, is theirs.
+fn left_in(directory: &str) -> Vec<Pid> {
+    let home = format!("HOME={directory}\0");
+    let ours = |process: &Path| {
+        let read = |name: &str| String::from_utf8_lossy(&fs::read(process.join(name)).unwrap_or_default()).into_owned();
+        read("cmdline").contains(directory) || read("environ").contains(&home)
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| {
+            let id = process.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+            ours(&process.path()).then_some(id)
+        })
+        .collect()
 }

@@ -16,7 +16,7 @@ use tests::wait::SOON;
 const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"40\"><rect width=\"40\" height=\"40\" fill=\"#a01020\"/></svg>";
 
 /// A site with everything on its page that a site can have.
-fn stage(difficulty: u32) -> Stage {
+pub(super) fn stage(difficulty: u32) -> Stage {
     let logo = std::env::temp_dir().join(format!("portcullis-logo-{}.svg", std::process::id()));
     std::fs::write(&logo, LOGO).unwrap();
     let page = format!(
@@ -40,9 +40,9 @@ fn stage(difficulty: u32) -> Stage {
 }
 
 /// Nobody solves it while somebody looks.
-const NEVER: u32 = 50_000_000;
+pub(super) const NEVER: u32 = 50_000_000;
 
-fn in_state(browser: &Browser, state: &str) {
+pub(super) fn in_state(browser: &Browser, state: &str) {
     browser.wait(SOON, state, &format!("return document.documentElement.dataset.state === '{state}'"));
 }
 
@@ -198,7 +198,7 @@ fn forced_colours_leave_bar_and_buttons_to_be_seen() {
 }
 
 /// Nothing scrolls sideways and no word is cut off.
-fn everything_fits(browser: &Browser, how: &str) {
+pub(super) fn everything_fits(browser: &Browser, how: &str) {
     let wide = browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(wide, json!(0), "{how}: nothing scrolls sideways");
     let cut = "return [...document.querySelectorAll('#card *')].filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 \

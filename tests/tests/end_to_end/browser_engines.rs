@@ -37,14 +37,25 @@ fn webkit_solves_without_wasm() {
     visits(Engine::WebKitGtk, Traits { without_wasm: true, ..Traits::default() }, WITHOUT_WASM, "javascript");
 }
 
+/// Nothing tells Firefox to do without SIMD: here the module that has it does not arrive.
+#[test]
+fn firefox_solves_without_the_module_that_has_simd() {
+    visits_without(Some("GET /.portcullis/solver-simd"), Engine::Firefox, Traits::default(), WITH_SIMD / 2, "scalar");
+}
+
 /// Challenged once, solved on the expected lane, and then left in peace.
 fn visits(engine: Engine, traits: Traits, difficulty: u32, lane: &str) {
+    visits_without(None, engine, traits, difficulty, lane);
+}
+
+fn visits_without(lost: Option<&'static str>, engine: Engine, traits: Traits, difficulty: u32, lane: &str) {
     let settings = Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", difficulty)
         .set("challenge.max_solve_seconds", 60)
         .set("challenge.hashwx.enabled", false);
     let stage = Stage::new(Front::Proxy, settings);
+    lost.into_iter().for_each(|lost| stage.relay.refuse(lost));
     let browser = Browser::of(engine, traits);
     browser.open(&stage.url("/page/0"));
     let seen = browser.wait(SOON, "a lane", "return document.documentElement.dataset.lane");

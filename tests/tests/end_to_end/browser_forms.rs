@@ -1,7 +1,8 @@
 //! A form that meets the gate loses no word.
 
 use serde_json::json;
-use tests::browser::Browser;
+use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::wait::SOON;
@@ -15,8 +16,20 @@ fn settings() -> Settings {
 }
 
 fn typed_text_is_still_there_after_a_post_met_the_gate(front: Front) {
-    let stage = Stage::new(front, settings());
-    let browser = Browser::start();
+    keeps_typed_text(&Stage::new(front, settings()), &Browser::start());
+}
+
+#[test]
+fn typed_text_is_still_there_in_firefox() {
+    keeps_typed_text(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::Firefox, Traits::default()));
+}
+
+#[test]
+fn typed_text_is_still_there_in_webkit() {
+    keeps_typed_text(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::WebKitGtk, Traits::default()));
+}
+
+fn keeps_typed_text(stage: &Stage, browser: &Browser) {
     browser.open(&stage.url("/form"));
     assert_eq!(browser.wait_for_origin(SOON), "/form");
     browser.type_text("#text", TEXT);

@@ -40,9 +40,51 @@ fn page(stage: &Stage, target: &str) -> Browser {
     browser
 }
 
+/// What is claimed of requests that the gate meets, on a page with the tag, of any engine.
+type Claim = fn(&Stage, &Browser);
+
+/// Claims in one browser, each on a site of its own.
+fn all_in(engine: Engine, claims: &[(u32, Claim)]) {
+    let browser = Browser::of(engine, Traits::default());
+    for (difficulty, claim) in claims {
+        let stage = stage(Front::Proxy, *difficulty);
+        browser.open(&stage.url("/app"));
+        browser.wait_for_origin(SOON);
+        browser.forget_cookies();
+        browser.script(
+            "window.broken = []; document.addEventListener('securitypolicyviolation', \
+             ({violatedDirective, blockedURI}) => window.broken.push(violatedDirective + ' ' + blockedURI))",
+        );
+        claim(&stage, &browser);
+        assert_eq!(browser.script("return window.broken"), json!([]), "a strict policy and Trusted Types are kept");
+    }
+}
+
+const CLAIMS: [(u32, Claim); 6] = [
+    (EASY, fetched),
+    (EASY, request_object_sent_again),
+    (EASY, xml_http_request_unaware),
+    (EASY, twenty_at_once),
+    (HARD, aborted),
+    (HARD, noted),
+];
+
+#[test]
+fn firefox_keeps_every_claim_about_requests() {
+    all_in(Engine::Firefox, &CLAIMS);
+}
+
+#[test]
+fn webkit_keeps_every_claim_about_requests() {
+    all_in(Engine::WebKitGtk, &CLAIMS);
+}
+
 fn a_fetch_is_paid_for_and_sent_again_with_body_and_headers(front: Front) {
     let stage = stage(front, EASY);
-    let browser = page(&stage, "/app");
+    fetched(&stage, &page(&stage, "/app"));
+}
+
+fn fetched(stage: &Stage, browser: &Browser) {
     let text = browser.script(
         "const body = new URLSearchParams({text: 'three words typed'}); const headers = new Headers({'x-app': 'yes'}); \
          const answer = fetch('/submit', {method: 'POST', body, headers}); body.set('text', 'changed later'); headers.set('x-app', 'no'); \
@@ -63,7 +105,10 @@ fn a_fetch_is_paid_for_and_sent_again_with_body_and_headers(front: Front) {
 
 fn a_request_object_is_sent_again_with_its_body(front: Front) {
     let stage = stage(front, EASY);
-    let browser = page(&stage, "/app");
+    request_object_sent_again(&stage, &page(&stage, "/app"));
+}
+
+fn request_object_sent_again(stage: &Stage, browser: &Browser) {
     let text = browser.script(
         "return fetch(new Request('/upload', {method: 'PUT', body: new Uint8Array(100000)})).then((response) => response.text())",
     );
@@ -73,7 +118,10 @@ fn a_request_object_is_sent_again_with_its_body(front: Front) {
 
 fn an_xml_http_request_is_paid_for_and_its_page_never_sees_the_gate(front: Front) {
     let stage = stage(front, EASY);
-    let browser = page(&stage, "/app");
+    xml_http_request_unaware(&stage, &page(&stage, "/app"));
+}
+
+fn xml_http_request_unaware(stage: &Stage, browser: &Browser) {
     let told = browser.script(
         "return new Promise((resolve) => { \
            const request = new XMLHttpRequest(); const told = []; let sent = 0; \
@@ -94,7 +142,10 @@ fn an_xml_http_request_is_paid_for_and_its_page_never_sees_the_gate(front: Front
 
 fn twenty_requests_at_once_are_paid_for_by_one_purchase(front: Front) {
     let stage = stage(front, EASY);
-    let browser = page(&stage, "/app");
+    twenty_at_once(&stage, &page(&stage, "/app"));
+}
+
+fn twenty_at_once(stage: &Stage, browser: &Browser) {
     let answers = browser.script(
         "const ask = (number) => number % 2 ? fetch('/page/' + number).then(({status}) => status) : new Promise((resolve) => { \
            const request = new XMLHttpRequest(); request.open('GET', '/page/' + number); \
@@ -108,7 +159,10 @@ fn twenty_requests_at_once_are_paid_for_by_one_purchase(front: Front) {
 
 fn an_aborted_request_ends_at_once_and_is_not_sent_again(front: Front) {
     let stage = stage(front, HARD);
-    let browser = page(&stage, "/app");
+    aborted(&stage, &page(&stage, "/app"));
+}
+
+fn aborted(stage: &Stage, browser: &Browser) {
     let told = browser.script(
         "const control = new AbortController(); const told = []; const request = new XMLHttpRequest(); \
          for (const type of ['abort', 'loadend', 'load', 'error']) request.addEventListener(type, () => told.push(type)); \
@@ -129,17 +183,24 @@ fn an_aborted_request_ends_at_once_and_is_not_sent_again(front: Front) {
 fn a_note_says_what_takes_longer_than_a_second_unless_the_site_says_no(front: Front) {
     for (target, shown) in [("/app", true), ("/app?quiet", false)] {
         let stage = stage(front, HARD);
-        let browser = page(&stage, target);
-        let seen = browser.script(
-            "let seen = ''; \
-             const wait = setInterval(() => { seen ||= document.querySelector('.portcullis-note [role=status]')?.textContent ?? ''; }, 20); \
-             return fetch('/page/1').then(({status}) => { clearInterval(wait); \
-               return {status, seen, left: document.querySelectorAll('.portcullis-note').length}; })",
-        );
-        assert_eq!((&seen["status"], &seen["left"]), (&json!(200), &json!(0)));
-        assert_eq!(seen["seen"].as_str().unwrap().contains("short calculation"), shown, "{target}: {seen}");
-        assert_eq!(browser.notes("violation"), Vec::<String>::new());
+        note_is(shown, &page(&stage, target));
     }
+}
+
+fn noted(_: &Stage, browser: &Browser) {
+    note_is(true, browser);
+}
+
+fn note_is(shown: bool, browser: &Browser) {
+    let seen = browser.script(
+        "let seen = ''; \
+         const wait = setInterval(() => { seen ||= document.querySelector('.portcullis-note [role=status]')?.textContent ?? ''; }, 20); \
+         return fetch('/page/1').then(({status}) => { clearInterval(wait); \
+           return {status, seen, left: document.querySelectorAll('.portcullis-note').length}; })",
+    );
+    assert_eq!((&seen["status"], &seen["left"]), (&json!(200), &json!(0)));
+    assert_eq!(seen["seen"].as_str().unwrap().contains("short calculation"), shown, "{seen}");
+    assert_eq!(browser.notes("violation"), Vec::<String>::new());
 }
 
 #[test]

@@ -14,7 +14,7 @@ through_both!(
     a_form_that_scripts_of_the_page_send_is_theirs,
 );
 
-const FORM: &str = "<form method=post action=\"/elsewhere\"><input name=text id=text>\
+pub(super) const FORM: &str = "<form method=post action=\"/elsewhere\"><input name=text id=text>\
      <button id=send name=kind value=short formaction=\"/submit\">Send</button></form>";
 
 /// The site with a page of this body and the tag, in a browser without a clearance.
@@ -61,6 +61,11 @@ fn every_engine_posts_it_so() {
 fn a_form_that_cannot_be_paid_for_stays_with_all_that_was_typed(front: Front) {
     let traits = Traits { without_cookies: true, ..Traits::default() };
     let (stage, browser, _folder) = page(front, FORM, Engine::Chromium, traits);
+    stays(&stage, &browser);
+}
+
+/// With all that was typed, in a browser without cookies.
+pub(super) fn stays(stage: &Stage, browser: &Browser) {
     browser.type_text("#text", "three words typed");
     for _ in 0..2 {
         browser.click("#send");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::TempDir;
 use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::wait::SOON;
@@ -19,7 +20,7 @@ fn package(file: &str) -> PathBuf {
 }
 
 /// The site with a page of this body, which has the tag and the library, in a browser without a clearance.
-fn page(front: Front, library: &str, body: &str) -> (Stage, Browser, TempDir) {
+fn page(front: Front, browser: Browser, library: &str, body: &str) -> (Stage, Browser, TempDir) {
     let settings = Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", 2_000)
@@ -34,9 +35,9 @@ fn page(front: Front, library: &str, body: &str) -> (Stage, Browser, TempDir) {
     );
     std::fs::write(folder.path().join("page.html"), text).unwrap();
     stage.origin.offer(folder.path());
-    let browser = Browser::with(Traits::default());
     browser.open(&stage.url("/files/page.html"));
     browser.wait_for_origin(SOON);
+    browser.forget_cookies();
     (stage, browser, folder)
 }
 
@@ -45,21 +46,42 @@ const HTMX: &str = "<button id=get hx-get=\"/page/1\" hx-target=\"#out\">More</b
      <form hx-post=\"/submit\" hx-target=\"#out\"><input name=text id=text><button id=send>Send</button></form><div id=out></div>";
 
 /// What htmx says of an answer that it cannot use, in either version.
-const HTMX_ERRORS: &str = "globalThis.errors = []; \
+const HTMX_ERRORS: &str = "window.errors = []; \
      for (const type of ['htmx:responseError', 'htmx:sendError', 'htmx:timeout', 'htmx:error', 'htmx:response:error']) \
-       document.addEventListener(type, () => errors.push(type));";
+       document.addEventListener(type, () => window.errors.push(type));";
 
 fn htmx_4_keeps_working(front: Front) {
-    htmx(front, "htmx.org/dist/htmx.min.js", "4.");
+    htmx(front, Browser::with(Traits::default()), "htmx.org/dist/htmx.min.js", "4.");
 }
 
 fn htmx_2_keeps_working(front: Front) {
-    htmx(front, "htmx2/dist/htmx.min.js", "2.");
+    htmx(front, Browser::with(Traits::default()), "htmx2/dist/htmx.min.js", "2.");
 }
 
-fn htmx(front: Front, library: &str, version: &str) {
-    let (stage, browser, _folder) = page(front, library, HTMX);
-    let found = browser.script("return htmx.version");
+fn turbo_keeps_working(front: Front) {
+    turbo(front, Browser::with(Traits::default()));
+}
+
+#[test]
+fn they_keep_working_in_firefox() {
+    all_in(Engine::Firefox);
+}
+
+#[test]
+fn they_keep_working_in_webkit() {
+    all_in(Engine::WebKitGtk);
+}
+
+fn all_in(engine: Engine) {
+    let browser = Browser::of(engine, Traits::default());
+    let browser = htmx(Front::Proxy, browser, "htmx.org/dist/htmx.min.js", "4.");
+    let browser = htmx(Front::Proxy, browser, "htmx2/dist/htmx.min.js", "2.");
+    turbo(Front::Proxy, browser);
+}
+
+fn htmx(front: Front, browser: Browser, library: &str, version: &str) -> Browser {
+    let (stage, browser, _folder) = page(front, browser, library, HTMX);
+    let found = browser.script("return window.htmx.version");
     assert!(found.as_str().unwrap().starts_with(version), "{found}");
     browser.script(HTMX_ERRORS);
     browser.click("#get");
@@ -77,21 +99,22 @@ fn htmx(front: Front, library: &str, version: &str) {
     assert_eq!(echo.as_str().map(|echo| echo.replace("%20", "+")).as_deref(), Some("text=three+words+typed"));
     assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (2, 1));
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 2);
-    assert_eq!(browser.script("return errors"), json!([]));
+    assert_eq!(browser.script("return window.errors"), json!([]));
     assert_eq!(browser.url(), stage.url("/files/page.html"), "nothing was left");
+    browser
 }
 
 /// A form that Turbo sends by itself, and a frame that it fills.
 const TURBO: &str = "<form method=post action=\"/save\"><input name=text id=text><button id=send>Send</button></form>\
      <turbo-frame id=part></turbo-frame>";
 
-fn turbo_keeps_working(front: Front) {
-    let (stage, browser, folder) = page(front, "@hotwired/turbo/dist/turbo.es2017-umd.js", TURBO);
+fn turbo(front: Front, browser: Browser) {
+    let (stage, browser, folder) = page(front, browser, "@hotwired/turbo/dist/turbo.es2017-umd.js", TURBO);
     let frame = "<turbo-frame id=part><p id=filled>filled</p></turbo-frame>";
     std::fs::write(folder.path().join("part.html"), frame).unwrap();
     browser.script(
-        "globalThis.stays = true; globalThis.errors = []; \
-         for (const type of ['turbo:fetch-request-error', 'turbo:frame-missing']) addEventListener(type, () => errors.push(type)); \
+        "window.stays = true; window.errors = []; \
+         for (const type of ['turbo:fetch-request-error', 'turbo:frame-missing']) addEventListener(type, () => window.errors.push(type)); \
          document.getElementById('part').src = '/files/part.html'",
     );
     browser.wait(SOON, "the frame", "return document.getElementById('filled')?.textContent === 'filled'");
@@ -109,7 +132,7 @@ fn turbo_keeps_working(front: Front) {
     browser.click("#next");
     browser.wait(SOON, "the next page", "return document.getElementById('origin')?.dataset.target === '/page/1'");
     assert_eq!(
-        browser.script("return [stays, errors]"),
+        browser.script("return [window.stays, window.errors]"),
         json!([true, []]),
         "no page was loaded anew, and nothing failed"
     );

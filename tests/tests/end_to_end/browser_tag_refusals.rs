@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 use tests::nginx::Site;
 use tests::origin::Origin;
 use tests::settings::Settings;
@@ -17,7 +18,7 @@ through_both!(where_no_cookie_is_kept_the_page_is_told_and_nothing_is_bought_aga
 /// What the limit begins with while the gate is down.
 const SLOTS: usize = 20;
 /// The tag's own page, in which a test asks for things.
-const APP: &str = "path = \"/app\"\naction = \"allow\"";
+pub(super) const APP: &str = "path = \"/app\"\naction = \"allow\"";
 const TO_STATUS: &str = "then(({status}) => status)";
 
 fn page(stage: &Stage, traits: Traits) -> Browser {
@@ -30,6 +31,11 @@ fn page(stage: &Stage, traits: Traits) -> Browser {
 fn where_no_cookie_is_kept_the_page_is_told_and_nothing_is_bought_again(front: Front) {
     let stage = Stage::new(front, Settings::new().set("challenge.difficulty", 2_000).rule(APP));
     let browser = page(&stage, Traits { without_cookies: true, ..Traits::default() });
+    told_once(&stage, &browser);
+}
+
+/// On a page with the tag in a browser without cookies.
+pub(super) fn told_once(stage: &Stage, browser: &Browser) {
     assert_eq!(
         browser.script(&format!("return fetch('/page/1').{TO_STATUS}")),
         json!(429),
@@ -59,7 +65,7 @@ fn where_no_cookie_is_kept_the_page_is_told_and_nothing_is_bought_again(front: F
 }
 
 /// Requests of another network that hold all of the origin's slots until they are dropped.
-fn hold_all_slots(stage: &Stage) -> Vec<BufReader<TcpStream>> {
+pub(super) fn hold_all_slots(stage: &Stage) -> Vec<BufReader<TcpStream>> {
     let client = stage.client().in_network(9, 0);
     let cookie = buy(&client);
     let hang = |_| {
@@ -77,19 +83,31 @@ fn hold_all_slots(stage: &Stage) -> Vec<BufReader<TcpStream>> {
 
 #[test]
 fn what_was_paid_for_and_found_no_room_is_sent_again_when_the_gate_says_so() {
+    sends_again(&Browser::with(Traits::default()));
+}
+
+#[test]
+fn firefox_and_webkit_send_it_again_too() {
+    for engine in [Engine::Firefox, Engine::WebKitGtk] {
+        sends_again(&Browser::of(engine, Traits::default()));
+    }
+}
+
+fn sends_again(browser: &Browser) {
     let settings = Settings::new().set("challenge.difficulty", 2_000).rule(APP);
     let stage = Stage::with_site(Front::Proxy, settings, |settings| settings.of_site("capacity_per_second", 100));
-    let browser = page(&stage, Traits::default());
+    browser.open(&stage.url("/app"));
+    browser.wait_for_origin(SOON);
     assert_eq!(browser.script(&format!("return fetch('/page/1').{TO_STATUS}")), json!(200));
     let held = hold_all_slots(&stage);
     browser.script(
-        "globalThis.answers = []; globalThis.told = ''; \
+        "window.answers = []; window.told = ''; \
          fetch('/submit', {method: 'POST', body: new URLSearchParams({text: 'typed'})}) \
-           .then(async (response) => answers.push(response.status + ' ' + (await response.text()).includes('text=typed'))); \
+           .then(async (response) => window.answers.push(response.status + ' ' + (await response.text()).includes('text=typed'))); \
          const request = new XMLHttpRequest(); request.open('POST', '/upload'); \
-         request.onload = () => answers.push(request.status + ' ' + request.responseText); request.send('12345'); \
+         request.onload = () => window.answers.push(request.status + ' ' + request.responseText); request.send('12345'); \
          setInterval(() => { const note = document.querySelector('.portcullis-note'); \
-           told ||= (note?.querySelector('[role=status]').textContent ?? '') + (note?.querySelector('progress') ? 'a bar' : ''); }, 20); \
+           window.told ||= (note?.querySelector('[role=status]').textContent ?? '') + (note?.querySelector('progress') ? 'a bar' : ''); }, 20); \
          return true",
     );
     until_true(SOON, "both to be turned away", || {
@@ -97,9 +115,9 @@ fn what_was_paid_for_and_found_no_room_is_sent_again_when_the_gate_says_so() {
         metrics.contains("portcullis_requests_dropped_total 2")
     });
     drop(held);
-    let answers = browser.wait(SOON, "both answers", "return answers.length === 2 && answers.sort()");
+    let answers = browser.wait(SOON, "both answers", "return window.answers.length === 2 && window.answers.sort()");
     assert_eq!(answers, json!(["200 5", "200 true"]));
-    let told = browser.script("return told");
+    let told = browser.script("return window.told");
     assert!(told.as_str().unwrap().ends_with("sent again in a few seconds."), "and nothing of progress: {told}");
     for (method, target) in [("POST", "/submit"), ("POST", "/upload")] {
         assert_eq!(stage.relay.count(&format!("{method} {target}")), 2);

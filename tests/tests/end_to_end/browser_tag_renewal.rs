@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
@@ -55,6 +56,32 @@ fn page_with(stage: &Stage, longer: u32) -> Browser {
     browser.wait_for_origin(3 * SOON);
     browser.script("sessionStorage.clear()");
     browser
+}
+
+#[test]
+fn firefox_renews_it_before_it_runs_out() {
+    renews(Engine::Firefox);
+}
+
+#[test]
+fn webkit_renews_it_before_it_runs_out() {
+    renews(Engine::WebKitGtk);
+}
+
+/// While the page does nothing, and without a word.
+fn renews(engine: Engine) {
+    let stage = stage(2_000);
+    let browser = Browser::of(engine, Traits::default());
+    browser.open(&stage.url("/app"));
+    browser.wait_for_origin(3 * SOON);
+    assert_eq!(stage.relay.count(SOLD), 1);
+    until_true(Duration::from_secs(u64::from(LIFE_SECONDS)), "the clearance to be renewed", || {
+        stage.relay.count(SOLD) == 2
+    });
+    assert_eq!(stage.relay.count("GET /app"), 2, "the gate's page and the site's: nothing was loaded anew");
+    assert_eq!(browser.script("return document.querySelectorAll('.portcullis-note').length"), json!(0));
+    assert_eq!(browser.script("return fetch('/page/1').then(({status}) => status)"), json!(200));
+    assert_eq!(stage.relay.count("GET /page/1"), 1, "it never met the gate");
 }
 
 fn rests(browser: &Browser) -> Value {

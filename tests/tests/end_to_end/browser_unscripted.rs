@@ -18,6 +18,8 @@ const UNSCRIPTED: Traits = Traits {
     without_script: true,
     private: false,
     dark: false,
+    calm: false,
+    forced_colours: false,
 };
 
 fn stage(front: Front, wait_seconds: i64) -> Stage {

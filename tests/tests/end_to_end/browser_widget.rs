@@ -13,23 +13,23 @@ use tests::settings::Settings;
 use tests::stage::{Front, HOST, Stage};
 use tests::wait::SOON;
 
-const SECRET: &str = "what only the back end of the form has";
+pub(super) const SECRET: &str = "what only the back end of the form has";
 const TEST_SECRETS: [(&str, &str); 3] =
     [("pass", "the secret that passes"), ("fail", "the secret that fails"), ("used", "the secret that is used")];
 /// A page of another origin.
 const ELSEWHERE: &str = "elsewhere.test";
-const TAG: &str = "<script src=\"/.portcullis/portcullis.js\" defer></script>";
+pub(super) const TAG: &str = "<script src=\"/.portcullis/portcullis.js\" defer></script>";
 const WIDGET: &str = "<form method=post action=\"/submit\"><label>Text <input name=text id=text></label>\
      <div class=portcullis data-sitekey=contact data-action=sign-up data-cdata=42></div>\
      <button id=send>Send</button></form>";
-const TOKEN: &str = "return document.querySelector('[name=portcullis-response]')?.value";
+pub(super) const TOKEN: &str = "return document.querySelector('[name=portcullis-response]')?.value";
 
 through_both!(
     the_field_is_filled_and_the_back_end_finds_the_token_good_once,
     the_script_of_another_service_is_replaced_by_its_address_alone,
 );
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let digest = |secret: &str| HEXLOWER.encode(&Sha256::digest(secret));
     let settings = Settings::new()
         .set("challenge.count", 8)
@@ -42,7 +42,7 @@ fn settings() -> Settings {
     })
 }
 
-fn page(head: &str, body: &str) -> String {
+pub(super) fn page(head: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>A form</title>{head}</head>\
          <body><main id=origin data-target=page><h1>A form</h1>{body}</main></body></html>"
@@ -50,25 +50,20 @@ fn page(head: &str, body: &str) -> String {
 }
 
 /// The site with a page of its own, and a browser that has opened it.
-struct Scene {
-    stage: Stage,
-    browser: Browser,
-    folder: TempDir,
+pub(super) struct Scene {
+    pub(super) stage: Stage,
+    pub(super) browser: Browser,
+    pub(super) folder: TempDir,
 }
 
 impl Scene {
-    fn of(front: Front, settings: Settings, browser: Browser, head: &str, body: &str) -> Self {
+    pub(super) fn of(front: Front, settings: Settings, browser: Browser, head: &str, body: &str) -> Self {
         let stage = Stage::new(front, settings);
         let folder = TempDir::new().unwrap();
         stage.origin.offer(folder.path());
         let scene = Self { stage, browser, folder };
         scene.open(head, body);
         scene
-    }
-
-    /// In Chromium, as a reverse proxy.
-    fn new(head: &str, body: &str) -> Self {
-        Self::of(Front::Proxy, settings(), Browser::with(Traits::default()), head, body)
     }
 
     fn open(&self, head: &str, body: &str) {
@@ -78,7 +73,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         self.browser.wait(2 * SOON, "a token", TOKEN).as_str().unwrap().to_owned()
     }
 
@@ -88,7 +83,7 @@ impl Scene {
 }
 
 /// As a back end does.
-fn ask(client: &Client, secret: &str, token: &str) -> Value {
+pub(super) fn ask(client: &Client, secret: &str, token: &str) -> Value {
     let question = json!({"secret": secret, "response": token}).to_string();
     client.request("POST", "/.portcullis/siteverify").body("application/json", question).send().json()
 }
@@ -116,6 +111,31 @@ fn the_field_is_filled_and_the_back_end_finds_the_token_good_once(front: Front) 
     assert_eq!(scene.stage.relay.count("GET /.portcullis/tag-"), 0, "English words come with it");
 }
 
+/// Everything else that is claimed of it, one after the other in the same browser.
+fn in_all_respects(engine: Engine) {
+    let claims: [fn(Browser) -> Browser; 8] = [
+        |browser| in_the_place_of_another(Front::Proxy, browser),
+        rendered_by_scripts,
+        executed_by_a_call,
+        replaced_when_too_old,
+        tried_again_by_keyboard,
+        speaking_languages,
+        under_a_strict_policy,
+        keys_for_tests,
+    ];
+    claims.into_iter().fold(Browser::of(engine, Traits::default()), |browser, claim| claim(browser));
+}
+
+#[test]
+fn firefox_does_all_that_chromium_does() {
+    in_all_respects(Engine::Firefox);
+}
+
+#[test]
+fn webkit_does_all_that_chromium_does() {
+    in_all_respects(Engine::WebKitGtk);
+}
+
 #[test]
 fn every_engine_fills_it() {
     for engine in Engine::ALL {
@@ -124,6 +144,10 @@ fn every_engine_fills_it() {
 }
 
 fn the_script_of_another_service_is_replaced_by_its_address_alone(front: Front) {
+    in_the_place_of_another(front, Browser::with(Traits::default()));
+}
+
+fn in_the_place_of_another(front: Front, browser: Browser) -> Browser {
     // nginx has written our own tag into the page already.
     let head = format!(
         "{TAG}<script>globalThis.told = []; globalThis.begun = () => told.push('begun'); \
@@ -131,29 +155,34 @@ fn the_script_of_another_service_is_replaced_by_its_address_alone(front: Front) 
          <script src=\"/.portcullis/portcullis.js?compat=turnstile&onload=begun\" async defer></script>"
     );
     let body = "<form><div class=cf-turnstile data-sitekey=contact data-callback=gotten></div></form>";
-    let scene = Scene::of(front, settings(), Browser::with(Traits::default()), &head, body);
+    let scene = Scene::of(front, settings(), browser, &head, body);
     let field = "return document.querySelector('form [name=cf-turnstile-response]')?.value";
     let token = scene.browser.wait(SOON, "a token", field);
     assert_eq!(scene.browser.script("return told"), json!(["begun", token]));
     assert_eq!(scene.browser.script("return turnstile.getResponse()"), token);
     assert_eq!(scene.browser.script(TOKEN), Value::Null, "one field, by the name that the back end looks for");
     assert_eq!(scene.ask(SECRET, token.as_str().unwrap())["success"], json!(true));
+    scene.browser
 }
 
 #[test]
 fn scripts_render_read_reset_and_remove_it() {
+    rendered_by_scripts(Browser::with(Traits::default()));
+}
+
+fn rendered_by_scripts(browser: Browser) -> Browser {
     let head = "<script>globalThis.told = []; globalThis.begun = () => told.push(typeof portcullis.render);</script>\
          <script src=\"/.portcullis/portcullis.js?onload=begun&render=explicit\" defer></script>";
     let body = "<form><div class=portcullis data-sitekey=contact></div><div id=place></div></form>";
-    let scene = Scene::new(head, body);
+    let scene = Scene::of(Front::Proxy, settings(), browser, head, body);
     let browser = &scene.browser;
     browser.wait(SOON, "the page's own function", "return told.length > 0");
     assert_eq!(browser.script("return told"), json!(["function"]));
     browser.script(
         "document.addEventListener('portcullis-solved', ({detail}) => told.push(detail)); \
          portcullis.ready(() => told.push('ready')); \
-         globalThis.id = portcullis.render('#place', {sitekey: 'contact', 'response-field-name': 'mine', \
-           callback: (token) => (globalThis.last = token)})",
+         window.id = portcullis.render('#place', {sitekey: 'contact', 'response-field-name': 'mine', \
+           callback: (token) => (window.last = token)})",
     );
     let own = "return document.querySelector('#place [name=mine]')?.value";
     let first = browser.wait(SOON, "a token", own);
@@ -172,13 +201,18 @@ fn scripts_render_read_reset_and_remove_it() {
     assert_eq!(browser.script("return portcullis.getResponse(id) ?? null"), Value::Null);
     let refused = browser.script("try { portcullis.render('#nowhere') } catch (error) { return error.name }");
     assert_eq!(refused, json!("TypeError"));
+    scene.browser
 }
 
 #[test]
 fn it_waits_for_a_call_where_it_is_told_to() {
+    executed_by_a_call(Browser::with(Traits::default()));
+}
+
+fn executed_by_a_call(browser: Browser) -> Browser {
     let body =
         "<form><div class=portcullis data-sitekey=contact data-execution=execute data-size=flexible></div></form>";
-    let scene = Scene::new(TAG, body);
+    let scene = Scene::of(Front::Proxy, settings(), browser, TAG, body);
     let state = "return document.querySelector('.portcullis-box')?.dataset.state";
     assert_eq!(scene.browser.wait(SOON, "the widget", state), json!("idle"));
     assert_eq!(scene.stage.relay.count("GET /.portcullis/challenge"), 0);
@@ -188,19 +222,20 @@ fn it_waits_for_a_call_where_it_is_told_to() {
     scene.browser.script("portcullis.reset()");
     scene.browser.wait(SOON, "idle again", "return document.querySelector('.portcullis-box').dataset.state === 'idle'");
     assert_eq!(scene.browser.script(TOKEN), json!(""));
+    scene.browser
 }
 
 #[test]
 fn a_token_that_is_too_old_is_taken_back_and_replaced() {
-    let browser = Browser::with(Traits::default());
+    replaced_when_too_old(Browser::with(Traits::default()));
+}
+
+fn replaced_when_too_old(browser: Browser) -> Browser {
     // The five minutes of a token's life are a second, the first time.
-    browser.cdp(
-        "Page.addScriptToEvaluateOnNewDocument",
-        &json!({"source": "{ const native = setTimeout; let shortened = 0; \
-            globalThis.setTimeout = (act, ms, ...given) => native(act, ms > 200000 && !shortened++ ? 1000 : ms, ...given); }"}),
-    );
     let head = format!(
-        "<script>globalThis.told = []; globalThis.gotten = (token) => told.push(token); \
+        "<script>{{ const native = setTimeout; let shortened = 0; globalThis.setTimeout = (act, ms, ...given) => \
+           native(act, ms > 200000 && !shortened++ ? 1000 : ms, ...given); }} \
+         globalThis.told = []; globalThis.gotten = (token) => told.push(token); \
          globalThis.old = () => told.push([portcullis.isExpired(), portcullis.getResponse()]);</script>{TAG}"
     );
     let body =
@@ -217,13 +252,18 @@ fn a_token_that_is_too_old_is_taken_back_and_replaced() {
     assert_eq!(scene.browser.script(state), json!(["expired", true]));
     scene.browser.click(".portcullis-box button");
     scene.browser.wait(SOON, "a second token", "return told.length === 3 && portcullis.getResponse()");
+    scene.browser
 }
 
 #[test]
 fn what_goes_wrong_is_said_and_tried_again_by_keyboard() {
+    tried_again_by_keyboard(Browser::with(Traits::default()));
+}
+
+fn tried_again_by_keyboard(browser: Browser) -> Browser {
     let head = format!("<script>globalThis.told = []; globalThis.wrong = (code) => told.push(code);</script>{TAG}");
     let body = "<form><div class=portcullis data-sitekey=nobodys data-error-callback=wrong></div></form>";
-    let scene = Scene::new(&head, body);
+    let scene = Scene::of(Front::Proxy, settings(), browser, &head, body);
     let browser = &scene.browser;
     browser.wait(SOON, "an error", "return told.length > 0");
     assert_eq!(browser.script("return told"), json!(["wrong_site"]));
@@ -248,12 +288,17 @@ fn what_goes_wrong_is_said_and_tried_again_by_keyboard() {
         "the focus stays in it"
     );
     axe::finds_nothing(browser, "done");
+    scene.browser
 }
 
 #[test]
 fn it_speaks_the_language_of_its_page_and_from_right_to_left() {
+    speaking_languages(Browser::with(Traits::default()));
+}
+
+fn speaking_languages(browser: Browser) -> Browser {
     let body = "<form><div lang=ar dir=rtl><div class=portcullis data-sitekey=contact></div></div></form>";
-    let scene = Scene::new(TAG, body);
+    let scene = Scene::of(Front::Proxy, settings(), browser, TAG, body);
     let spoken =
         "const box = document.querySelector('.portcullis-box[lang=ar]'); return box && [box.dir, box.textContent]";
     let spoken = scene.browser.wait(SOON, "Arabic", spoken);
@@ -268,24 +313,35 @@ fn it_speaks_the_language_of_its_page_and_from_right_to_left() {
     scene.browser.wait(SOON, "German", german);
     scene.token();
     axe::finds_nothing(&scene.browser, "dark");
+    scene.browser
 }
 
 #[test]
 fn a_strict_policy_with_trusted_types_lets_it_work() {
+    under_a_strict_policy(Browser::with(Traits::default()));
+}
+
+fn under_a_strict_policy(browser: Browser) -> Browser {
     let policy = "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; script-src 'self'; worker-src 'self'; \
          connect-src 'self'; img-src 'self'; form-action 'self'; require-trusted-types-for 'script'; trusted-types portcullis\">";
-    let scene = Scene::new(&format!("{policy}{TAG}"), WIDGET);
+    let scene = Scene::of(Front::Proxy, settings(), browser, &format!("{policy}{TAG}"), WIDGET);
     scene.token();
     assert_eq!(scene.browser.notes("violation"), [""; 0]);
-    assert!(scene.browser.notes("workers").iter().any(|note| note.starts_with("visible")), "in workers");
+    let asked = scene.stage.relay.requests();
+    assert_eq!(scene.stage.relay.count("GET /.portcullis/sha256"), 0, "in workers, with wasm: {asked:?}");
+    scene.browser
 }
 
 #[test]
 fn keys_for_tests_always_answer_the_same() {
+    keys_for_tests(Browser::with(Traits::default()));
+}
+
+fn keys_for_tests(browser: Browser) -> Browser {
     let widgets = TEST_SECRETS
         .map(|(test, _)| format!("<div class=portcullis data-sitekey={test} data-response-field-name={test}></div>"));
     let widgets = widgets.concat();
-    let scene = Scene::new(TAG, &format!("<form>{widgets}</form>"));
+    let scene = Scene::of(Front::Proxy, settings(), browser, TAG, &format!("<form>{widgets}</form>"));
     let expected = [json!([]), json!(["invalid-input-response"]), json!(["timeout-or-duplicate"])];
     for ((test, secret), codes) in TEST_SECRETS.iter().zip(expected) {
         let field = format!("return document.querySelector('[name={test}]')?.value");
@@ -299,6 +355,7 @@ fn keys_for_tests_always_answer_the_same() {
             );
         }
     }
+    scene.browser
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::browser::{Browser, Traits};
+use tests::engine::Engine;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::verifier::Verifier;
@@ -39,13 +40,15 @@ fn a_notice_is_read_without_solving_and_changed_while_the_verifier_runs() {
     assert!(stage.client().navigate("/denied").text().contains(HTML), "on every page of the gate");
     assert_eq!(notice(&stage.verifier, &[]), (true, format!("main: {TEXT}")));
     // With and without script it is the same.
-    let browser = Browser::start();
-    browser.open(&stage.url("/"));
-    browser.wait(SOON, "it to solve", "return document.documentElement.dataset.state === 'solving'");
-    let shown = browser
-        .script("const n = document.querySelector('#notice'); return n.innerText + n.querySelectorAll('a').length");
-    assert_eq!(shown, json!("Vote until 6 pm <today>: vote.example.org/?a=1&b=2. Call +49-30-123!2"));
-    drop(browser);
+    for engine in Engine::ALL {
+        let browser = Browser::of(engine, Traits::default());
+        browser.open(&stage.url("/"));
+        browser.wait(SOON, "it to solve", "return document.documentElement.dataset.state === 'solving'");
+        let shown = browser
+            .script("const n = document.querySelector('#notice'); return n.innerText + n.querySelectorAll('a').length");
+        let text = "Vote until 6 pm <today>: vote.example.org/?a=1&b=2. Call +49-30-123!2";
+        assert_eq!(shown, json!(text), "{}", engine.name());
+    }
     stage.verifier.crash_and_restart();
     assert!(stage.client().navigate("/").text().contains(HTML), "it outlasts a crash");
     let (done, _) = notice(&stage.verifier, &["--clear"]);
@@ -107,7 +110,11 @@ fn nobody_else_sets_a_notice() {
 #[test]
 fn what_a_visitor_reads_of_a_failure_is_in_the_log() {
     let stage = Stage::new(Front::Proxy, Settings::new().set("challenge.count", 8).set("challenge.difficulty", 100));
-    let browser = Browser::with(Traits { without_cookies: true, ..Traits::default() });
+    failure_is_in_the_log(&stage, &Browser::with(Traits { without_cookies: true, ..Traits::default() }));
+}
+
+/// What a browser without cookies is told on the gate's page.
+pub(super) fn failure_is_in_the_log(stage: &Stage, browser: &Browser) {
     browser.open(&stage.url("/page/0"));
     let read = "return /cookies-[0-9a-f]{8}/.exec(document.querySelector('#request').textContent)?.[0]";
     let number = browser.wait(SOON, "the number", read);
