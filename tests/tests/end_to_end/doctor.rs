@@ -1,6 +1,8 @@
 //! `portcullis doctor` finds what is wrong with each set-up that was broken on purpose, and nothing with the shipped recipes.
 
 mod broken;
+mod tls;
+mod unasked;
 
 use std::process::{Command, Output};
 
