@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tests::machine::Machine;
+use tests::recipes::shipped;
 use tests::stage::HOST;
 
 use super::broken::{SERVER, SITE};
@@ -72,11 +73,10 @@ fn plain_http_beside_https() {
 fn a_cookie_for_plain_http() {
     let folder = tempfile::tempdir().unwrap();
     let redirect = "server { listen PORT; server_name portcullis.test; return 301 https://$host$request_uri; }";
-    let wrong = [(
-        SERVER,
-        "X-Original-Proto $scheme;\n    proxy_set_header X-Original-Method $request_method;\n    proxy_set_header X-Original-URI $request_uri;\n    proxy_set_header X-Request-ID $request_id;\n\n    # A solution",
-        "X-Original-Proto http;\n    # A solution",
-    )];
+    let text = shipped("nginx", SERVER);
+    // Of the two locations the one of the browser's endpoints.
+    let endpoints = &text[text.rfind("location ^~ /.portcullis/ {").unwrap()..];
+    let wrong = [(SERVER, endpoints, &*endpoints.replace("X-Original-Proto $scheme;", "X-Original-Proto http;"))];
     let report = look(&site(folder.path(), redirect, &wrong), folder.path());
     assert!(report.contains("FAIL  scheme") && report.contains("X-Original-Proto $scheme;"), "{report}");
     assert!(report.contains("pass  plain HTTP"), "{report}");
