@@ -11,6 +11,7 @@ mod haproxy;
 mod nginx;
 mod nginx_chained;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -105,6 +106,10 @@ struct Place<'a> {
     h2_port: u16,
     /// Where the site's own server listens behind the verifier.
     site_port: u16,
+    /// What is written in its files instead of what, for a recipe that is broken on purpose.
+    breaks: &'a [(&'a str, &'a str)],
+    /// How often that was found.
+    broken: Cell<usize>,
 }
 
 /// A recipe at work.
@@ -134,8 +139,27 @@ impl Recipe {
     pub fn start_with(
         server: Server,
         failure: Failure,
+        unit: Unit,
+        further: impl FnOnce(Settings) -> Settings,
+    ) -> Self {
+        let mut recipe = Self::launch(server, failure, unit, further, &[]);
+        recipe.wait_until(|status| status == 429);
+        recipe
+    }
+
+    /// A recipe with other words in the web server's files: each of the first has to be there.
+    pub fn start_broken(server: Server, breaks: &[(&str, &str)]) -> Self {
+        let mut recipe = Self::launch(server, Failure::Closed, Unit::default(), |settings| settings, breaks);
+        recipe.wait_until(|_| true);
+        recipe
+    }
+
+    fn launch(
+        server: Server,
+        failure: Failure,
         mut unit: Unit,
         further: impl FnOnce(Settings) -> Settings,
+        breaks: &[(&str, &str)],
     ) -> Self {
         let origin = Origin::start("main");
         let directory = TempDir::with_prefix("portcullis-recipe-").unwrap();
@@ -153,6 +177,8 @@ impl Recipe {
             port,
             h2_port: if matches!(server, Server::Nginx | Server::NginxChained) { ports::free() } else { port },
             site_port: ports::free(),
+            breaks,
+            broken: Cell::new(0),
         };
         let shipped = Settings::from_text(&shipped(server.folder(), "portcullis.toml"));
         let site_url = format!("http://127.0.0.1:{}", place.site_port);
@@ -174,17 +200,16 @@ impl Recipe {
             Server::Envoy => envoy::command(&place),
         };
         let h2_port = place.h2_port;
+        assert!(place.broken.get() >= breaks.len(), "the recipe has all of {breaks:?}");
         let process = Process::start(&mut command, &folder.join("server.log"));
-        let mut recipe = Self { server, process, directory, verifier, origin, port, h2_port };
-        recipe.wait_until_ready();
-        recipe
+        Self { server, process, directory, verifier, origin, port, h2_port }
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until(&mut self, is_ready: impl Fn(u16) -> bool) {
         let client = self.client();
         until_true(SOON, "the web server to serve", || {
             assert!(self.process.exited().is_none(), "it ended: {}", self.process.output());
-            client.request("GET", "/").try_send().is_ok_and(|reply| reply.status == 429)
+            client.request("GET", "/").try_send().is_ok_and(|reply| is_ready(reply.status))
         });
     }
 

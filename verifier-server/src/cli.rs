@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::demo::{FLOOD_SECONDS, FLOOD_SECONDS_DEFAULT};
+use crate::doctor;
 use crate::gate::passes::PASS_HOURS_MAX;
 use crate::report::{Format, ListFormat};
 use crate::setup::WebServer;
@@ -328,6 +329,9 @@ pub struct DoctorArguments {
     /// Authorities whose certificates are believed, in PEM; left out: the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// The web server in front, whose lines to paste are printed. Left out: what it says it is; if that is nothing known, those of all
+    #[arg(long, value_name = "SERVER")]
+    pub server: Option<doctor::Kind>,
     /// A port at which the site's own server might be reached; may be given more than once. Left out: the usual ones
     #[arg(long, value_name = "PORT")]
     pub port: Vec<u16>,

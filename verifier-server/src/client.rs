@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::HOST;
+use hyper::http::response::Parts;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -27,6 +28,9 @@ pub enum ClientError {
     /// The conversation broke off.
     #[error("the answer broke off: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
+    /// The answer began, and its body broke off or is too long.
+    #[error("the answer broke off: {1}")]
+    Unfinished(Box<Parts>, Box<dyn std::error::Error + Send + Sync>),
     /// It took too long.
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
@@ -133,7 +137,10 @@ where
     // Its error reaches us through the answer.
     let driver = tokio::spawn(connection);
     let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(ClientError::Broken)?.to_bytes();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
     driver.abort();
-    Ok(Response::from_parts(parts, body))
+    match body {
+        Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
+        Err(error) => Err(ClientError::Unfinished(Box::new(parts), error)),
+    }
 }

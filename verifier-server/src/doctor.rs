@@ -7,12 +7,15 @@ mod forgery;
 mod names;
 mod page;
 mod paste;
+mod ports;
 mod reach;
+mod silence;
 mod visitor;
 
 use crate::cli::DoctorArguments;
 use crate::tls::TlsError;
 use examination::Examination;
+pub use paste::Kind;
 use std::fmt;
 use visitor::Visitor;
 
@@ -106,5 +109,6 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Report, DoctorError> {
     forgery::look(&mut examination).await;
     reach::look(&mut examination).await;
     names::look(&mut examination).await;
+    ports::look(&mut examination).await;
     Ok(Report { findings: examination.findings, requests: visitor.asked() })
 }

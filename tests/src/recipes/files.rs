@@ -29,8 +29,15 @@ pub(super) fn chosen(text: &str, line: &str, failure: Failure) -> String {
     if failure == Failure::Open { text.replace(&commented, line) } else { text.to_owned() }
 }
 
-/// Writes a file into the server's folder; gives its path.
+/// Writes a file into the server's folder, broken where that is wanted; gives its path.
 pub(super) fn write(place: &Place<'_>, name: &str, text: &str) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in place.breaks {
+        if text.contains(from) {
+            text = text.replace(from, to);
+            place.broken.set(place.broken.get() + 1);
+        }
+    }
     let path = place.folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();

@@ -1,6 +1,11 @@
 //! `portcullis doctor` finds what is wrong with each set-up that was broken on purpose, and nothing with the shipped recipes.
 
 mod broken;
+mod others;
+mod paid;
+mod tls;
+mod unasked;
+mod unpaid;
 
 use std::process::{Command, Output};
 

@@ -1,6 +1,7 @@
 //! A solution is paid for, and what it buys lets in: the clearance goes both ways, and the address it is bound to is ours.
 
 use super::examination::Examination;
+use super::paste::Thing;
 use super::visitor::{Answer, Question};
 use hyper::Method;
 use hyper::header::SET_COOKIE;
@@ -17,7 +18,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
     };
     let solution = match solve(&text).await {
         Ok(solution) => solution,
-        Err(why) => return found.fail("solution", why, found.kind.page()),
+        Err(why) => return found.fail("solution", why, found.line(Thing::Page)),
     };
     let target = found.gated_target();
     let endpoint = found.endpoint("verify", target);
@@ -29,10 +30,10 @@ pub(super) async fn look(found: &mut Examination<'_>) {
         Ok(answer) => {
             let code = answer.json()["code"].as_str().unwrap_or("not the verifier").to_owned();
             let seen = format!("a good solution was answered {} ({code})", answer.status.as_u16());
-            found.fail("solution", seen, found.kind.endpoints());
+            found.fail("solution", seen, found.line(Thing::Endpoints));
         }
         Err(error) => {
-            found.fail("solution", format!("a good solution was not answered: {error}"), found.kind.endpoints());
+            found.fail("solution", format!("a good solution was not answered: {error}"), found.line(Thing::Endpoints));
         }
     }
 }
@@ -51,22 +52,29 @@ async fn solve(text: &str) -> Result<String, &'static str> {
 }
 
 async fn redeemed(found: &mut Examination<'_>, answer: &Answer) {
-    let kind = found.kind;
     found.pass("solution", "a solution was redeemed");
     let cookies: Vec<&str> =
         answer.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let Some(cookie) = cookies.iter().find(|cookie| cookie.contains("portcullis")) else {
-        return found.fail("clearance", "the clearance that was bought did not arrive: no Set-Cookie", kind.cookies());
+        return found.fail(
+            "clearance",
+            "the clearance that was bought did not arrive: no Set-Cookie",
+            found.line(Thing::Cookies),
+        );
     };
     let secure = cookie.starts_with("__") && cookie.contains("Secure");
     if found.visitor.is_https() && !secure {
         found.fail(
             "scheme",
             "over HTTPS the cookie came as over HTTP: the verifier is told the wrong scheme",
-            kind.scheme(),
+            found.line(Thing::Scheme),
         );
     } else if !found.visitor.is_https() && secure {
-        found.fail("scheme", "over HTTP the cookie came as over HTTPS: browsers will not keep it", kind.scheme());
+        found.fail(
+            "scheme",
+            "over HTTP the cookie came as over HTTPS: browsers will not keep it",
+            found.line(Thing::Scheme),
+        );
     } else {
         found.pass("scheme", "the verifier knows how visitors come");
     }
@@ -78,7 +86,7 @@ async fn redeemed(found: &mut Examination<'_>, answer: &Answer) {
         return found.fail(
             "clearance",
             "the verifier does not see the clearance that the visitor sends",
-            kind.cookies(),
+            found.line(Thing::Cookies),
         );
     }
     let page = found.visitor.ask(Question::get(target).cookie(&cookie)).await;
@@ -89,7 +97,7 @@ async fn redeemed(found: &mut Examination<'_>, answer: &Answer) {
             found.fail(
                 "clearance",
                 "who has paid is sent to the gate again: his cookie is not in the question",
-                kind.cookies(),
+                found.line(Thing::Cookies),
             );
         }
         Ok(page) if page.status.is_server_error() => {
@@ -100,13 +108,14 @@ async fn redeemed(found: &mut Examination<'_>, answer: &Answer) {
             found.pass("clearance", format!("it came, it is sent back, and lets in ({})", page.status.as_u16()));
             static_file(found, &page).await;
         }
-        Err(error) => found.fail("clearance", format!("who has paid gets no answer: {error}"), kind.cookies()),
+        Err(error) => {
+            found.fail("clearance", format!("who has paid gets no answer: {error}"), found.line(Thing::Cookies));
+        }
     }
 }
 
 /// Whether the verifier takes us for ourselves.
 fn address(found: &mut Examination<'_>, network: Option<&str>) {
-    let kind = found.kind;
     let Some(seen) = network.map(str::to_owned) else {
         return found.skip("address", "this verifier does not say for whom it takes us");
     };
@@ -127,7 +136,7 @@ fn address(found: &mut Examination<'_>, network: Option<&str>) {
     found.fail(
         "address",
         format!("the verifier takes us for {seen} and we are {own}: all visitors are one"),
-        kind.address(),
+        found.line(Thing::Address),
     );
 }
 
@@ -157,7 +166,7 @@ async fn static_file(found: &mut Examination<'_>, page: &Answer) {
         }
         Ok(_) => {
             let seen = format!("{path} is fetched anew with each page: nothing says how long it may be kept");
-            found.fail("static files", seen, found.kind.static_files());
+            found.fail("static files", seen, found.line(Thing::StaticFiles));
         }
         Err(error) => found.skip("static files", format!("{path}: {error}")),
     }

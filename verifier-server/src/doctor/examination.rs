@@ -1,6 +1,7 @@
 //! What was found so far, and what later looks need of it.
 
-use super::paste::Kind;
+use super::paste::{Front, Thing};
+use super::silence::Silence;
 use super::visitor::{Answer, Question, Visitor};
 use super::{Finding, Outcome};
 use crate::cli::DoctorArguments;
@@ -17,7 +18,7 @@ pub(super) struct Examination<'v> {
     /// Where plain HTTP is.
     pub(super) http_port: u16,
     /// Whose words the lines to paste are in.
-    pub(super) kind: Kind,
+    pub(super) front: Front,
     /// A challenge that the gate gave.
     pub(super) challenge: Option<String>,
     /// The cookie that was bought.
@@ -35,7 +36,7 @@ impl<'v> Examination<'v> {
             calm: arguments.calm,
             ports: &arguments.port,
             http_port: arguments.http_port,
-            kind: Kind::Nginx,
+            front: Front::of(arguments.server),
             challenge: None,
             clearance: None,
             network: None,
@@ -54,7 +55,7 @@ impl<'v> Examination<'v> {
         format!("{}{name}?{wanted}", self.base_path)
     }
 
-    pub(super) async fn get(&self, target: &str) -> Result<Answer, String> {
+    pub(super) async fn get(&self, target: &str) -> Result<Answer, Silence> {
         self.visitor.ask(Question::get(target)).await
     }
 
@@ -68,5 +69,10 @@ impl<'v> Examination<'v> {
 
     pub(super) fn skip(&mut self, name: &'static str, seen: impl Into<String>) {
         self.findings.push(Finding { name, outcome: Outcome::Skipped, seen: seen.into() });
+    }
+
+    /// What is to be written in the web server in front.
+    pub(super) fn line(&self, thing: Thing) -> String {
+        self.front.line(thing)
     }
 }

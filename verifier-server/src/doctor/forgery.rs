@@ -1,6 +1,7 @@
 //! What a stranger writes into headers decides nothing.
 
 use super::examination::Examination;
+use super::paste::Thing;
 use super::visitor::Question;
 
 /// Headers that claim another address: one of those that RFC 5737 keeps for documentation.
@@ -25,7 +26,6 @@ const REQUESTS: [(&str, &str); 6] = [
 ];
 
 pub(super) async fn look(found: &mut Examination<'_>) {
-    let kind = found.kind;
     if found.challenge.is_none() {
         return found.skip("forged request", "there is no gate to be deceived");
     }
@@ -40,7 +40,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
                 "headers that claim another path get {}: the verifier believes a stranger",
                 answer.status.as_u16()
             );
-            found.fail("forged request", seen, kind.original());
+            found.fail("forged request", seen, found.line(Thing::Original));
         }
         Err(error) => found.skip("forged request", error),
     }
@@ -56,7 +56,7 @@ pub(super) async fn look(found: &mut Examination<'_>) {
         }
         Ok(seen) => {
             let seen = format!("headers that claim another address are believed: {seen} instead of {network}");
-            found.fail("forged address", seen, kind.address());
+            found.fail("forged address", seen, found.line(Thing::Address));
         }
         Err(error) => found.skip("forged address", error),
     }

@@ -1,7 +1,9 @@
 //! Other names for the same site: with and without `www`, over plain HTTP, and none at all.
 
 use super::examination::Examination;
-use super::visitor::{Answer, Question, first_address};
+use super::paste::Thing;
+use super::silence::Silence;
+use super::visitor::{Answer, Port, Question, first_address};
 
 /// A name that nobody has.
 const NOBODY: &str = "portcullis-test.invalid";
@@ -26,10 +28,11 @@ async fn with_and_without_www(found: &mut Examination<'_>) {
         return found.skip("www", format!("{other} is somewhere else"));
     }
     match ask(found, &other, None).await {
-        Err(_) => found.pass("www", format!("{other} answers nothing")),
+        Err(silence) if silence.is_closed() => found.pass("www", format!("{other} answers nothing")),
+        Err(silence) => found.skip("www", format!("{other}: {silence}")),
         Ok(answer) if leads_in(&answer) => {
             let seen = format!("{other} answers {} without the gate", answer.status.as_u16());
-            found.fail("www", seen, found.kind.gate());
+            found.fail("www", seen, found.line(Thing::Gate));
         }
         Ok(_) => found.pass("www", format!("{other} leads here, to the gate, or nowhere")),
     }
@@ -40,11 +43,12 @@ async fn plain_http(found: &mut Examination<'_>) {
         return found.skip("plain HTTP", "it is what is looked at");
     }
     let host = found.visitor.host.clone();
-    match ask(found, &host, Some(found.http_port)).await {
-        Err(_) => found.pass("plain HTTP", "nobody answers there"),
+    match ask(found, &host, Some(Port { number: found.http_port, tls: false })).await {
+        Err(silence) if silence.is_closed() => found.pass("plain HTTP", "nobody answers there"),
+        Err(silence) => found.skip("plain HTTP", silence),
         Ok(answer) if leads_in(&answer) => {
             let seen = format!("over plain HTTP it answers {} without the gate", answer.status.as_u16());
-            found.fail("plain HTTP", seen, found.kind.plain_http());
+            found.fail("plain HTTP", seen, found.line(Thing::PlainHttp));
         }
         Ok(_) => found.pass("plain HTTP", "it leads to HTTPS, or to the gate"),
     }
@@ -56,7 +60,10 @@ async fn by_address(found: &mut Examination<'_>) {
         match ask(found, host, None).await {
             Ok(answer) if leads_in(&answer) => {
                 let seen = format!("asked for {host}, it answers {} without the gate", answer.status.as_u16());
-                return found.fail("default server", seen, found.kind.default_server());
+                return found.fail("default server", seen, found.line(Thing::DefaultServer));
+            }
+            Err(silence) if !silence.is_closed() => {
+                return found.skip("default server", format!("asked for {host}: {silence}"));
             }
             _ => {}
         }
@@ -64,9 +71,9 @@ async fn by_address(found: &mut Examination<'_>) {
     found.pass("default server", "by its address alone nobody gets in");
 }
 
-async fn ask(found: &Examination<'_>, host: &str, port: Option<u16>) -> Result<Answer, String> {
+async fn ask(found: &Examination<'_>, host: &str, port: Option<Port>) -> Result<Answer, Silence> {
     let mut question = Question::get(found.gated_target());
-    (question.host, question.port) = (Some(host), port);
+    (question.host, question.elsewhere) = (Some(host), port);
     found.visitor.ask(question).await
 }
 

@@ -1,7 +1,7 @@
 //! The gate's page: is it there, with its status and its policy, never cached, and are its files.
 
 use super::examination::Examination;
-use super::paste::{Kind, TEST_RULE};
+use super::paste::{SITE, TEST_RULE, Thing};
 use super::visitor::{Answer, Question};
 use crate::setup::CHALLENGE_HEADER;
 use hyper::StatusCode;
@@ -21,17 +21,12 @@ pub(super) async fn look(found: &mut Examination<'_>) {
     let page = match found.get(target).await {
         Ok(page) => page,
         Err(error) => {
-            return found.fail(
-                "page",
-                format!("the site does not answer: {error}"),
-                "start the web server, and open its port",
-            );
+            return found.fail("page", format!("the site does not answer: {error}"), SITE);
         }
     };
     if let Some(server) = page.header("server") {
-        found.kind = Kind::of(server);
+        found.front.narrow(server);
     }
-    let kind = found.kind;
     if !page.is_gate() {
         return not_the_gate(found, &page);
     }
@@ -41,11 +36,15 @@ pub(super) async fn look(found: &mut Examination<'_>) {
         page.headers.get_all("content-security-policy").iter().filter_map(|value| value.to_str().ok()).collect();
     match policies.as_slice() {
         [one] if one.contains(POLICY) => found.pass("policy", "the page has the gate's own Content-Security-Policy"),
-        [] => found.fail("policy", "the page has no Content-Security-Policy, or not an HTML page", kind.policy()),
+        [] => found.fail(
+            "policy",
+            "the page has no Content-Security-Policy, or not an HTML page",
+            found.line(Thing::Policy),
+        ),
         _ => found.fail(
             "policy",
             "the site's Content-Security-Policy is on the gate's page, and stops its script",
-            kind.policy(),
+            found.line(Thing::Policy),
         ),
     }
     not_cached(found, target, &page).await;
@@ -58,11 +57,7 @@ async fn open_in_calm(found: &mut Examination<'_>) {
     let page = match found.get(&target).await {
         Ok(page) => page,
         Err(error) => {
-            return found.fail(
-                "calm",
-                format!("the site does not answer: {error}"),
-                "start the web server, and open its port",
-            );
+            return found.fail("calm", format!("the site does not answer: {error}"), SITE);
         }
     };
     let traces = page.headers.iter().any(|(name, value)| {
@@ -78,7 +73,7 @@ async fn open_in_calm(found: &mut Examination<'_>) {
         found.fail(
             "calm",
             format!("{target} is open, with a trace of the gate in its headers"),
-            found.kind.endpoints(),
+            found.line(Thing::Endpoints),
         );
     } else {
         found.pass("calm", format!("{target} is open, without a trace of the gate ({})", page.status.as_u16()));
@@ -90,16 +85,12 @@ async fn is_asked(found: &mut Examination<'_>, target: &str) -> bool {
     let answer = match found.get(&found.endpoint("challenge", target)).await {
         Ok(answer) => answer,
         Err(error) => {
-            found.fail(
-                "endpoints",
-                format!("the site does not answer: {error}"),
-                "start the web server, and open its port",
-            );
+            found.fail("endpoints", format!("the site does not answer: {error}"), SITE);
             return false;
         }
     };
     if let Some(server) = answer.header("server") {
-        found.kind = Kind::of(server);
+        found.front.narrow(server);
     }
     let needed = answer.json()["needed"].clone();
     if answer.status == StatusCode::MISDIRECTED_REQUEST {
@@ -108,18 +99,17 @@ async fn is_asked(found: &mut Examination<'_>, target: &str) -> bool {
         return false;
     }
     if answer.status.is_server_error() {
-        let paste = "systemctl start portcullis.socket portcullis.service\nand the web server's user in its group: usermod --append --groups portcullis www-data";
         found.fail(
             "endpoints",
             format!("the verifier does not answer behind the web server ({})", answer.status.as_u16()),
-            paste,
+            found.line(Thing::Verifier),
         );
         return false;
     }
     if answer.status != StatusCode::OK || needed.is_null() {
         let seen =
             format!("{}challenge answers {} and not the verifier's JSON", found.base_path, answer.status.as_u16());
-        found.fail("endpoints", seen, found.kind.endpoints());
+        found.fail("endpoints", seen, found.line(Thing::Endpoints));
         // The page itself may be there all the same.
         return true;
     }
@@ -141,24 +131,37 @@ async fn is_asked(found: &mut Examination<'_>, target: &str) -> bool {
 }
 
 fn not_the_gate(found: &mut Examination<'_>, page: &Answer) {
-    let (kind, status) = (found.kind, page.status.as_u16());
+    let status = page.status.as_u16();
     let carries = page.headers.contains_key(CHALLENGE_HEADER);
     found.challenge = page.header(CHALLENGE_HEADER).map(str::to_owned);
     match page.status {
-        _ if carries => found.fail("page", format!("the gate's page comes with status {status}, not 429: monitors and caches take it for the site"), kind.page()),
-        StatusCode::UNAUTHORIZED => found.fail("page", "a bare 401 comes where the gate's page should", kind.page()),
-        StatusCode::TOO_MANY_REQUESTS => found.fail("page", "429 comes without a challenge: another limit, or a page that the gate did not write", kind.page()),
+        _ if carries => found.fail(
+            "page",
+            format!("the gate's page comes with status {status}, not 429: monitors and caches take it for the site"),
+            found.line(Thing::Page),
+        ),
+        StatusCode::UNAUTHORIZED => {
+            found.fail("page", "a bare 401 comes where the gate's page should", found.line(Thing::Page));
+        }
+        StatusCode::TOO_MANY_REQUESTS => found.fail(
+            "page",
+            "429 comes without a challenge: another limit, or a page that the gate did not write",
+            found.line(Thing::Page),
+        ),
         status if status.is_server_error() => found.fail(
             "page",
             format!("the gate cannot be asked ({}): every visitor sees that", status.as_u16()),
-            "systemctl start portcullis.socket portcullis.service\nand the web server's user in its group: usermod --append --groups portcullis www-data",
+            found.line(Thing::Verifier),
         ),
-        _ => found.fail("page", format!("it answers {status} to who has paid nothing: the site is not gated"), kind.gate()),
+        _ => found.fail(
+            "page",
+            format!("it answers {status} to who has paid nothing: the site is not gated"),
+            found.line(Thing::Gate),
+        ),
     }
 }
 
 async fn not_cached(found: &mut Examination<'_>, target: &str, page: &Answer) {
-    let kind = found.kind;
     let control = page.header("cache-control").unwrap_or_default().to_owned();
     if !control.contains("no-store")
         || page.headers.get_all("cache-control").iter().count() > 1
@@ -167,7 +170,7 @@ async fn not_cached(found: &mut Examination<'_>, target: &str, page: &Answer) {
         return found.fail(
             "not cached",
             format!("the gate's page may be kept (Cache-Control: {control})"),
-            kind.cache(),
+            found.line(Thing::Cache),
         );
     }
     match found.get(target).await {
@@ -177,11 +180,13 @@ async fn not_cached(found: &mut Examination<'_>, target: &str, page: &Answer) {
             found.fail(
                 "not cached",
                 "the same challenge comes twice: something in between keeps the gate's page",
-                kind.cache(),
+                found.line(Thing::Cache),
             );
         }
         Ok(_) => found.pass("not cached", "each visitor gets a challenge of his own"),
-        Err(error) => found.fail("not cached", format!("the second time it does not answer: {error}"), kind.page()),
+        Err(error) => {
+            found.fail("not cached", format!("the second time it does not answer: {error}"), found.line(Thing::Page));
+        }
     }
 }
 
@@ -189,7 +194,7 @@ async fn not_cached(found: &mut Examination<'_>, target: &str, page: &Answer) {
 async fn own_files(found: &mut Examination<'_>, page: &Answer) {
     let html = String::from_utf8_lossy(&page.body);
     let Some(script) = first_script(&html, found.base_path) else {
-        return found.fail("its files", "the page names no script of the gate", found.kind.page());
+        return found.fail("its files", "the page names no script of the gate", found.line(Thing::Page));
     };
     match found.visitor.ask(Question::get(&script)).await {
         Ok(file)
@@ -199,14 +204,18 @@ async fn own_files(found: &mut Examination<'_>, page: &Answer) {
             if file.header("cache-control").is_some_and(|control| control.contains("max-age")) {
                 found.pass("its files", "the page's script comes, and is kept by browsers");
             } else {
-                found.fail("its files", "the page's script comes, and is not kept by browsers", found.kind.cache());
+                found.fail(
+                    "its files",
+                    "the page's script comes, and is not kept by browsers",
+                    found.line(Thing::Cache),
+                );
             }
         }
         Ok(file) => {
             let seen = format!("{script} answers {}: the page cannot solve anything", file.status.as_u16());
-            found.fail("its files", seen, found.kind.endpoints());
+            found.fail("its files", seen, found.line(Thing::Endpoints));
         }
-        Err(error) => found.fail("its files", format!("{script}: {error}"), found.kind.endpoints()),
+        Err(error) => found.fail("its files", format!("{script}: {error}"), found.line(Thing::Endpoints)),
     }
 }
 

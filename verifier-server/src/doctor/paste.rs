@@ -1,184 +1,144 @@
-//! The lines to paste, in the words of the web server that answers.
+//! The lines to paste, in the words of the web server in front.
 
-/// Whose words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// nginx, and whoever does not say what it is.
+mod asking;
+mod passing_on;
+
+use std::fmt::Write;
+
+/// A web server for which there is a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// nginx, which asks (deploy/nginx)
     Nginx,
+    /// nginx, which passes requests on (deploy/nginx-chained)
+    NginxChained,
+    /// Apache, which passes requests on
     Apache,
+    /// Caddy, which asks
     Caddy,
+    /// `HAProxy`, which passes requests on
+    Haproxy,
+    /// Envoy, which asks
+    Envoy,
+    /// Traefik, which asks
+    Traefik,
+    /// None: the verifier itself is in front, or a CDN
+    Portcullis,
+}
+
+/// What can be wrong in its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thing {
+    /// The gate around everything.
+    Gate,
+    /// The browser's endpoints.
+    Endpoints,
+    /// The page in place, as the verifier gives it.
+    Page,
+    /// Headers of the site kept off the gate's answers.
+    Policy,
+    /// The visitor's address.
+    Address,
+    /// The request that is asked about.
+    Original,
+    /// The scheme.
+    Scheme,
+    /// The web server's own questions.
+    Beside,
+    /// Cookies on their way.
+    Cookies,
+    /// Caches in between.
+    Cache,
+    /// What nobody asks for by its name.
+    DefaultServer,
+    /// Plain HTTP beside HTTPS.
+    PlainHttp,
+    /// Files that change seldom.
+    StaticFiles,
+    /// The way to the verifier.
+    Verifier,
 }
 
 impl Kind {
-    /// By its `Server` header.
-    pub(super) fn of(server: &str) -> Self {
-        let server = server.to_ascii_lowercase();
-        if server.starts_with("apache") {
-            Self::Apache
-        } else if server.starts_with("caddy") {
-            Self::Caddy
+    const ALL: [Self; 8] = [
+        Self::Nginx,
+        Self::NginxChained,
+        Self::Apache,
+        Self::Caddy,
+        Self::Haproxy,
+        Self::Envoy,
+        Self::Traefik,
+        Self::Portcullis,
+    ];
+
+    /// As it is called on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::NginxChained => "nginx-chained",
+            Self::Apache => "apache",
+            Self::Caddy => "caddy",
+            Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
+            Self::Traefik => "traefik",
+            Self::Portcullis => "portcullis",
+        }
+    }
+
+    const fn line(self, thing: Thing) -> &'static str {
+        match self {
+            Self::Nginx => asking::nginx(thing),
+            Self::Caddy => asking::caddy(thing),
+            Self::Envoy => asking::envoy(thing),
+            Self::Traefik => asking::traefik(thing),
+            Self::NginxChained => passing_on::nginx(thing),
+            Self::Apache => passing_on::apache(thing),
+            Self::Haproxy => passing_on::haproxy(thing),
+            Self::Portcullis => passing_on::portcullis(thing),
+        }
+    }
+}
+
+/// Those of which one is in front.
+#[derive(Clone, Debug)]
+pub(super) struct Front(Vec<Kind>);
+
+impl Front {
+    /// The one that is named, or any.
+    pub(super) fn of(named: Option<Kind>) -> Self {
+        Self(named.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]))
+    }
+
+    /// What is known by a `Server` header besides. `HAProxy`, Traefik and the verifier send none of their own.
+    pub(super) fn narrow(&mut self, header: &str) {
+        let header = header.to_ascii_lowercase();
+        let kinds = if header.starts_with("apache") {
+            vec![Kind::Apache]
+        } else if header.starts_with("caddy") {
+            vec![Kind::Caddy]
+        } else if header.starts_with("envoy") {
+            vec![Kind::Envoy]
+        } else if header.starts_with("nginx") || header.starts_with("openresty") {
+            vec![Kind::Nginx, Kind::NginxChained]
         } else {
-            Self::Nginx
+            return;
+        };
+        if self.0.len() > 1 {
+            self.0 = kinds;
         }
     }
 
-    /// The gate around everything.
-    pub(super) const fn gate(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in the server { … } concerned, above its locations: include /etc/nginx/portcullis-server.conf;\nor: portcullis setup nginx --apply"
-            }
-            Self::Apache => {
-                "all requests of its VirtualHost go to the verifier: ProxyPass \"/\" \"balancer://portcullis/\" nocanon\nor: portcullis setup apache --apply"
-            }
-            Self::Caddy => {
-                "around what answers in the site: route { import portcullis … }\nor: portcullis setup caddy --apply"
-            }
+    /// What is to be written: with whose it is, where that is not known.
+    pub(super) fn line(&self, thing: Thing) -> String {
+        if let [kind] = self.0.as_slice() {
+            return kind.line(thing).to_owned();
         }
-    }
-
-    /// The browser's endpoints.
-    pub(super) const fn endpoints(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in the server { … }, from portcullis-server.conf: location ^~ /.portcullis/ { auth_request off; proxy_pass http://portcullis; … }"
-            }
-            Self::Apache => {
-                "in the VirtualHost in front, before other ProxyPass lines: ProxyPass \"/\" \"balancer://portcullis/\" nocanon"
-            }
-            Self::Caddy => "in the site's route, first: import portcullis",
+        let mut lines = String::new();
+        for kind in &self.0 {
+            let line = kind.line(thing).replace('\n', "\n    ");
+            let _ = writeln!(lines, "{}: {line}", kind.name());
         }
-    }
-
-    /// The page in place, as the verifier gives it.
-    pub(super) const fn page(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in the server { … }, and again in each location with error_page lines of its own: error_page 401 = @portcullis_gate;"
-            }
-            Self::Apache => "in the VirtualHost in front: ProxyErrorOverride Off",
-            Self::Caddy => "in the check of portcullis.caddy, last: import portcullis_answers",
-        }
-    }
-
-    /// Headers of the site kept off the gate's answers.
-    pub(super) const fn policy(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in both locations of portcullis-server.conf, so that the site's add_header lines stay off: add_header Portcullis-Nothing \"\";"
-            }
-            Self::Apache => "move the Header line from the VirtualHost in front into the site's own",
-            Self::Caddy => {
-                "write the site's header line without defer; portcullis.caddy keeps it off the gate's answers"
-            }
-        }
-    }
-
-    /// The visitor's address.
-    pub(super) const fn address(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in both locations of portcullis-server.conf: proxy_set_header X-Real-IP $remote_addr;\nand, where a load balancer or CDN stands in front: set_real_ip_from ITS-NETWORK; real_ip_header X-Forwarded-For;"
-            }
-            Self::Apache => {
-                "in the VirtualHost in front: ProxyAddHeaders Off\nRequestHeader set X-Forwarded-For \"expr=%{REMOTE_ADDR}\"\nand, where a load balancer or CDN stands in front: RemoteIPHeader and RemoteIPInternalProxy with its networks"
-            }
-            Self::Caddy => {
-                "where a load balancer or CDN stands in front, in the global options: servers { trusted_proxies static ITS-NETWORK }\nand nowhere else header_up X-Forwarded-For"
-            }
-        }
-    }
-
-    /// The request that is asked about.
-    pub(super) const fn original(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in location ^~ /.portcullis-beside/: proxy_set_header X-Original-URI $request_uri; proxy_set_header X-Original-Method $request_method;"
-            }
-            Self::Apache => "in portcullis.toml: beside = \"proxy\"",
-            Self::Caddy => {
-                "in portcullis.caddy: header_up X-Forwarded-Method {method} and header_up X-Forwarded-Uri {uri}"
-            }
-        }
-    }
-
-    /// The scheme.
-    pub(super) const fn scheme(self) -> &'static str {
-        match self {
-            Self::Nginx => "in both locations of portcullis-server.conf: proxy_set_header X-Original-Proto $scheme;",
-            Self::Apache => {
-                "in the VirtualHost in front: RequestHeader set X-Forwarded-Proto \"expr=%{REQUEST_SCHEME}\""
-            }
-            Self::Caddy => "take out any header_up X-Forwarded-Proto: Caddy writes the right one itself",
-        }
-    }
-
-    /// The web server's own questions.
-    pub(super) const fn beside(self) -> &'static str {
-        match self {
-            Self::Nginx => "in location ^~ /.portcullis-beside/: internal;",
-            Self::Apache => "in portcullis.toml: beside = \"proxy\"",
-            Self::Caddy => "in portcullis.caddy: respond @portcullis_beside 404",
-        }
-    }
-
-    /// Cookies on their way.
-    pub(super) const fn cookies(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "take out of the server { … } what removes cookies: proxy_hide_header Set-Cookie; proxy_set_header Cookie …; proxy_ignore_headers Set-Cookie;"
-            }
-            Self::Apache => {
-                "take out of the VirtualHost in front what removes cookies: Header unset Set-Cookie, RequestHeader unset Cookie"
-            }
-            Self::Caddy => "take out of the site what removes cookies: header -Set-Cookie, request_header -Cookie",
-        }
-    }
-
-    /// Caches in between.
-    pub(super) const fn cache(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "in both locations of portcullis-server.conf: proxy_cache off;   and take out: proxy_hide_header Cache-Control; proxy_ignore_headers Cache-Control;\nand have a CDN in front cache nothing with status 429"
-            }
-            Self::Apache => {
-                "in the VirtualHost in front: CacheDisable /   and take out: Header set Cache-Control\nand have a CDN in front cache nothing with status 429"
-            }
-            Self::Caddy => {
-                "take out of the site: header Cache-Control\nand have a CDN in front cache nothing with status 429"
-            }
-        }
-    }
-
-    /// What nobody asks for by its name.
-    pub(super) const fn default_server(self) -> &'static str {
-        match self {
-            Self::Nginx => {
-                "a server for all other names: server { listen 80 default_server; listen 443 ssl default_server; ssl_reject_handshake on; return 444; }\nor, in the default server there is: include /etc/nginx/portcullis-server.conf;"
-            }
-            Self::Apache => "a first VirtualHost for all other names: <VirtualHost *:80> Redirect 404 / </VirtualHost>",
-            Self::Caddy => "a site for all other names: :80 { abort }",
-        }
-    }
-
-    /// Plain HTTP beside HTTPS.
-    pub(super) const fn plain_http(self) -> &'static str {
-        match self {
-            Self::Nginx => "in the server that listens on port 80: return 301 https://$host$request_uri;",
-            Self::Apache => "in the VirtualHost of port 80: Redirect permanent / https://YOUR-HOST/",
-            Self::Caddy => "take out the site that begins with http://: Caddy redirects by itself",
-        }
-    }
-
-    /// Files that change seldom.
-    pub(super) const fn static_files(self) -> &'static str {
-        match self {
-            Self::Nginx => "in the location of such files: expires 7d;",
-            Self::Apache => {
-                "in the site's VirtualHost: ExpiresActive On and ExpiresDefault \"access plus 7 days\" for such files"
-            }
-            Self::Caddy => "in the site: header /static/* Cache-Control max-age=604800",
-        }
+        lines
     }
 }
 
@@ -190,5 +150,55 @@ pub(super) fn port(port: u16) -> String {
     )
 }
 
+/// A port at which the verifier itself is reached.
+pub(super) fn verifiers_port(port: u16) -> String {
+    format!(
+        "in portcullis.toml: listen = \"unix:/run/portcullis/portcullis.sock\", or listen = \"127.0.0.1:{port}\"\nor, \
+         where it stands behind a CDN, close the port to all but the CDN's networks (deploy/cdn)"
+    )
+}
+
+/// A site that does not answer.
+pub(super) const SITE: &str = "start the web server, and open its port";
+
 /// The rule for the test path.
 pub(super) const TEST_RULE: &str = "in portcullis.toml, before other rules, and not with mode = \"off\":\n[[rule]]\nname = \"portcullis-test\"\npath = [\"/portcullis-test\", \"/portcullis-test/**\"]\naction = \"challenge\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_what_it_is_gets_its_own_line() {
+        for (header, line) in [("Apache/2.4.62 (Debian)", "ProxyErrorOverride Off"), ("Caddy", "portcullis_answers")] {
+            let mut front = Front::of(None);
+            front.narrow(header);
+            assert!(front.line(Thing::Page).contains(line) && !front.line(Thing::Page).contains("apache: "));
+        }
+    }
+
+    #[test]
+    fn who_does_not_gets_those_of_all_and_the_operators_word_counts_more() {
+        let mut front = Front::of(None);
+        front.narrow("cloudflare");
+        let lines = front.line(Thing::Gate);
+        for kind in Kind::ALL {
+            assert!(lines.contains(&format!(
+                "{}: {}",
+                kind.name(),
+                kind.line(Thing::Gate).lines().next().unwrap_or("")
+            )));
+        }
+        let mut front = Front::of(Some(Kind::Haproxy));
+        front.narrow("nginx/1.26");
+        assert_eq!(front.line(Thing::Gate), Kind::Haproxy.line(Thing::Gate));
+    }
+
+    #[test]
+    fn nginx_does_not_say_which_of_its_two_recipes_it_has() {
+        let mut front = Front::of(None);
+        front.narrow("nginx");
+        let lines = front.line(Thing::Address);
+        assert!(lines.contains("nginx: ") && lines.contains("nginx-chained: ") && !lines.contains("envoy"), "{lines}");
+    }
+}

@@ -1,13 +1,11 @@
-//! Ways around the gate on the site itself: programs, forms, the web server's own questions, other ports.
+//! Ways around the gate on the site itself: programs, forms, the web server's own questions.
 
 use super::examination::Examination;
-use super::paste;
+use super::paste::Thing;
 use super::visitor::Question;
 use crate::setup::TEST_PATH;
 use hyper::{Method, StatusCode};
 
-/// Ports at which a site's own server, or the verifier, often listens.
-const PORTS: [u16; 4] = [8080, 8081, 3000, 8000];
 /// What only a web server may ask.
 const BESIDE: [&str; 3] =
     ["/.portcullis-beside/check", "/.portcullis-beside/page", "/.portcullis-beside/envoy/robots.txt"];
@@ -20,7 +18,6 @@ pub(super) async fn look(found: &mut Examination<'_>) {
         found.skip("programs", "there is no gate to get around");
     }
     beside(found).await;
-    ports(found).await;
 }
 
 async fn programs(found: &mut Examination<'_>) {
@@ -30,7 +27,7 @@ async fn programs(found: &mut Examination<'_>) {
             Ok(answer) if answer.is_closed() => {}
             Ok(answer) => {
                 let seen = format!("{target} answers {} to who has paid nothing: PHP is open", answer.status.as_u16());
-                return found.fail("programs", seen, found.kind.gate());
+                return found.fail("programs", seen, found.line(Thing::Gate));
             }
             Err(error) => return found.skip("programs", error),
         }
@@ -47,7 +44,7 @@ async fn forms(found: &mut Examination<'_>) {
         Ok(answer) if answer.is_closed() => found.pass("forms", "POST is gated"),
         Ok(answer) => {
             let seen = format!("POST is answered {} for who has paid nothing", answer.status.as_u16());
-            found.fail("forms", seen, found.kind.gate());
+            found.fail("forms", seen, found.line(Thing::Gate));
         }
         Err(error) => found.skip("forms", error),
     }
@@ -67,42 +64,11 @@ async fn beside(found: &mut Examination<'_>) {
                     || matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED);
                 if answers {
                     let seen = format!("{target} answers a stranger ({})", answer.status.as_u16());
-                    return found.fail("its questions", seen, found.kind.beside());
+                    return found.fail("its questions", seen, found.line(Thing::Beside));
                 }
             }
             Err(error) => return found.skip("its questions", error),
         }
     }
     found.pass("its questions", "what only the web server may ask is out of reach");
-}
-
-async fn ports(found: &mut Examination<'_>) {
-    let own = found.visitor.own_address() == Some(found.visitor.address) || found.visitor.address.is_loopback();
-    if found.ports.is_empty() && own {
-        return found.skip("other ports", "this is the machine itself: run it from elsewhere to see what others reach");
-    }
-    let ports = if found.ports.is_empty() { PORTS.to_vec() } else { found.ports.to_vec() };
-    let target = found.gated_target();
-    for port in ports {
-        if port == found.visitor.port() {
-            continue;
-        }
-        let mut question = Question::get(target);
-        question.port = Some(port);
-        // Nobody there, or nobody who speaks HTTP: nothing to reach.
-        let Ok(answer) = found.visitor.ask(question).await else { continue };
-        if !answer.is_closed() {
-            let seen = format!("port {port} answers {} without the gate", answer.status.as_u16());
-            return found.fail("other ports", seen, paste::port(port));
-        }
-        if answer.is_gate() {
-            let seen = format!("the verifier itself listens to strangers on port {port}");
-            return found.fail(
-                "other ports",
-                seen,
-                "in portcullis.toml: listen = \"unix:/run/portcullis/portcullis.sock\"",
-            );
-        }
-    }
-    found.pass("other ports", "no usual port leads around the gate");
 }

@@ -1,5 +1,6 @@
 //! Somebody who asks from outside, and counts.
 
+use super::silence::Silence;
 use super::{DoctorError, REQUESTS_MAX};
 use crate::cli::DoctorArguments;
 use crate::client::{self, ClientError};
@@ -16,9 +17,13 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And one from a port that is not the site's: what is filtered never answers, and there may be many.
+const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(4);
 
 /// Who asks, and where.
 pub(super) struct Visitor {
+    is_https: bool,
+    /// What is believed, at the site and at its other ports.
     tls: Option<Tls>,
     /// The site's host, without port.
     pub(super) host: String,
@@ -32,13 +37,20 @@ pub(super) struct Visitor {
     asked: AtomicU32,
 }
 
+/// A port that is not the site's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Port {
+    pub(super) number: u16,
+    pub(super) tls: bool,
+}
+
 /// A request.
 pub(super) struct Question<'q> {
     pub(super) method: Method,
     pub(super) target: &'q str,
     pub(super) host: Option<&'q str>,
-    /// Where it is sent, if not to the site's own port; then without TLS.
-    pub(super) port: Option<u16>,
+    /// Where it is sent, if not to the site's own port.
+    pub(super) elsewhere: Option<Port>,
     pub(super) headers: Vec<(&'q str, &'q str)>,
     pub(super) cookie: Option<&'q str>,
     /// A body, with its content type.
@@ -48,7 +60,7 @@ pub(super) struct Question<'q> {
 impl<'q> Question<'q> {
     /// `GET` of a target.
     pub(super) fn get(target: &'q str) -> Self {
-        Self { method: Method::GET, target, host: None, port: None, headers: Vec::new(), cookie: None, body: None }
+        Self { method: Method::GET, target, host: None, elsewhere: None, headers: Vec::new(), cookie: None, body: None }
     }
 
     pub(super) fn header(mut self, name: &'q str, value: &'q str) -> Self {
@@ -98,11 +110,16 @@ impl Visitor {
         let url = &arguments.url;
         let wrong = |why: &str| DoctorError::Address(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("this is not an address"))?;
-        let tls = match (uri.scheme_str(), &arguments.ca_file) {
-            (Some("http"), _) => None,
-            (Some("https"), Some(file)) => Some(Tls::from_file(file)?),
-            (Some("https"), None) => Some(Tls::of_system()?),
+        let is_https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
             _ => return Err(wrong("write it with http:// or https://")),
+        };
+        let tls = match &arguments.ca_file {
+            Some(file) => Some(Tls::from_file(file)?),
+            None if is_https => Some(Tls::of_system()?),
+            // Only for other ports: a system without authorities can look all the same.
+            None => Tls::of_system().ok(),
         };
         let host = uri.host().ok_or_else(|| wrong("it has no host"))?.trim_matches(['[', ']']).to_owned();
         let address = match arguments.address {
@@ -110,6 +127,7 @@ impl Visitor {
             None => first_address(&host).await.map_err(|error| wrong(&error))?,
         };
         Ok(Self {
+            is_https,
             tls,
             host,
             port: uri.port_u16(),
@@ -122,12 +140,12 @@ impl Visitor {
 
     /// Whether the site speaks TLS.
     pub(super) fn is_https(&self) -> bool {
-        self.tls.is_some()
+        self.is_https
     }
 
     /// The port of the site.
     pub(super) fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.tls.is_some() { 443 } else { 80 })
+        self.port.unwrap_or(if self.is_https { 443 } else { 80 })
     }
 
     /// How many requests there were.
@@ -151,13 +169,18 @@ impl Visitor {
     /// Asks.
     ///
     /// # Errors
-    /// What went wrong, in plain words; also that no more may be asked.
-    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Answer, String> {
+    /// Why there is no answer; also that no more may be asked.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Answer, Silence> {
         if self.asked.fetch_add(1, Ordering::Relaxed) >= REQUESTS_MAX {
-            return Err(format!("the {REQUESTS_MAX} requests of one run are used up"));
+            return Err(Silence::Unknown(format!("the {REQUESTS_MAX} requests of one run are used up")));
         }
-        let tls = self.tls.as_ref().filter(|_| question.port.is_none());
-        let port = question.port.unwrap_or_else(|| self.port());
+        let Port { number: port, tls: is_tls } =
+            question.elsewhere.unwrap_or(Port { number: self.port(), tls: self.is_https });
+        let tls = self.tls.as_ref().filter(|_| is_tls);
+        if is_tls && tls.is_none() {
+            return Err(Silence::Unknown("this system knows no authorities: name some with --ca-file".to_owned()));
+        }
+        let patience = if question.elsewhere.is_some() { PATIENCE_ELSEWHERE } else { PATIENCE };
         let host = question.host.unwrap_or(&self.host);
         let standard = if tls.is_some() { 443 } else { 80 };
         let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -177,13 +200,22 @@ impl Visitor {
             }
             None => Full::default(),
         };
-        let request = request.body(body).map_err(|error| error.to_string())?;
+        let request = request.body(body).map_err(|error| Silence::Unknown(error.to_string()))?;
         let to = Listen::Tcp(SocketAddr::new(self.address, port));
         // TLS is with the site's own host, whatever host is asked for.
         let answer = client::send_by(tls.map(|tls| (tls, self.host.as_str())), self.source, &to, request);
-        let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(ClientError::Timeout));
-        let (parts, body) = answer.map_err(|error| error.to_string())?.into_parts();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(answer)) => {
+                let (parts, body) = answer.into_parts();
+                Ok(Answer { status: parts.status, headers: parts.headers, body })
+            }
+            // It is an answer all the same, of which no more is read.
+            Ok(Err(ClientError::Unfinished(parts, _))) => {
+                Ok(Answer { status: parts.status, headers: parts.headers, body: Bytes::from_static(b"...") })
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(Silence::Unknown(format!("no answer within {} s", patience.as_secs()))),
+        }
     }
 }
 

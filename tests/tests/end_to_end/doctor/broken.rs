@@ -5,11 +5,11 @@ use tests::stage::HOST;
 
 use super::{doctor, machine, on, report};
 
-const SERVER: &str = "portcullis-server.conf";
-const SITE: &str = "sites-enabled/site";
+pub(super) const SERVER: &str = "portcullis-server.conf";
+pub(super) const SITE: &str = "sites-enabled/site";
 
 /// A machine whose `file` has `to` where the recipe has `from`.
-fn broken(changes: &[(&str, &str, &str)]) -> Machine {
+pub(super) fn broken(changes: &[(&str, &str, &str)]) -> Machine {
     let change = |files: &mut Vec<(&'static str, String)>| {
         for (name, from, to) in changes {
             let (_, text) = files.iter_mut().find(|(file, _)| file == name).unwrap();
@@ -22,7 +22,7 @@ fn broken(changes: &[(&str, &str, &str)]) -> Machine {
 
 /// What is found in `machine`, and that the line to paste is there.
 #[track_caller]
-fn finds(machine: &Machine, arguments: &[&str], name: &str, paste: &str) {
+pub(super) fn finds(machine: &Machine, arguments: &[&str], name: &str, paste: &str) {
     let output = doctor(&format!("http://{HOST}:{}/", machine.port), arguments);
     let report = report(&output);
     assert_eq!(output.status.code(), Some(1), "{report}");
@@ -32,7 +32,7 @@ fn finds(machine: &Machine, arguments: &[&str], name: &str, paste: &str) {
 
 /// Broken in these places, with the gate down.
 #[track_caller]
-fn is_found(changes: &[(&str, &str, &str)], name: &str, paste: &str) {
+pub(super) fn is_found(changes: &[(&str, &str, &str)], name: &str, paste: &str) {
     let machine = broken(changes);
     on(&machine);
     finds(&machine, &[], name, paste);
@@ -216,39 +216,4 @@ fn in_calm_what_is_broken_is_found_too() {
     let own = "location / { auth_request /.portcullis-beside/check; }\n    location ~ ";
     let machine = broken(&[(SERVER, "\nauth_request /.portcullis-beside/check;", "\n"), (SITE, "location ~ ", own)]);
     finds(&machine, &["--calm"], "programs", "include /etc/nginx/portcullis-server.conf;");
-}
-
-#[test]
-fn plain_http_beside_https() {
-    let tls = "listen OTHER ssl;\n    ssl_certificate FOLDER/etc/a.pem;\n    ssl_certificate_key FOLDER/etc/a.key;\n    root FOLDER/www;";
-    let open =
-        "server { listen PORT; server_name portcullis.test; root FOLDER/www; }\nserver { listen PORT default_server;";
-    let folder = tempfile::tempdir().unwrap();
-    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout a.key -out a.pem -subj \
-                   /CN=portcullis.test -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:portcullis.test";
-    let words = request.split_whitespace();
-    let made = std::process::Command::new("openssl").args(words).current_dir(folder.path()).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-    let machine = machine(
-        |files| {
-            files.push(("a.pem", read("a.pem")));
-            files.push(("a.key", read("a.key")));
-            let site = &mut files.iter_mut().find(|(name, _)| *name == SITE).unwrap().1;
-            *site = site.replace("listen PORT;\n", "").replacen("root FOLDER/www;", tls, 1);
-            *site = site.replace("server { listen PORT default_server;", open);
-        },
-        |settings| settings,
-    );
-    on(&machine);
-    let authority = folder.path().join("a.pem").display().to_string();
-    let arguments = ["--ca-file", &authority, "--http-port", &machine.port.to_string()].map(str::to_owned);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let output = doctor(&format!("https://{HOST}:{}/", machine.other_port), &arguments);
-    let report = report(&output);
-    assert!(
-        report.contains("FAIL  plain HTTP") && report.contains("return 301 https://$host$request_uri;"),
-        "{report}"
-    );
-    assert!(report.contains("pass  scheme"), "{report}");
 }
