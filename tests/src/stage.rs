@@ -83,7 +83,7 @@ impl Stage {
     pub fn open_with_tag(&self, body: &str, engine: Engine, traits: Traits) -> (Browser, TempDir) {
         let folder = TempDir::new().unwrap();
         let text = format!(
-            "<!doctype html><html lang=en><head><meta charset=utf-8><script src=\"/.portcullis/portcullis.js\" defer></script></head>\
+            "<!doctype html><html lang=en><head><meta charset=utf-8><title>A page</title><script src=\"/.portcullis/portcullis.js\" defer></script></head>\
              <body><main id=origin data-target=page>{body}</main></body></html>"
         );
         std::fs::write(folder.path().join("page.html"), text).unwrap();

@@ -53,6 +53,12 @@ const boughtAt = new Map();
 const pauses = new Map();
 /** @type {((bought: boolean) => void)[]} */
 const listeners = [];
+/**
+ * What buys, once it has been needed.
+ *
+ * @type {typeof import('./buying.js') | undefined}
+ */
+export let loaded;
 
 /**
  * Whether an answer is the gate's, and may be read: a page of another site does not see the headers.
@@ -210,8 +216,8 @@ function buy(origin, target, wish) {
 }
 
 /** @returns {Promise<typeof import('./buying.js')>} */
-export function load() {
-  return import(new URL(BUYING_SCRIPT, OWN_URL).href);
+export async function load() {
+  return (loaded = await import(new URL(BUYING_SCRIPT, OWN_URL).href));
 }
 
 /**

@@ -98,7 +98,7 @@ async function hold(form, act) {
   try {
     await act();
   } catch (code) {
-    tell(form, await (code === 'refused' ? sayOr(COOKIES_TEXT, 'tag_form_cookies', form) : sayOr(NOT_SENT_TEXT, 'widget_not_sent', form)));
+    tell(form, await (code === 'refused' ? sayOr(COOKIES_TEXT, 'tag_form_cookies', form) : sayOr(NOT_SENT_TEXT, 'widget_not_sent', form, false)));
   }
   form.removeAttribute('aria-busy');
   held.delete(form);

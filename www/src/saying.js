@@ -1,4 +1,4 @@
-import { load } from './clearing.js';
+import { load, loaded } from './clearing.js';
 
 /** @import { TagWords } from './tag-words.js' */
 
@@ -17,11 +17,13 @@ const SAY_MS_MAX = 2_000;
  * @param {string} english what is said where they do not come
  * @param {keyof TagWords} key
  * @param {HTMLElement} element
+ * @param {boolean} [reachable] whether more may be loaded: what is asked for while nobody answers fails for as long as the page stays
  * @returns {Promise<Said>}
  */
-export async function sayOr(english, key, element) {
+export async function sayOr(english, key, element, reachable = true) {
   const late = new Promise((resolve) => setTimeout(resolve, SAY_MS_MAX));
-  const words = load().then(({ sayAt }) => sayAt(element, element.dataset.language));
-  const texts = await Promise.race([words, late]).catch(() => undefined);
+  const words = reachable ? load() : Promise.resolve(loaded);
+  const say = words.then((present) => present?.sayAt(element, element.dataset.language));
+  const texts = await Promise.race([say, late]).catch(() => undefined);
   return { textContent: texts?.[key] ?? english, lang: texts?.tag ?? 'en', dir: texts?.direction ?? 'ltr' };
 }

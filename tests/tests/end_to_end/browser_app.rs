@@ -173,7 +173,8 @@ impl App {
             self.browser.type_text(field, &text);
         }
         self.browser.type_text("#file", file.to_str().unwrap());
-        for action in ACTIONS {
+        // From the last to the first: an answer that comes meanwhile moves nothing that is still to be pressed.
+        for action in ACTIONS.iter().rev() {
             self.browser.click(&format!("[data-part={action}] button"));
         }
         happens();

@@ -17,18 +17,15 @@ use tests::wait::{SOON, until};
 
 /// A page of another origin.
 const ELSEWHERE: &str = "elsewhere.test";
-/// Solved in a moment; by nobody.
-const EASY: u32 = 2_000;
-const NEVER: u32 = 50_000_000;
-
-fn settings(difficulty: u32) -> Settings {
-    let digest = HEXLOWER.encode(&Sha256::digest("what only the back end of the form has"));
+fn settings() -> Settings {
+    let digest = |secret: &str| HEXLOWER.encode(&Sha256::digest(secret));
+    let [contact, shop] = ["what only the back end of the form has", "what only that of the shop has"].map(digest);
     Settings::new()
         .set("challenge.count", 8)
-        .set("challenge.difficulty", difficulty)
+        .set("challenge.difficulty", 2_000)
         .rule("path = \"/files/**\"\naction = \"allow\"")
-        .site_key(&format!("key = \"contact\"\nsha256 = \"{digest}\""))
-        .site_key(&format!("key = \"shop\"\nhosts = [\"{ELSEWHERE}\"]\nsha256 = \"{digest}\""))
+        .site_key(&format!("key = \"contact\"\nsha256 = \"{contact}\""))
+        .site_key(&format!("key = \"shop\"\nhosts = [\"{ELSEWHERE}\"]\nsha256 = \"{shop}\""))
 }
 
 /// The number that a visitor reads in an element of the page.
@@ -47,7 +44,7 @@ fn line_of(verifier: &Verifier, number: &str) -> String {
 
 #[test]
 fn what_a_visitor_reads_of_a_failure_in_a_widget_is_in_the_log() {
-    let stage = Stage::new(Front::Proxy, settings(EASY));
+    let stage = Stage::new(Front::Proxy, settings());
     let action = "far too long for what is asked of it";
     let form =
         format!("<h1>A form</h1><form><div class=portcullis data-sitekey=contact data-action='{action}'></div></form>");
@@ -72,8 +69,10 @@ fn what_a_visitor_reads_of_a_failure_in_a_widget_is_in_the_log() {
 
 #[test]
 fn so_is_what_a_page_of_another_origin_finds_out_by_itself() {
-    let settings = settings(NEVER).set("challenge.lifetime_seconds", 3).set("challenge.max_solve_seconds", 3);
+    let settings = settings().set("challenge.lifetime_seconds", 3).set("challenge.max_solve_seconds", 3);
     let stage = Stage::new(Front::Proxy, settings);
+    // What was solved comes too late, each time.
+    stage.relay.hold_up("POST /.portcullis/verify", Duration::from_secs(5));
     let (origin, folder) = (Origin::start("elsewhere"), TempDir::new().unwrap());
     let page = format!(
         "<!doctype html><script src=\"{}\" defer></script><form><div class=portcullis data-sitekey=shop data-size=compact></div></form>",
@@ -92,7 +91,7 @@ fn so_is_what_a_page_of_another_origin_finds_out_by_itself() {
 
 #[test]
 fn what_a_visitor_reads_of_cookies_in_a_note_is_in_the_log() {
-    let stage = Stage::new(Front::Proxy, settings(EASY));
+    let stage = Stage::new(Front::Proxy, settings());
     let traits = Traits { without_cookies: true, ..Traits::default() };
     let (browser, _folder) = stage.open_with_tag("<h1>A page</h1>", Engine::Chromium, traits);
     browser.script("void fetch('/page/1'); document.title = 'A page'");
@@ -108,7 +107,7 @@ const BAR: &str = "const bar = document.querySelector('.portcullis-note progress
 #[test]
 fn the_bar_of_a_note_says_how_far_it_is_and_does_not_move_otherwise() {
     // Where nothing is bought but the token, so that there is one note.
-    let stage = Stage::new(Front::Proxy, settings(EASY).set("mode", "off"));
+    let stage = Stage::new(Front::Proxy, settings().set("mode", "off"));
     // Before there is any progress.
     stage.relay.hold_up("GET /.portcullis/challenge", Duration::from_secs(4));
     let form = "<form method=post action=\"/submit\" data-portcullis data-sitekey=contact><button id=send>Send</button></form>";
