@@ -37,6 +37,9 @@ export class Note {
     this.#text = text;
     this.#part = stays ? this.#button() : this.#bar;
     this.#box.className = 'portcullis-note';
+    // It stands beside all that the page has: who goes by landmarks finds it too.
+    this.#box.setAttribute('role', 'region');
+    this.#box.setAttribute('aria-label', 'A message of this site');
     this.#box.lang = 'en';
     this.#box.dir = 'ltr';
     // Property by property: a site's policy may forbid style attributes.
