@@ -54,10 +54,17 @@ impl Drop for Share {
     fn drop(&mut self) {
         match &mut self.0 {
             Way::Group(group) => {
-                // What has just been ended is in it for a moment yet.
-                let _ = (0..100).find(|_| {
-                    until_due(Instant::now() + PERIOD / 2);
-                    fs::remove_dir(&*group).is_ok()
+                let parent = group.with_file_name("cgroup.procs");
+                // Again, as long as one of them starts another.
+                let _ = (0..20).find(|_| {
+                    let inside = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+                    for id in inside.lines() {
+                        let _ = fs::write(&parent, id);
+                    }
+                    fs::remove_dir(&*group).is_ok() || {
+                        until_due(Instant::now() + PERIOD);
+                        false
+                    }
                 });
             }
             Way::Turns { over, pace, .. } => {

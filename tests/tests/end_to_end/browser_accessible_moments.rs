@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tests::axe::{finds_nothing, finds_nothing_but};
 use tests::browser::{Browser, Traits};
 use tests::engine::Engine;
 use tests::settings::Settings;
 use tests::stage::{Front, Stage};
-use tests::wait::{SOON, stays, until};
+use tests::wait::{SOON, until};
 
 use super::browser_accessible::{NEVER, in_state, stage};
 use super::browser_tag_refusals::hold_all_slots;
@@ -106,19 +105,4 @@ fn when_there_are_too_many_visitors(browser: &Browser) {
         said.as_str()?.contains("503").then_some(())?;
         finds_nothing_but(browser, "too many visitors", &["meta-refresh"]).then_some(())
     });
-}
-
-/// Only Firefox lets anybody look at a page whose scripts are off.
-#[test]
-fn axe_finds_nothing_in_firefox_where_scripts_are_off() {
-    let settings = Settings::new().set("challenge.difficulty", NEVER).set("challenge.max_solve_seconds", 240);
-    let settings = settings.set("ticket.wait_seconds", 90);
-    let stage = Stage::with_site(Front::Proxy, settings, |settings| settings.of_site("capacity_per_second", 200));
-    let browser = Browser::of(Engine::Firefox, Traits { without_script: true, ..Traits::default() });
-    browser.open(&stage.url("/"));
-    stays(Duration::from_secs(1), || None);
-    assert_eq!(browser.script("return document.documentElement.dataset.state ?? null"), json!(null), "no script ran");
-    let shown = browser.script("return document.querySelector('noscript p')?.offsetHeight > 0");
-    assert_eq!(shown, json!(true), "what is for browsers without script");
-    assert!(finds_nothing_but(&browser, "without script", &["meta-refresh"]));
 }

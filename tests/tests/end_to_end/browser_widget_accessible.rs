@@ -145,9 +145,11 @@ fn everything_fits(browser: &Browser, state: &str) {
         assert_eq!(browser.script("return innerWidth"), json!(width), "the precondition");
         let wide = browser.script(
             "const page = document.documentElement; const parts = '.portcullis-box, .portcullis-box *, .portcullis-note, .portcullis-note *'; \
-             const cut = (e) => e.tagName !== 'PROGRESS' && e.scrollWidth > e.clientWidth + 1; \
-             const outside = (e) => { const { left, right, top } = e.getBoundingClientRect(); return left < 0 || right > innerWidth || top < 0; }; \
-             return [page.scrollWidth > page.clientWidth, [...document.querySelectorAll(parts)].filter((e) => cut(e) || outside(e)).map((e) => e.outerHTML)]",
+             const cut = (e) => e.tagName !== 'PROGRESS' && getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1; \
+             const within = (e, left, right) => { const place = e.getBoundingClientRect(); return place.left >= left - 1 && place.right <= right + 1; }; \
+             const fits = (e) => { const own = e.closest('.portcullis-box, .portcullis-note').getBoundingClientRect(); \
+               return !cut(e) && within(e, own.left, own.right) && within(e, 0, innerWidth) && own.top >= 0; }; \
+             return [page.scrollWidth > page.clientWidth, [...document.querySelectorAll(parts)].filter((e) => !fits(e)).map((e) => e.outerHTML)]",
         );
         assert_eq!(wide, json!([false, []]), "{state} at {width} with letters of {letters}");
     }
