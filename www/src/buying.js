@@ -35,6 +35,7 @@ export class Buying {
   /** While nobody waits for it: a reading of `performance.now()`, when somebody may have to. */
   #until = 0;
   #gentle = false;
+  #begun = false;
   #rests = false;
   #timer;
   /** @type {(outcome: Outcome) => void} */
@@ -73,6 +74,15 @@ export class Buying {
       this.#tell();
     }
     this.#purchase.adopt({ challenge }, performance.now());
+    // This script took its time to come: by now nobody may look.
+    this.#rests = document.hidden && this.#gentle;
+    if (!this.#rests) {
+      this.#begin();
+    }
+  }
+
+  #begin() {
+    this.#begun = true;
     this.#purchase.begin();
   }
 
@@ -82,7 +92,7 @@ export class Buying {
       this.#gentle = false;
       this.#purchase.pace(false);
       if (this.#rests) {
-        this.#purchase.begin();
+        this.#begin();
       }
       this.#tell();
     }
@@ -99,8 +109,10 @@ export class Buying {
     this.#rests = document.hidden && this.#gentle;
     if (this.#rests) {
       this.#purchase.rest();
-    } else {
+    } else if (this.#begun) {
       this.#purchase.look();
+    } else {
+      this.#begin();
     }
   }
 
