@@ -33,6 +33,7 @@ export class Buying {
   /** While nobody waits for it: a reading of `performance.now()`, when somebody may have to. */
   #until = 0;
   #gentle = false;
+  #begun = false;
   #rests = false;
   #timer;
   /** @type {(outcome: Outcome) => void} */
@@ -72,6 +73,15 @@ export class Buying {
       this.#tell();
     }
     this.#purchase.adopt({ challenge }, performance.now());
+    // This script took its time to come: by now nobody may look.
+    this.#rests = document.hidden && this.#gentle;
+    if (!this.#rests) {
+      this.#begin();
+    }
+  }
+
+  #begin() {
+    this.#begun = true;
     this.#purchase.begin();
   }
 
@@ -81,7 +91,7 @@ export class Buying {
       this.#gentle = false;
       this.#purchase.pace(false);
       if (this.#rests) {
-        this.#purchase.begin();
+        this.#begin();
       }
       this.#tell();
     }
@@ -98,8 +108,10 @@ export class Buying {
     this.#rests = document.hidden && this.#gentle;
     if (this.#rests) {
       this.#purchase.rest();
-    } else {
+    } else if (this.#begun) {
       this.#purchase.look();
+    } else {
+      this.#begin();
     }
   }
 

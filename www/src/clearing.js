@@ -5,6 +5,7 @@
  *
  * @typedef {object} Refused
  * @property {string} url of the answer
+ * @property {string} method of the request
  * @property {string | null} challenge of its header; without one the request was paid for, or is no longer asked to be
  * @property {number} retryAfter seconds
  * @property {number} began a reading of `performance.now()` from before the request was sent
@@ -51,6 +52,8 @@ const boughtAt = new Map();
  * @type {Map<string, {until: number, outcome: Outcome}>}
  */
 const pauses = new Map();
+/** Other origins that have endpoints, as far as that is known. */
+const answering = new Set();
 /** @type {((bought: boolean) => void)[]} */
 const listeners = [];
 /**
@@ -65,17 +68,18 @@ export let loaded;
  *
  * @param {number} status
  * @param {string} url of the answer
+ * @param {string} method of the request
  * @param {(name: string) => string | null} header of the answer
  * @param {number} began
  * @returns {Refused | undefined}
  */
-export function readRefusal(status, url, header, began) {
+export function readRefusal(status, url, method, header, began) {
   if (status !== 429 && status !== 503) {
     return undefined;
   }
   const challenge = status === 429 ? header('Portcullis-Challenge') : null;
   const refused = challenge !== null || header('Portcullis-Gate') !== null;
-  return refused ? { url, challenge, retryAfter: Number(header('Retry-After')) || 0, began } : undefined;
+  return refused ? { url, method, challenge, retryAfter: Number(header('Retry-After')) || 0, began } : undefined;
 }
 
 /**
@@ -111,7 +115,7 @@ export async function settle(refused) {
  * @param {Refused} refused without a challenge it is asked for one
  * @returns {Promise<Outcome>}
  */
-async function clear({ url, challenge, began }) {
+async function clear({ url, method, challenge, began }) {
   const { origin, pathname, search } = new URL(url);
   const present = purchases.get(origin);
   if (present) {
@@ -122,7 +126,7 @@ async function clear({ url, challenge, began }) {
   if (began < (boughtAt.get(origin) ?? -Infinity)) {
     return 'others';
   }
-  return pausedBy(origin) ?? buy(origin, pathname + search, { challenge: challenge ?? undefined }).outcome;
+  return pausedBy(origin) ?? buy(origin, pathname + search, method, { challenge: challenge ?? undefined }).outcome;
 }
 
 /**
@@ -133,41 +137,70 @@ async function clear({ url, challenge, began }) {
 export function renew(leftMs) {
   const { origin, pathname, search } = location;
   if (!purchases.has(origin) && !pausedBy(origin)) {
-    buy(origin, pathname + search, { leftMs });
+    buy(origin, pathname + search, 'GET', { leftMs });
   }
 }
 
 /**
  * For a request that the browser sends by itself, of which nobody can say before how it will go.
  *
- * @param {string} url of this origin
+ * @param {string} url of this origin, or of another that may belong to the site
+ * @param {string} method
  * @returns {Promise<Outcome>}
  */
-export async function ensureClearance(url) {
-  const { pathname, search } = new URL(url);
-  const { status } = await askWorth(pathname + search);
-  if (status !== 401) {
-    // A verifier that is dead behind a web server may have the site open: the browser will see.
-    return status === 0 ? 'failed' : 'others';
+export async function ensureClearance(url, method) {
+  const { origin } = new URL(url);
+  for (let turn = 0; turn < REPEATS_MAX; turn++) {
+    const { status, code } = await askWorth(url, method);
+    if (status === 0) {
+      // A host that has never answered is none of this site, or one that nobody can ask.
+      return origin === location.origin || answering.has(origin) ? 'failed' : 'others';
+    }
+    answering.add(origin);
+    // A verifier that is dead behind a web server may have the site open, and what is denied has a page that says so: the
+    // browser will see.
+    if (status !== 401 || code === 'denied') {
+      return 'others';
+    }
+    const outcome = await clear({ url, method, challenge: null, retryAfter: 0, began: performance.now() });
+    // What was bought for another request may be too little for this one.
+    if (outcome !== 'others') {
+      return outcome;
+    }
   }
-  return clear({ url, challenge: null, retryAfter: 0, began: performance.now() });
+  return 'failed';
 }
 
 /**
- * What a clearance is worth to a navigation to `target` of this origin; status 0 where nobody answers.
+ * What a clearance is worth to a navigation; status 0 where nobody answers.
  *
- * @param {string} target
- * @returns {Promise<{status: number, needed?: boolean, credits?: number, expires_in?: number}>}
+ * @param {string} url
+ * @param {string} [method]
+ * @returns {Promise<{status: number, code?: string, needed?: boolean, credits?: number, expires_in?: number}>}
  */
-export async function askWorth(target) {
-  const url = new URL('clearance', BASE_URL);
-  url.searchParams.set('for', target);
+export async function askWorth(url, method = 'GET') {
+  const { origin, pathname, search } = new URL(url);
+  const question = new URL('clearance', baseOf(origin));
+  question.search = String(new URLSearchParams({ for: pathname + search, method }));
   try {
-    const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout?.(ASK_MS_MAX) });
+    const response = await fetch(question, {
+      cache: 'no-store',
+      // The clearance of another host of this site is that host's cookie.
+      credentials: 'include',
+      signal: AbortSignal.timeout?.(ASK_MS_MAX),
+    });
     return { ...(await response.json().catch(() => ({}))), status: response.status };
   } catch {
     return { status: 0 };
   }
+}
+
+/**
+ * @param {string} origin
+ * @returns {string} beside which URL its endpoints are
+ */
+function baseOf(origin) {
+  return new URL(new URL(BASE_URL).pathname, origin).href;
 }
 
 /**
@@ -187,13 +220,14 @@ export function onPurchase(listener) {
 /**
  * @param {string} origin
  * @param {string} target
+ * @param {string} method
  * @param {{challenge?: string, leftMs?: number}} wish
  * @returns {Ongoing}
  */
-function buy(origin, target, wish) {
-  const base = new URL(new URL(BASE_URL).pathname, origin).href;
+function buy(origin, target, method, wish) {
+  const place = { base: baseOf(origin), target, method: method.toUpperCase() };
   /** @type {Promise<Buying>} */
-  const buying = load().then(({ Buying }) => new Buying({ base, target }, TOLD, wish));
+  const buying = load().then(({ Buying }) => new Buying(place, TOLD, wish));
   const outcome = buying
     .then((begun) => begun.outcome)
     // Gone after an upgrade of the server, or out of reach: the page gets the answer that there was.
@@ -238,6 +272,11 @@ export function keepBody(body) {
   if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
     return new Blob([/** @type {ArrayBuffer} */ (body)]);
   }
+  return isStream(body) ? undefined : (body ?? null);
+}
+
+/** @param {any} body */
+export function isStream(body) {
   const stream = typeof ReadableStream === 'function' && body instanceof ReadableStream;
-  return stream || body?.[Symbol.asyncIterator] ? undefined : (body ?? null);
+  return stream || Boolean(body?.[Symbol.asyncIterator]);
 }

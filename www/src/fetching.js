@@ -1,7 +1,15 @@
-import { REPEATS_MAX, carriesClearance, keepBody, readRefusal, settle } from './clearing.js';
+import { REPEATS_MAX, carriesClearance, isStream, keepBody, readRefusal, settle } from './clearing.js';
+
+/**
+ * Requests that were made of a stream, which a browser does not say of them: they can be sent only once.
+ *
+ * @type {WeakSet<object>}
+ */
+const streaming = new WeakSet();
 
 /** A request whose answer is the gate's is sent once more after it was paid for. */
 export function wrapFetch() {
+  markStreaming();
   const native = globalThis.fetch;
   /**
    * @param {RequestInfo | URL} input
@@ -18,7 +26,7 @@ export function wrapFetch() {
     let bought = false;
     for (let repeats = 0; repeats < REPEATS_MAX; repeats++) {
       const { status, url, headers, redirected } = response;
-      const refused = readRefusal(status, url, (name) => headers.get(name), began);
+      const refused = readRefusal(status, url, method, (name) => headers.get(name), began);
       const moved = redirected && !/^(get|head)$/i.test(method);
       if (!refused || moved || !carriesClearance(url, credentials === 'include') || (bought && refused.challenge)) {
         break;
@@ -44,6 +52,40 @@ export function wrapFetch() {
  * @property {RequestCredentials | undefined} credentials
  */
 
+/** From now on it is known of every `Request` whether it was made of a stream. */
+function markStreaming() {
+  const { clone } = Request.prototype;
+  globalThis.Request = new Proxy(Request, {
+    construct(native, given, made) {
+      const request = Reflect.construct(native, given, made);
+      const [input, init] = given;
+      return mark(request, isStream(init?.body) || isStreaming(input, init));
+    },
+  });
+  Request.prototype.clone = function () {
+    return mark(clone.call(this), streaming.has(this));
+  };
+}
+
+/**
+ * @param {Request} request
+ * @param {boolean} streams
+ */
+function mark(request, streams) {
+  if (streams) {
+    streaming.add(request);
+  }
+  return request;
+}
+
+/**
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit} [init] whose body takes the place of the request's
+ */
+function isStreaming(input, init) {
+  return input instanceof Request && streaming.has(input) && init?.body == null;
+}
+
 /**
  * What the page asked for, kept so that it can be sent again.
  *
@@ -54,7 +96,7 @@ export function wrapFetch() {
 function repeatableFetch(input, init) {
   const request = input instanceof Request ? input : undefined;
   const body = keepBody(init?.body);
-  if (body === undefined) {
+  if (body === undefined || isStreaming(input, init)) {
     return;
   }
   const method = init?.method ?? request?.method ?? 'GET';

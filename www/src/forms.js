@@ -9,6 +9,8 @@ const KEPT = 'What you typed is still here.';
 const COOKIES_TEXT = `Your browser did not keep the cookie that this site needs. Please allow cookies for this site, then send the form again. ${KEPT}`;
 const NOT_SENT_TEXT = `The form could not be sent. ${KEPT} Please try again in a moment.`;
 
+/** As the browser does it: without an event. */
+const nativeSubmit = HTMLFormElement.prototype.submit;
 /** Forms that are held back. */
 const held = new WeakSet();
 /** Forms that are sent now, with all that they need. */
@@ -23,6 +25,9 @@ export function guardForms() {
   addEventListener('submit', guardMarked, true);
   // After all listeners of the page: a form that its scripts send themselves is theirs.
   addEventListener('submit', guardPosted);
+  HTMLFormElement.prototype.submit = function submit() {
+    guardScripted(this);
+  };
   addEventListener('focusin', ({ target }) => {
     const form = target instanceof Element && target.closest('form');
     if (form && needsToken(form)) {
@@ -32,12 +37,12 @@ export function guardForms() {
 }
 
 /**
- * `<form data-portcullis data-sitekey="…">`.
+ * `<form data-portcullis data-sitekey="…">`: where the key is missing there is no token, and nothing is sent.
  *
  * @param {HTMLFormElement} form
  */
 function needsToken({ dataset }) {
-  return dataset.sitekey !== undefined && (dataset.portcullis ?? 'off') !== 'off';
+  return (dataset.portcullis ?? 'off') !== 'off';
 }
 
 /** @param {SubmitEvent} event */
@@ -49,15 +54,7 @@ async function guardMarked(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   await hold(form, async () => {
-    const widgets = await loadWidgets();
-    try {
-      await ensure(form, submitter);
-    } catch (code) {
-      // A verifier that has died does not know what it sold before.
-      widgets.forget(form);
-      throw code;
-    }
-    await widgets.provide(form, TOLD);
+    await provide(form, submitter);
     passing.add(form);
     try {
       // A field of the form may have its name.
@@ -71,10 +68,7 @@ async function guardMarked(event) {
 /** @param {SubmitEvent} event */
 async function guardPosted(event) {
   const { target: form, submitter } = event;
-  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || passing.has(form)) {
-    return;
-  }
-  if (form.dataset.portcullis === 'off' || goal(form, submitter).method !== 'post' || !isGated(form, submitter)) {
+  if (!(form instanceof HTMLFormElement) || event.defaultPrevented || passing.has(form) || !isPostedTo(form, submitter)) {
     return;
   }
   event.preventDefault();
@@ -82,6 +76,59 @@ async function guardPosted(event) {
     await ensure(form, submitter);
     send(form, submitter);
   });
+}
+
+/** @param {HTMLFormElement} form that a script sends by itself, without an event */
+async function guardScripted(form) {
+  const marked = needsToken(form);
+  if (!form.isConnected || passing.has(form) || !(marked || isPostedTo(form, null))) {
+    nativeSubmit.call(form);
+    return;
+  }
+  // As it is now: what the script does to it in the next line does not count.
+  const copy = /** @type {HTMLFormElement} */ (form.cloneNode());
+  const data = new FormData(form);
+  await hold(form, async () => {
+    if (marked) {
+      await provide(form, null);
+      const name = tokenName(form);
+      data.set(name, /** @type {string} */ (new FormData(form).get(name)));
+    } else {
+      await ensure(form, null).catch((code) => {
+        // Where nobody could read why it was not sent, the gate's own page says it.
+        if (form.isConnected) {
+          throw code;
+        }
+      });
+    }
+    sendCopy(copy, data);
+  });
+}
+
+/**
+ * Gives a form a token in its field.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ */
+async function provide(form, submitter) {
+  if (!form.dataset.sitekey) {
+    console.warn('Portcullis: a form has data-portcullis, and no data-sitekey.');
+  }
+  const widgets = await loadWidgets();
+  try {
+    await ensure(form, submitter);
+  } catch (code) {
+    // A verifier that has died does not know what it sold before.
+    widgets.forget(form);
+    throw code;
+  }
+  await widgets.provide(form, TOLD);
+}
+
+/** @param {HTMLFormElement} form */
+function tokenName(form) {
+  return form.dataset.responseFieldName || 'portcullis-response';
 }
 
 /**
@@ -112,23 +159,39 @@ async function ensure(form, submitter) {
   if (!isGated(form, submitter)) {
     return;
   }
-  const { href } = goal(form, submitter);
+  const { href, method } = goal(form, submitter);
   /** @type {Outcome} */
-  const outcome = await ensureClearance(href);
+  const outcome = await ensureClearance(href, method.toUpperCase());
   if (outcome === 'failed' || outcome === 'refused') {
     throw outcome;
   }
 }
 
 /**
- * Whether a form goes to the site whose endpoints are known here.
+ * Whether the browser would post a form to the site.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ */
+function isPostedTo(form, submitter) {
+  return form.dataset.portcullis !== 'off' && goal(form, submitter).method === 'post' && isGated(form, submitter);
+}
+
+/**
+ * Whether a form goes where the endpoints of this site are known, or may be: to a neighbour, by the last two parts of its name.
+ * Elsewhere no clearance would go along.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLElement | null} submitter
  */
 function isGated(form, submitter) {
-  const { origin } = goal(form, submitter);
-  return origin === location.origin && origin === new URL(BASE_URL).origin;
+  const { href, origin } = goal(form, submitter);
+  const site = (/** @type {string} */ url) => {
+    const { protocol, hostname } = new URL(url);
+    return [protocol, ...hostname.split('.').slice(-2)].join('.');
+  };
+  const { origin: base } = new URL(BASE_URL);
+  return (base === location.origin || base === origin) && site(href) === site(location.href);
 }
 
 /**
@@ -166,7 +229,7 @@ function send(form, submitter) {
   if (field.name) {
     form.append(field);
   }
-  HTMLFormElement.prototype.submit.call(form);
+  nativeSubmit.call(form);
   field.remove();
   for (const { name, own } of before) {
     if (own === null) {
@@ -175,6 +238,36 @@ function send(form, submitter) {
       form.setAttribute(name, own);
     }
   }
+}
+
+/**
+ * Sends what a form was, wherever that is by now.
+ *
+ * @param {HTMLFormElement} copy without its fields
+ * @param {FormData} data
+ */
+function sendCopy(copy, data) {
+  data.forEach((value, name) => {
+    const field = document.createElement('input');
+    field.name = name;
+    if (typeof value === 'string') {
+      field.type = 'hidden';
+      field.value = value;
+    } else {
+      field.type = 'file';
+      // No file was chosen: a field without one says the same.
+      if (value.name || value.size) {
+        const files = new DataTransfer();
+        files.items.add(value);
+        field.files = files.files;
+      }
+    }
+    copy.append(field);
+  });
+  copy.hidden = true;
+  document.body.append(copy);
+  nativeSubmit.call(copy);
+  copy.remove();
 }
 
 /**

@@ -31,19 +31,23 @@ class Visit {
     this.#data = data;
     this.#repeatable = /^(get|head)$/i.test(data.method || 'get');
     this.#view = new View(data.requestId ?? '', () => this.#press());
-    this.#purchase = new Purchase({
-      starting: () => this.#starting(),
-      solving: (lane) => this.#solving(lane),
-      progressed: (progress) => this.#progressed(progress),
-      waiting: () => this.#wait(),
-      followed: (progress) => this.#follow(progress),
-      verifying: () => this.#verifying(),
-      delayed: (code) => this.#view.status(say(code === 'busy' ? 'busy' : 'offline')),
-      opened: () => this.#leave(),
-      failed: (code, failureId) => this.#fail(code, failureId),
-      paused: () => this.#later(() => this.#view.show('waiting', { status: 'paused', action: 'cancel' })),
-      outdated: () => this.#reloadOnce(),
-    });
+    const { method } = data;
+    this.#purchase = new Purchase(
+      {
+        starting: () => this.#starting(),
+        solving: (lane) => this.#solving(lane),
+        progressed: (progress) => this.#progressed(progress),
+        waiting: () => this.#wait(),
+        followed: (progress) => this.#follow(progress),
+        verifying: () => this.#verifying(),
+        delayed: (code) => this.#view.status(say(code === 'busy' ? 'busy' : 'offline')),
+        opened: () => this.#leave(),
+        failed: (code, failureId) => this.#fail(code, failureId),
+        paused: () => this.#later(() => this.#view.show('waiting', { status: 'paused', action: 'cancel' })),
+        outdated: () => this.#reloadOnce(),
+      },
+      { method },
+    );
   }
 
   start() {

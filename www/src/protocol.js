@@ -15,9 +15,10 @@ import { decodeBase64url } from './base64url.js';
  */
 
 /**
- * Beside which URL the endpoints of the site are, and the path with its query that is wanted.
+ * Beside which URL the endpoints of the site are, the path with its query that is wanted, and by which method: without them this
+ * page's own, and GET.
  *
- * @typedef {{base: string, target: string}} Place
+ * @typedef {{base?: string, target?: string, method?: string}} Place
  */
 
 /** A request that hangs longer than this counts as not heard. */
@@ -44,7 +45,7 @@ export function readChallenge(text, expiresIn, receivedAt) {
  * @returns {Promise<'open' | 'closed' | 'unknown'>}
  */
 export async function askClearance(place) {
-  const { status, credits, needed } = await ask('clearance', place);
+  const { status, credits, needed } = await ask('clearance', place, {}, { method: place?.method ?? 'GET' });
   if (status === 401) {
     return 'closed';
   }

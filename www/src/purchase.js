@@ -65,11 +65,15 @@ export class Purchase {
     this.#tabs = new Tabs(
       {
         yielded: () => {
+          if (this.#pool.running) {
+            // Its challenge was not used.
+            this.#round--;
+          }
           this.#newTurn();
           events.waiting?.();
         },
         progressed: events.followed,
-        orphaned: (failure) => (failure === 'cookies' ? this.#fail(failure) : this.begin()),
+        orphaned: (failure) => (failure === 'cookies' ? this.#fail(failure) : this.#compete()),
         opened: () => this.#othersOpened(),
       },
       place?.base,
@@ -161,8 +165,12 @@ export class Purchase {
     this.rest();
   }
 
-  /** Begins to solve at once; a tab that was first makes this one wait. */
+  /** Begins to solve at once, but not for ever; a tab that was first makes this one wait. */
   #compete() {
+    if (this.#round >= CHALLENGES_MAX) {
+      this.#fail('expired');
+      return;
+    }
     this.#newTurn();
     this.#going = true;
     this.#events.starting?.();
@@ -193,6 +201,10 @@ export class Purchase {
 
   /** Where `hashwx` does not run, the other algorithm does. */
   #doWithout() {
+    if (this.#round >= CHALLENGES_MAX) {
+      this.#fail('no_progress');
+      return;
+    }
     this.#algorithms = 'sha256';
     this.#renew();
   }
@@ -290,8 +302,6 @@ export class Purchase {
     if (!this.#attended()) {
       this.rest();
       this.#events.paused?.();
-    } else if (this.#round >= CHALLENGES_MAX) {
-      this.#fail('expired');
     } else {
       this.#compete();
     }

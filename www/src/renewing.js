@@ -44,7 +44,7 @@ async function look() {
     return;
   }
   askIn(ASK_EVERY_MS);
-  const left = timeLeft(await askWorth(location.pathname + location.search));
+  const left = timeLeft(await askWorth(location.href));
   if (left === undefined) {
     return;
   }

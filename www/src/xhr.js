@@ -105,8 +105,9 @@ export function wrapXMLHttpRequest() {
       if (!this.#repeatable || this.#repeats >= REPEATS_MAX) {
         return;
       }
-      const refused = readRefusal(super.status, super.responseURL, (name) => super.getResponseHeader(name), this.#began);
       const [method, url] = this.#opened;
+      const header = (/** @type {string} */ name) => super.getResponseHeader(name);
+      const refused = readRefusal(super.status, super.responseURL, method, header, this.#began);
       const moved = super.responseURL !== new URL(url, document.baseURI).href.replace(/#.*/, '');
       const followed =
         refused &&

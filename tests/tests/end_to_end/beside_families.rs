@@ -204,3 +204,27 @@ fn a_request_that_gets_a_proxys_own_address_is_told_in_the_log() {
     assert_eq!(log.matches("a request from 127.0.0.1 says in x-forwarded-for whose it is").count(), 1, "{log}");
     assert!(log.contains("name it in trusted_proxies"), "{log}");
 }
+
+#[test]
+fn whose_clearance_comes_between_the_two_questions_sends_again_what_was_not_sent() {
+    let verifier = verifier("nginx", |settings| settings);
+    let (_, lines) = question("nginx");
+    let client = verifier.client(HOST);
+    let visitor = lines.iter().fold(client.clone(), |client, (name, value)| client.with(name, value));
+    let navigation =
+        client.with("Cookie", &buy(&visitor)).with("Accept", "text/html").with("Sec-Fetch-Mode", "navigate");
+    let asked = |client: &Client, method: &str| {
+        let reply = ask(client, "/.portcullis-beside/gate", &with(&lines, "X-Original-Method", method));
+        assert_eq!((reply.status, reply.header("portcullis-gate")), (429, Some("again")), "{method}: {reply:?}");
+        assert_eq!(reply.header("retry-after"), Some("0"));
+        assert_eq!(reply.header("set-cookie"), None);
+        reply
+    };
+    let page = asked(&navigation, "GET").text();
+    assert!(page.contains("http-equiv") && page.contains("opens again by itself"), "{page}");
+    let form = asked(&navigation, "POST").text();
+    assert!(form.contains("<html") && form.contains("go back to your form"), "{form}");
+    assert!(!form.contains("http-equiv"), "nobody but its writer sends it again: {form}");
+    let program = client.with("Cookie", &buy(&visitor));
+    asked(&program, "POST").expect(429, "again");
+}

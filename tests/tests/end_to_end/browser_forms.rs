@@ -7,7 +7,11 @@ use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::wait::SOON;
 
-through_both!(typed_text_is_still_there_after_a_post_met_the_gate, the_reserve_carries_a_form_past_the_gate);
+through_both!(
+    typed_text_is_still_there_after_a_post_met_the_gate,
+    a_form_of_which_only_the_post_is_asked_for_is_paid_for_before_the_way_back,
+    the_reserve_carries_a_form_past_the_gate,
+);
 
 const TEXT: &str = "Dear newspaper, three paragraphs that nobody types twice.";
 
@@ -16,20 +20,27 @@ fn settings() -> Settings {
 }
 
 fn typed_text_is_still_there_after_a_post_met_the_gate(front: Front) {
-    keeps_typed_text(&Stage::new(front, settings()), &Browser::start());
+    comes_back(&Stage::new(front, settings()), &Browser::start());
 }
 
 #[test]
 fn typed_text_is_still_there_in_firefox() {
-    keeps_typed_text(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::Firefox, Traits::default()));
+    comes_back(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::Firefox, Traits::default()));
 }
 
 #[test]
 fn typed_text_is_still_there_in_webkit() {
-    keeps_typed_text(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::WebKitGtk, Traits::default()));
+    comes_back(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::WebKitGtk, Traits::default()));
 }
 
-fn keeps_typed_text(stage: &Stage, browser: &Browser) {
+fn a_form_of_which_only_the_post_is_asked_for_is_paid_for_before_the_way_back(front: Front) {
+    let rule = "path = \"/submit\"\nmethod = \"POST\"\naction = \"challenge\"";
+    let stage = Stage::new(front, settings().set("mode", "auto").rule(rule));
+    comes_back(&stage, &Browser::start());
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
+
+fn comes_back(stage: &Stage, browser: &Browser) {
     browser.open(&stage.url("/form"));
     assert_eq!(browser.wait_for_origin(SOON), "/form");
     browser.type_text("#text", TEXT);

@@ -4,12 +4,15 @@ use serde_json::json;
 use tempfile::TempDir;
 use tests::browser::{Browser, Traits};
 use tests::engine::Engine;
+use tests::origin::Origin;
 use tests::settings::Settings;
-use tests::stage::{Front, Stage};
+use tests::stage::{Front, HOST, Stage};
 use tests::wait::SOON;
 
 through_both!(
     a_form_is_paid_for_before_it_is_posted,
+    a_form_of_which_only_the_post_is_asked_for_never_meets_the_gate,
+    a_script_that_submits_a_form_sends_it_as_it_was_then,
     a_form_that_cannot_be_paid_for_stays_with_all_that_was_typed,
     a_form_that_scripts_of_the_page_send_is_theirs,
 );
@@ -17,15 +20,24 @@ through_both!(
 pub(super) const FORM: &str = "<form method=post action=\"/elsewhere\"><input name=text id=text>\
      <button id=send name=kind value=short formaction=\"/submit\">Send</button></form>";
 
-/// The site with a page of this body and the tag, in a browser without a clearance.
-fn page(front: Front, body: &str, engine: Engine, traits: Traits) -> (Stage, Browser, TempDir) {
-    let settings = Settings::new()
+fn settings() -> Settings {
+    Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", 2_000)
-        .rule("path = \"/files/page.html\"\naction = \"allow\"");
-    let stage = Stage::new(front, settings);
+        .rule("path = \"/files/page.html\"\naction = \"allow\"")
+}
+
+/// The site with a page of this body and the tag, in a browser without a clearance.
+fn page(front: Front, body: &str, engine: Engine, traits: Traits) -> (Stage, Browser, TempDir) {
+    let stage = Stage::new(front, settings());
     let (browser, folder) = stage.open_with_tag(body, engine, traits);
     (stage, browser, folder)
+}
+
+#[track_caller]
+fn echo(browser: &Browser) -> String {
+    let echo = browser.wait(SOON, "the form's answer", "return document.querySelector('#echo')?.textContent");
+    echo.as_str().unwrap().to_owned()
 }
 
 fn posted(stage: &Stage, browser: &Browser) {
@@ -90,6 +102,103 @@ fn a_form_that_scripts_of_the_page_send_is_theirs(front: Front) {
     browser.wait(SOON, "the answer", "return sent.length === 1");
     assert_eq!(browser.script("return sent"), json!([true]));
     assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (2, 1));
+}
+
+fn a_form_of_which_only_the_post_is_asked_for_never_meets_the_gate(front: Front) {
+    let rule = "path = \"/submit\"\nmethod = \"POST\"\naction = \"challenge\"";
+    let stage = Stage::new(front, settings().set("mode", "auto").rule(rule));
+    let (browser, _folder) = stage.open_with_tag(FORM, Engine::Chromium, Traits::default());
+    let asked = browser.script(
+        "const ask = (method) => fetch('/.portcullis/clearance?for=/submit' + method) \
+           .then(async (answer) => [answer.status, (await answer.json()).needed ?? null]); \
+         return Promise.all([ask(''), ask('&method=GET'), ask('&method=POST'), ask('&method=odd')])",
+    );
+    assert_eq!(asked, json!([[200, false], [200, false], [401, null], [200, false]]));
+    posted(&stage, &browser);
+}
+
+#[test]
+fn what_a_rule_denies_is_sent_and_answered_by_the_page_that_says_so() {
+    let rule = "path = \"/submit\"\nmethod = \"POST\"\naction = \"deny\"";
+    let stage = Stage::new(Front::Proxy, settings().rule(rule));
+    let (browser, _folder) = stage.open_with_tag(FORM, Engine::Chromium, Traits::default());
+    browser.click("#send");
+    browser.wait(SOON, "the gate's page", "return document.body.innerText.includes('do not allow this request')");
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 0, "no work would have helped");
+}
+
+fn a_script_that_submits_a_form_sends_it_as_it_was_then(front: Front) {
+    let body = "<form method=post action=\"/submit\" enctype=\"multipart/form-data\"><input name=text id=text>\
+         <input type=file name=file id=file><input type=file name=none></form>";
+    let (stage, browser, _folder) = page(front, body, Engine::Chromium, Traits::default());
+    browser.type_text("#text", "three words typed");
+    browser.script(
+        "const files = new DataTransfer(); files.items.add(new File(['what is in it'], 'a.txt', {type: 'text/plain'})); \
+         document.querySelector('#file').files = files.files; \
+         const form = document.querySelector('form'); form.submit(); form.reset(); form.remove()",
+    );
+    let echo = echo(&browser);
+    for part in ["\r\n\r\nthree words typed\r\n", "filename=\"a.txt\"", "what is in it", "name=\"none\"; filename=\"\""]
+    {
+        assert!(echo.replace('\n', "\r\n").replace("\r\r", "\r").contains(part), "{part}: {echo}");
+    }
+    assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1), "it never met the gate");
+    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
+
+#[test]
+fn every_engine_sends_what_a_script_submits_after_it_was_paid_for() {
+    for engine in Engine::ALL {
+        let (stage, browser, _folder) = page(Front::Proxy, FORM, engine, Traits::default());
+        browser.type_text("#text", "three words typed");
+        // As scripts do it that look at a form first.
+        browser.script(
+            "const form = document.querySelector('form'); form.action = '/submit'; \
+             form.addEventListener('submit', (event) => { event.preventDefault(); setTimeout(() => form.submit(), 50); })",
+        );
+        browser.click("#send");
+        assert_eq!(echo(&browser), "text=three+words+typed", "{}", engine.name());
+        assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1));
+    }
+}
+
+#[test]
+fn what_a_script_submits_in_vain_stays_where_it_can_be_read_why() {
+    let traits = Traits { without_cookies: true, ..Traits::default() };
+    let (stage, browser, _folder) = page(Front::Proxy, FORM, Engine::Chromium, traits);
+    browser.script("document.querySelector('form').submit()");
+    let alert = browser.wait(SOON, "an alert", "return document.querySelector('form [role=alert]')?.textContent");
+    assert!(alert.as_str().unwrap().contains("allow cookies"), "{alert}");
+    assert_eq!(stage.relay.count("POST /elsewhere"), 0);
+    browser.script("const form = document.querySelector('form'); form.submit(); form.remove()");
+    browser.wait(SOON, "the gate's page", "return document.body.dataset.challenge");
+    assert_eq!(stage.relay.count("POST /elsewhere"), 1);
+}
+
+#[test]
+fn a_form_to_another_host_of_the_site_is_paid_for_there() {
+    const OTHER: &str = "www.portcullis.test";
+    let hosts = [HOST, OTHER].map(toml::Value::from).to_vec();
+    let stage = Stage::with_site(Front::Proxy, settings(), |settings| settings.of_site("hosts", hosts));
+    let form = FORM.replace("\"/submit\"", &stage.url("/submit").replace(HOST, OTHER));
+    let (browser, _folder) = stage.open_with_tag(&form, Engine::Chromium, Traits::default());
+    posted(&stage, &browser);
+    assert_eq!(browser.script("return location.hostname"), json!(OTHER));
+}
+
+#[test]
+fn a_form_to_who_has_no_gate_is_sent_as_ever() {
+    let stranger = Origin::start("stranger");
+    for (host, asked) in [("elsewhere.test", 0), ("shop.portcullis.test", 1)] {
+        let form = FORM.replace("\"/submit\"", &format!("http://{host}:{}/submit", stranger.port));
+        let (stage, browser, _folder) = page(Front::Proxy, &form, Engine::Chromium, Traits::default());
+        browser.type_text("#text", "three words typed");
+        browser.click("#send");
+        assert_eq!(echo(&browser), "text=three+words+typed&kind=short", "{host}");
+        assert_eq!(stranger.count("/.portcullis/clearance"), asked, "{host}: only a neighbour may belong to the site");
+        assert_eq!(stage.relay.count("POST /.portcullis/verify"), 0);
+    }
+    assert_eq!(stranger.count("/submit"), 2);
 }
 
 #[test]

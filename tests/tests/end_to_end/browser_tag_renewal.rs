@@ -16,15 +16,20 @@ const FIRST_ASK: Duration = Duration::from_secs(15);
 /// In the life of this clearance the script asks once, and once more when a third of what it saw first is left.
 const LIFE_SECONDS: u32 = 45;
 const ASKED: &str = "GET /.portcullis/clearance?for=%2Fapp";
+/// As the gate's own page does not ask.
+const ASKED_BY_TAG: &str = "GET /.portcullis/clearance?for=%2Fapp&method=GET";
 const SOLD: &str = "POST /.portcullis/verify";
 
-fn stage(difficulty: u32) -> Stage {
-    let settings = Settings::new()
+fn settings(difficulty: u32) -> Settings {
+    Settings::new()
         .set("challenge.count", 8)
         .set("challenge.difficulty", difficulty)
         .set("challenge.max_solve_seconds", 60)
-        .set("clearance.lifetime_seconds", LIFE_SECONDS);
-    Stage::new(Front::Proxy, settings)
+        .set("clearance.lifetime_seconds", LIFE_SECONDS)
+}
+
+fn stage(difficulty: u32) -> Stage {
+    Stage::new(Front::Proxy, settings(difficulty))
 }
 
 /// What was ordered of workers, as well: how long they rest. They do so this many times as long: one of them that mostly rests
@@ -155,6 +160,54 @@ fn while_nobody_looks_it_neither_asks_nor_works() {
         "nobody works",
         "return JSON.parse(sessionStorage.getItem('witness') || '[]').includes('workers hidden 0')",
     );
+}
+
+#[test]
+fn a_page_that_nobody_looks_at_by_the_time_the_solver_comes_does_not_work() {
+    let stage = stage(8_000_000);
+    stage.relay.hold_up("GET /.portcullis/buying", Duration::from_secs(8));
+    let browser = page(&stage);
+    let [page] = &browser.tabs()[..] else { panic!("one tab") };
+    until_true(FIRST_ASK + 2 * SOON, "the solver to be asked for", || {
+        stage.relay.count("GET /.portcullis/buying") == 1
+    });
+    let other = browser.open_tab();
+    browser.switch_to(&other);
+    browser.cdp("Page.bringToFront", &json!({}));
+    browser.switch_to(page);
+    browser.wait(SOON, "nobody to look", "return document.visibilityState === 'hidden'");
+    let loaded = "return performance.getEntriesByType('resource').some(({name, responseEnd}) => name.includes('buying') && responseEnd)";
+    browser.wait(SOON, "the solver", loaded);
+    let challenges = stage.relay.count("GET /.portcullis/challenge");
+    stays(Duration::from_secs(3), || {
+        let worked = rests(&browser) != Value::Null || stage.relay.count("GET /.portcullis/challenge") > challenges;
+        worked.then(|| format!("{} {:?}", rests(&browser), stage.relay.requests()))
+    });
+    browser.cdp("Page.bringToFront", &json!({}));
+    browser.wait(SOON, "it works once somebody looks", "return sessionStorage.getItem('rests')?.startsWith('3 ')");
+}
+
+#[test]
+fn where_credits_run_out_first_all_workers_work() {
+    // By its life alone, this clearance would not be renewed within ten minutes.
+    let stage = Stage::new(Front::Proxy, settings(24_000_000).set("clearance.lifetime_seconds", 1_800));
+    let browser = slow_page(&stage);
+    until_true(FIRST_ASK + SOON, "it asks", || stage.relay.count(ASKED_BY_TAG) == 1);
+    // Of a hundred credits there is hardly more than the reserve left.
+    let spent = "return Promise.all(Array.from({length: 84}, (_, number) => fetch(`/page/${number}`))) \
+         .then((answers) => answers.every(({status}) => status === 200))";
+    assert_eq!(browser.script(spent), json!(true));
+    let cores = browser.script("return Math.min(navigator.hardwareConcurrency, 8)").as_u64().unwrap();
+    browser.wait(
+        Duration::from_secs(60) + SOON,
+        "one worker",
+        "return sessionStorage.getItem('rests')?.startsWith('3 ')",
+    );
+    let all =
+        format!("return JSON.parse(sessionStorage.getItem('witness') || '[]').includes('workers visible {cores}')");
+    browser.wait(SOON, "all workers", &all);
+    until_true(3 * SOON, "the clearance to be renewed", || stage.relay.count(SOLD) == 2);
+    assert_eq!(stage.relay.count("GET /page/"), 84, "nothing had to wait for it");
 }
 
 #[test]

@@ -10,7 +10,11 @@ use tests::settings::Settings;
 use tests::stage::{Front, Stage};
 use tests::wait::{SOON, until_true};
 
-through_both!(a_form_is_sent_with_a_token_that_is_good_once, scripts_of_the_page_find_the_token,);
+through_both!(
+    a_form_is_sent_with_a_token_that_is_good_once,
+    a_form_that_a_script_submits_has_a_token,
+    scripts_of_the_page_find_the_token,
+);
 
 const SECRET: &str = "what only the back end of the form has";
 const FORM: &str = "<form method=post action=\"/elsewhere\" data-portcullis data-sitekey=contact data-action=write>\
@@ -73,6 +77,17 @@ fn every_engine_sends_it_so_while_the_gate_is_off() {
     }
 }
 
+fn a_form_that_a_script_submits_has_a_token(front: Front) {
+    let (stage, browser, _folder) = scene(front, "on", FORM, Engine::Chromium, Traits::default());
+    browser.type_text("#text", "three words typed");
+    browser.script("const form = document.querySelector('form'); form.action = '/submit'; form.submit(); form.reset()");
+    let echo = browser.wait(2 * SOON, "the form's answer", "return document.querySelector('#echo')?.textContent");
+    let echo = echo.as_str().unwrap();
+    let token = echo.strip_prefix("text=three+words+typed&portcullis-response=").unwrap_or_else(|| panic!("{echo}"));
+    assert_eq!(ask(&stage, token)["success"], json!(true));
+    assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1), "it never met the gate");
+}
+
 fn scripts_of_the_page_find_the_token(front: Front) {
     let (stage, browser, _folder) = scene(front, "on", FORM, Engine::Chromium, Traits::default());
     browser.script(
@@ -130,4 +145,18 @@ fn a_key_that_nobody_knows_sends_nothing_and_says_so_in_the_language_of_the_form
     assert!(alert.as_str().unwrap().contains("ist noch da"), "{alert}");
     assert_eq!(browser.script("return document.querySelector('#text').value"), json!("three words typed"));
     assert_eq!(stage.origin.count("/submit"), 0);
+}
+
+#[test]
+fn a_form_without_a_key_sends_nothing_and_says_so() {
+    let form = FORM.replace(" data-sitekey=contact", "");
+    let (stage, browser, _folder) = scene(Front::Proxy, "off", &form, Engine::Chromium, Traits::default());
+    browser.type_text("#text", "three words typed");
+    browser.click("#send");
+    let alert = browser.wait(SOON, "an alert", "return document.querySelector('form [role=alert]')?.textContent");
+    assert!(alert.as_str().unwrap().contains("could not be sent"), "{alert}");
+    let log = browser.log();
+    assert!(log.iter().any(|line| line.contains("no data-sitekey")), "whoever made the page reads why: {log:?}");
+    assert_eq!(browser.script("return document.querySelector('#text').value"), json!("three words typed"));
+    assert_eq!(stage.relay.count("POST /submit"), 0);
 }

@@ -44,6 +44,8 @@ mod browser_tag_languages;
 mod browser_tag_libraries;
 mod browser_tag_refusals;
 mod browser_tag_renewal;
+mod browser_tag_streams;
+mod browser_tag_xhr;
 mod browser_token_forms;
 mod browser_turnstile;
 mod browser_unscripted;

@@ -139,6 +139,10 @@ fn of_a_thousand_failures_in_a_second_every_number_is_in_the_log_and_few_lines()
         let reply = client.request("POST", "/.portcullis/verify").body("application/json", wrong.as_str()).send();
         numbers.insert(reply.json()["failure_id"].as_str().unwrap().to_owned());
     }
+    for code in ["busy", "malformed", "outpriced"] {
+        let failed = client.get(&format!("/.portcullis/clearance?failed={code}"));
+        numbers.insert(failed.json()["failure_id"].as_str().unwrap().to_owned());
+    }
     let odd = client.get("/.portcullis/clearance?failed=%3Cscript%3E");
     assert_eq!(odd.json()["failure_id"], json!(null), "only words that pages know");
     assert!(!numbers.is_empty());

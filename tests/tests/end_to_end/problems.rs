@@ -227,3 +227,12 @@ fn checks_run_in_the_order_of_the_table() {
     redeem(&client, "", &good);
     verify(&client, "", &good, &good.miss()).expect(403, "unsolved");
 }
+
+#[test]
+fn the_contract_promises_nothing_for_later() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md");
+    let contract = std::fs::read_to_string(file).unwrap().to_lowercase();
+    for promise in ["not yet", "will be served", "served but for", "to come in"] {
+        assert!(!contract.contains(promise), "{promise}: what is there is described, and nothing else");
+    }
+}

@@ -112,14 +112,14 @@ impl<'a> Context<'a> {
         Some(response)
     }
 
-    /// A clearance came in the meantime: the request is sent again.
+    /// A clearance came in the meantime: the request is sent again. A form is sent again by whoever wrote it.
     pub(super) fn again(&self) -> Response<AnswerBody> {
-        let said = Said::In(|words| (&words.title, &words.server_again));
-        let page = || self.message_page(StatusCode::TOO_MANY_REQUESTS, said, Some(0));
+        let status = StatusCode::TOO_MANY_REQUESTS;
         let mut response = if self.method == "GET" {
-            page()
+            self.message_page(status, Said::In(|words| (&words.title, &words.server_again)), Some(0))
         } else {
-            self.problem(StatusCode::TOO_MANY_REQUESTS, "again", "Please send the request again")
+            let said = Said::In(|words| (&words.title, &words.done_form));
+            self.page_or_problem(status, "again", said, "Please send the request again", None)
         };
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(0));
         response.headers_mut().insert(GATE_HEADER, HeaderValue::from_static(GATE_AGAIN));

@@ -3,12 +3,13 @@
 use super::answer::{self, bare, challenge_fields, challenge_header, json_answer, problem, problem_body};
 use super::body::AnswerBody;
 use super::crawlers::Claim;
+use super::kinds::is_safe;
 use super::original::Visitor;
 use super::service::Verifier;
 use super::{assets, clearances, cors, forms, pass, siteverify, verify};
 use crate::clock;
 use crate::config::{Config, Limits, Site};
-use crate::gate::policy::{Route, Subject};
+use crate::gate::policy::{Action, Route, Subject};
 use crate::gate::site_keys::SiteKey;
 use crate::gate::target::Target;
 use crate::gate::{Abilities, Asking, NoChoice, Quote, RequestFacts, Worth};
@@ -174,19 +175,21 @@ fn challenge(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
     call.offer(&call.asking(None, quote), query.abilities())
 }
 
-/// `GET clearance`: whether a navigation to the wanted target would be admitted now. A page that failed says so, and is told
-/// the number of its failure.
+/// `GET clearance`: whether a navigation to the wanted target would be admitted now: a GET, or by the method that is named. A
+/// page that failed says so, and is told the number of its failure.
 fn clearance(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
+    let method = query.method.as_deref().unwrap_or("GET");
     let ids = clearances::of(call.headers, &Method::GET, call.visitor.scheme, call.site);
     let facts = RequestFacts {
         site: call.site,
-        route: call.route(Some("GET")),
+        route: call.route(Some(method)),
         key: None,
         network: call.visitor.network(),
         clearances: &ids,
         // A ticket is no clearance.
         tickets: &[],
-        safe_method: true,
+        // What is no method at all is like one that changes things.
+        safe_method: Method::from_bytes(method.as_bytes()).is_ok_and(|method| is_safe(&method)),
         navigation: true,
         preflight: false,
         repeat: None,
@@ -202,8 +205,13 @@ fn clearance(call: &Call<'_>, query: &Query) -> Response<AnswerBody> {
             json!({ "credits": credits, "expires_in": expires_in, "price": price, "network": network })
         }
         Worth::Lacking => {
-            let title = "No clearance here admits this request";
-            let mut body = problem_body(StatusCode::UNAUTHORIZED, "no_clearance", title, request_id);
+            // Work would not help: whoever would have done it sees the answer to the request instead.
+            let (code, title) = if facts.route.action == Action::Deny {
+                ("denied", "The people who run this site do not allow this request")
+            } else {
+                ("no_clearance", "No clearance here admits this request")
+            };
+            let mut body = problem_body(StatusCode::UNAUTHORIZED, code, title, request_id);
             body.extend(failure_id.map(|id| ("failure_id".to_owned(), json!(id))));
             return problem(StatusCode::UNAUTHORIZED, body);
         }
@@ -239,6 +247,8 @@ pub(super) struct Query {
     failed: Option<String>,
     /// How often a file was asked for before.
     asked: u32,
+    /// By which method the target is wanted.
+    method: Option<String>,
 }
 
 impl Query {
@@ -258,6 +268,7 @@ impl Query {
                 }
                 "algorithms" if parsed.algorithms.is_none() => parsed.algorithms = Some(value.into_owned()),
                 "failed" if parsed.failed.is_none() => parsed.failed = Some(value.into_owned()),
+                "method" if parsed.method.is_none() => parsed.method = Some(value.into_owned()),
                 "purpose" if parsed.purpose.is_none() => parsed.purpose = Some(value.into_owned()),
                 "again" if parsed.asked == 0 => parsed.asked = value.parse().unwrap_or_default(),
                 "key" if parsed.key.is_none() => parsed.key = Some(value.into_owned()),

@@ -9,8 +9,9 @@ use crate::config::Site;
 use crate::telemetry::Sampled;
 use puzzle::{ClientNetwork, UnixSeconds};
 
-/// What a page may say that it found out by itself.
-const OF_PAGES: [&str; 6] = ["cookies", "expired", "network", "no_progress", "unknown", "used"];
+/// What a page may say that it found out by itself, or was told without a number: with no challenge, or by a web server in between.
+const OF_PAGES: [&str; 9] =
+    ["busy", "cookies", "expired", "malformed", "network", "no_progress", "outpriced", "unknown", "used"];
 
 /// Lines about what pages found out: one a second of each kind.
 #[derive(Default)]

@@ -46,6 +46,7 @@ pub(super) struct Words {
     pub(super) retry: Html,
     pub(super) request: Html,
     pub(super) progress_name: Html,
+    pub(super) done_form: Html,
     pub(super) server_late: Html,
     pub(super) server_seconds: Html,
     pub(super) server_minutes: Html,
