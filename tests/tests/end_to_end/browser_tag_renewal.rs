@@ -199,7 +199,7 @@ fn where_credits_run_out_first_all_workers_work() {
     assert_eq!(browser.script(spent), json!(true));
     let cores = browser.script("return Math.min(navigator.hardwareConcurrency, 8)").as_u64().unwrap();
     browser.wait(
-        Duration::from_secs(60) + SOON,
+        Duration::from_mins(1) + SOON,
         "one worker",
         "return sessionStorage.getItem('rests')?.startsWith('3 ')",
     );
