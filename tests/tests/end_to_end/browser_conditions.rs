@@ -42,7 +42,7 @@ const EASY: u32 = 2_000;
 const HARD: u32 = 4_000_000;
 const NEVER: u32 = 50_000_000;
 /// A sixth of a core takes some seconds for it.
-const SLOWED: u32 = 1_500_000;
+const SLOWED: u32 = 6_000_000;
 
 fn settings(difficulty: u32) -> Settings {
     Settings::new()

@@ -56,7 +56,10 @@ fn all_in(engine: Engine, claims: &[(u32, Claim)]) {
              ({violatedDirective, blockedURI}) => window.broken.push(violatedDirective + ' ' + blockedURI))",
         );
         claim(&stage, &browser);
-        assert_eq!(browser.script("return window.broken"), json!([]), "a strict policy and Trusted Types are kept");
+        // Firefox tells of the module that a worker offers to share, which this page may not take and goes on without.
+        let told = if engine == Engine::Firefox { json!(["script-src wasm-eval"]) } else { json!([]) };
+        let broken = browser.script("return window.broken");
+        assert!(broken == json!([]) || broken == told, "a strict policy and Trusted Types are kept: {broken}");
     }
 }
 
