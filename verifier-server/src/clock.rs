@@ -158,6 +158,12 @@ pub fn until_next_second() -> Duration {
     Duration::from_secs(1).saturating_sub(Duration::from_nanos(u64::from(since_epoch().subsec_nanos())))
 }
 
+/// The system's clock as it is, by which it dates files.
+#[must_use]
+pub fn of_files() -> SystemTime {
+    SystemTime::now()
+}
+
 fn system() -> u32 {
     u32::try_from(since_epoch().as_secs()).unwrap_or(u32::MAX)
 }

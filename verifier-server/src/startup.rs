@@ -124,7 +124,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
         if let Err(error) = verifier.notices.take(state_dir) {
             state_file::tell_unused(&Notices::file(state_dir), &error, "The pages have no notice");
         }
-        if let Err(error) = verifier.former_assets.take(state_dir, std::time::SystemTime::now()) {
+        if let Err(error) = verifier.former_assets.take(state_dir, clock::of_files()) {
             tracing::warn!(
                 "what browsers load could not be kept in {}: {error}. Pages that are open during an upgrade may have to be loaded again",
                 state_dir.display()

@@ -24,11 +24,6 @@ fn typed_text_is_still_there_after_a_post_met_the_gate(front: Front) {
 }
 
 #[test]
-fn typed_text_is_still_there_in_firefox() {
-    comes_back(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::Firefox, Traits::default()));
-}
-
-#[test]
 fn typed_text_is_still_there_in_webkit() {
     comes_back(&Stage::new(Front::Proxy, settings()), &Browser::of(Engine::WebKitGtk, Traits::default()));
 }
@@ -51,7 +46,6 @@ fn comes_back(stage: &Stage, browser: &Browser) {
     assert_eq!(stage.relay.count("POST /submit"), 1, "the form is never sent by anybody but its writer");
     browser.click("[data-action=back]");
     assert_eq!(browser.wait_for_origin(SOON), "/form");
-    // Firefox puts it back in a moment after the page is there.
     let kept = format!("return document.querySelector('#text').value === {}", json!(TEXT));
     browser.wait(SOON, "what was typed", &kept);
     browser.click("#send");
