@@ -259,7 +259,8 @@ fn a_sixth_of_a_core(engine: Engine) {
     let next = format!("const said = (() => {{ {says} }})(); return said && said !== {first} && said");
     browser.wait(6 * SOON, "the page to say more while its workers work", &next);
     assert_eq!(browser.wait_for_origin(9 * SOON), "/page/0");
-    assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+    let sent = stage.relay.count("POST /.portcullis/verify");
+    assert!((1..=3).contains(&sent), "within the challenges that there may be: {sent}");
     assert_eq!(stage.relay.count("GET /page/0"), 2, "nothing is asked for again because it is slow");
     assert!(share.held_back() > 0, "it wanted more than a sixth");
 }
