@@ -21,8 +21,9 @@ fn page(engine: Engine) -> (Stage, Browser) {
 }
 
 /// A request that notes in `told` how it ends.
-const REQUEST: &str = "globalThis.told = []; globalThis.request = new XMLHttpRequest(); \
-     for (const type of ['load', 'error', 'abort', 'timeout', 'loadend']) request.addEventListener(type, () => told.push(type));";
+const REQUEST: &str = "window.told = []; window.request = new XMLHttpRequest(); \
+     for (const type of ['load', 'error', 'abort', 'timeout', 'loadend']) \
+       window.request.addEventListener(type, () => window.told.push(type));";
 
 #[test]
 fn an_upload_is_told_from_the_beginning_each_time_it_is_sent_and_the_answer_once() {
@@ -72,16 +73,22 @@ fn what_is_aborted_or_takes_too_long_after_it_was_paid_for_ends_as_ever() {
     for engine in Engine::ALL {
         let (stage, browser) = page(engine);
         let name = engine.name();
-        browser.script(&format!("{REQUEST} request.open('GET', '/hang?1'); request.send()"));
+        browser.script(&format!("{REQUEST} window.request.open('GET', '/hang?1'); window.request.send()"));
         until_true(2 * SOON, "the request at the site", || stage.origin.count("/hang?1") == 1);
-        browser.script("request.abort()");
-        browser.wait(SOON, "its end", "return told.includes('loadend')");
-        assert_eq!(browser.script("return [told, request.readyState]"), json!([["abort", "loadend"], 0]), "{name}");
+        browser.script("window.request.abort()");
+        browser.wait(SOON, "its end", "return window.told.includes('loadend')");
+        assert_eq!(
+            browser.script("return [window.told, window.request.readyState]"),
+            json!([["abort", "loadend"], 0]),
+            "{name}"
+        );
         browser.forget_cookies();
         // Counted from when it is sent again: the work before is not the site's fault.
-        browser.script(&format!("{REQUEST} request.open('GET', '/hang?2'); request.timeout = 3000; request.send()"));
-        browser.wait(2 * SOON, "its end", "return request.readyState === 4 && told.includes('loadend')");
-        let ended = browser.script("return [told, request.readyState, request.status]");
+        browser.script(&format!(
+            "{REQUEST} window.request.open('GET', '/hang?2'); window.request.timeout = 3000; window.request.send()"
+        ));
+        browser.wait(2 * SOON, "its end", "return window.request.readyState === 4 && window.told.includes('loadend')");
+        let ended = browser.script("return [window.told, window.request.readyState, window.request.status]");
         assert_eq!(ended, json!([["timeout", "loadend"], 4, 0]), "{name}");
         assert_eq!(stage.origin.count("/hang?2"), 1, "{name}");
         assert_eq!(stage.relay.count("POST /.portcullis/verify"), 2);

@@ -58,7 +58,7 @@ fn in_every_state(engine: Engine) {
     asks(&scene);
     noted(&scene, "allow cookies");
     scene.browser.click(".portcullis-note button");
-    assert_eq!(scene.browser.script("return document.querySelectorAll('.portcullis-note').length"), json!(0));
+    scene.browser.wait(SOON, "the note to go", "return document.querySelectorAll('.portcullis-note').length === 0");
 }
 
 #[test]
