@@ -56,7 +56,7 @@ fn the_story_ends_with_a_report_that_can_be_opened() {
     let mut demo = Demo::start(&["--attack", "--attack-seconds", FLOOD_SECONDS]);
     demo.tells_within(STORY, "THE GATE LETS GO. Nothing is asked of anybody any more.");
     let client = Client::new(demo.port, &format!("127.0.0.1:{}", demo.port));
-    client.request("GET", "/").send().expect_status(200);
+    client.request("GET", "/").try_send().unwrap().expect_status(200);
     demo.tells("REPORT: attack 1");
     demo.tells("The site demo was asked for more than it can do");
     demo.tells("In other forms: portcullis report 1 --config");
@@ -126,7 +126,7 @@ fn the_app_is_there_with_all_its_parts() {
     let solved = Command::new(binary()).args(["solve", &url]).output().unwrap();
     let cookie = String::from_utf8(solved.stdout).unwrap();
     let get = |target: &str| {
-        let reply = client.request("GET", target).cookie(cookie.trim()).send();
+        let reply = client.request("GET", target).cookie(cookie.trim()).try_send().unwrap();
         reply.expect_status(200);
         reply
     };
@@ -146,7 +146,7 @@ fn the_app_is_there_with_all_its_parts() {
         ("/app/upload", "12 bytes, SHA-256 "),
     ] {
         let form = client.request("POST", target).cookie(cookie.trim());
-        let reply = form.body("application/x-www-form-urlencoded", "text=a+%26+b").send();
+        let reply = form.body("application/x-www-form-urlencoded", "text=a+%26+b").try_send().unwrap();
         reply.expect_status(200);
         assert!(reply.text().contains(answer), "{target}: {}", reply.text());
     }

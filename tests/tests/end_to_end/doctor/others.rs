@@ -123,7 +123,9 @@ fn behind_a_cdn(header: &str) -> (Origin, Verifier, Process, TempDir, u16) {
     let (origin, folder, port) = (Origin::start("main"), TempDir::new().unwrap(), ports::free());
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let ranges = folder.path().join("cdn-ranges.txt");
-    std::fs::write(&ranges, "# source: test\n127.0.0.1/32\n").unwrap();
+    let today = Command::new("date").arg("+%F").output().unwrap().stdout;
+    let today = String::from_utf8(today).unwrap();
+    std::fs::write(&ranges, format!("# source: test\n# date: {}\n127.0.0.1/32\n", today.trim())).unwrap();
     let settings = Settings::from_text(&shipped("cdn", "portcullis.toml")).without("state_dir").without("secret_file");
     let settings = settings.without("listen").set("trusted_proxies_file", ranges.display().to_string());
     let verifier = Verifier::start(settings.of_site("hosts", vec![HOST]).of_site("origin", origin.url()));
