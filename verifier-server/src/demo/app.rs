@@ -42,13 +42,12 @@ pub(super) async fn answer(method: &Method, path: &str, body: Incoming) -> Optio
         (&Method::GET | &Method::HEAD, "/static/app.css") => typed("text/css; charset=utf-8", STYLE),
         (&Method::GET, "/app/poll") => typed(TEXT, clock::now().0.to_string()),
         (&Method::POST, "/app/fetch" | "/app/xhr" | "/app/form" | "/app/htmx" | "/app/upload") => {
-            match Limited::new(body, BODY_BYTES_MAX).collect().await {
-                Ok(body) => received(path, body.to_bytes()),
-                Err(_) => {
-                    let mut refused = typed(TEXT, "This is too much.");
-                    *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-                    refused
-                }
+            if let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await {
+                received(path, body.to_bytes())
+            } else {
+                let mut refused = typed(TEXT, "This is too much.");
+                *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                refused
             }
         }
         _ => return None,

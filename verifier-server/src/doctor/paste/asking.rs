@@ -132,8 +132,9 @@ pub(super) const fn traefik(thing: Thing) -> &'static str {
         Thing::Address => {
             "in forwardAuth: trustForwardHeader: false\nand, where a load balancer or CDN stands in front, in the entry point: forwardedHeaders: { trustedIPs: [ITS-NETWORK] }"
         }
-        Thing::Original => "in forwardAuth: trustForwardHeader: false   and in portcullis.toml: beside = \"traefik\"",
-        Thing::Scheme => "in forwardAuth: trustForwardHeader: false   and in portcullis.toml: beside = \"traefik\"",
+        Thing::Original | Thing::Scheme => {
+            "in forwardAuth: trustForwardHeader: false   and in portcullis.toml: beside = \"traefik\""
+        }
         Thing::Beside => {
             "a router with rule: \"PathPrefix(`/.portcullis-beside/`)\", priority: 100000, service: noop@internal"
         }
