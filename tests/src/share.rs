@@ -124,7 +124,7 @@ fn turns(processes: impl Fn() -> Vec<Pid> + Send + 'static) -> Way {
                 let begun = Instant::now();
                 let stopped = processes();
                 signal(&stopped, Signal::STOP);
-                until_due(begun + PERIOD - SIXTH / cores);
+                until_due(begun + PERIOD.saturating_sub(SIXTH / cores));
                 signal(&stopped, Signal::CONT);
                 turns.fetch_add(1, Ordering::Relaxed);
                 until_due(begun + PERIOD);

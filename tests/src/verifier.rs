@@ -223,7 +223,7 @@ impl Verifier {
         let folder = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
         let open: BTreeSet<usize> =
             folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-        (0..).find(|number| !open.contains(number)).unwrap()
+        (0..=open.len()).find(|number| !open.contains(number)).unwrap()
     }
 
     /// A path as it sees it, where something is mounted for it alone.
