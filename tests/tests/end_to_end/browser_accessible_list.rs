@@ -46,8 +46,8 @@ fn every_criterion_is_in_the_list() {
 
 #[test]
 fn every_test_that_it_names_is_there() {
-    let text = read("../docs/ACCESSIBILITY.md");
-    let names: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
+    let criteria = read("../docs/ACCESSIBILITY.md");
+    let names: Vec<_> = criteria.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
     assert!(names.len() > 30, "{names:?}");
     for (module, test) in names {
         let source = read(&format!("tests/end_to_end/{module}.rs"));

@@ -55,7 +55,9 @@ fn visits_without(lost: Option<&'static str>, engine: Engine, traits: Traits, di
         .set("challenge.max_solve_seconds", 60)
         .set("challenge.hashwx.enabled", false);
     let stage = Stage::new(Front::Proxy, settings);
-    lost.into_iter().for_each(|lost| stage.relay.refuse(lost));
+    if let Some(lost) = lost {
+        stage.relay.refuse(lost);
+    }
     let browser = Browser::of(engine, traits);
     browser.open(&stage.url("/page/0"));
     let seen = browser.wait(SOON, "a lane", "return document.documentElement.dataset.lane");

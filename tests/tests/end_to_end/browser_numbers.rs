@@ -52,8 +52,8 @@ fn what_a_visitor_reads_of_a_failure_in_a_widget_is_in_the_log() {
     let number = number_in(&browser, ".portcullis-box", "malformed");
     let line = line_of(&stage.verifier, &number);
     assert!(line.contains("a solution was refused") && line.contains("127.0.0.0/24"), "{line}");
-    let live = "return document.querySelector('.portcullis-box [role=status]').textContent";
-    assert!(!browser.script(live).as_str().unwrap().contains(&number), "it is read by who looks for it");
+    let spoken = "return document.querySelector('.portcullis-box [role=status]').textContent";
+    assert!(!browser.script(spoken).as_str().unwrap().contains(&number), "it is read by who looks for it");
     browser.script("document.title = 'A form'");
     axe::finds_nothing(&browser, "failed, with its number");
     // What is tried again has not failed.

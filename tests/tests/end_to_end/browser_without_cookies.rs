@@ -1,4 +1,4 @@
-//! Firefox and WebKit without cookies: on the gate's page, on a page with the tag and with a form all that is told is told as in
+//! Firefox and `WebKit` without cookies: on the gate's page, on a page with the tag and with a form all that is told is told as in
 //! Chromium, and nothing is bought again and again.
 
 use tests::browser::{Browser, Traits};

@@ -35,7 +35,7 @@ fn blocks(section: &str) -> Vec<String> {
             if !goes_on {
                 blocks.push(String::new());
             }
-            blocks.last_mut().unwrap().push_str(&format!("{code}\n"));
+            blocks.last_mut().unwrap().extend([code, "\n"]);
         }
         goes_on = code.is_some();
     }
