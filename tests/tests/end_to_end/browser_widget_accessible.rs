@@ -57,8 +57,6 @@ fn in_every_state(engine: Engine) {
     looks_right(&scene, "expired");
     asks(&scene);
     noted(&scene, "allow cookies");
-    scene.browser.click(".portcullis-note button");
-    scene.browser.wait(SOON, "the note to go", "return document.querySelectorAll('.portcullis-note').length === 0");
 }
 
 #[test]
