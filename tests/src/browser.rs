@@ -1,7 +1,7 @@
-//! A real browser without a screen, with a profile of its own, at most two at a time.
+//! A real browser without a screen, with a profile of its own.
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -9,14 +9,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::engine::Engine;
+use crate::places::Place;
 use crate::process::Process;
 use crate::share::Share;
 use crate::wait::until;
 use crate::webdriver::Driver;
-
-/// Two cores, two browsers.
-const AT_ONCE_MAX: usize = 2;
-static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// Notes in the tab's session storage what happened on every page of it, also on pages already left: lanes and states of
 /// the gate, what it announced, violations of its policy, requests by URL, solvers at work and whether anybody looks.
@@ -89,7 +86,7 @@ pub struct Browser {
     driver: Driver,
     _display: Option<Process>,
     _profile: TempDir,
-    _turn: Turn,
+    _place: Arc<Place>,
 }
 
 impl Browser {
@@ -130,10 +127,10 @@ impl Browser {
     }
 
     fn begin(start: impl FnOnce(&Path) -> (Driver, Option<Process>)) -> Self {
-        let turn = Turn::take();
+        let place = Place::of_this_test();
         let profile = TempDir::with_prefix("portcullis-browser-").unwrap();
         let (driver, display) = start(profile.path());
-        Self { driver, _display: display, _profile: profile, _turn: turn }
+        Self { driver, _display: display, _profile: profile, _place: place }
     }
 
     /// The browser's own version.
@@ -331,29 +328,5 @@ impl Browser {
         let bytes = BASE64.decode(picture.as_str().unwrap().as_bytes()).unwrap();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
-    }
-}
-
-/// One of the places for a running browser.
-#[derive(Debug)]
-struct Turn;
-
-impl Turn {
-    fn take() -> Self {
-        let (running, freed) = &RUNNING;
-        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-        while *running >= AT_ONCE_MAX {
-            running = freed.wait(running).unwrap_or_else(PoisonError::into_inner);
-        }
-        *running += 1;
-        Self
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let (running, freed) = &RUNNING;
-        *running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        freed.notify_one();
     }
 }

@@ -29,6 +29,7 @@ pub mod nginx;
 pub mod origin;
 pub mod pages;
 pub mod php;
+mod places;
 pub mod ports;
 pub mod process;
 pub mod raw_origin;

@@ -36,3 +36,13 @@ fn a_browser_without_wasm_has_none() {
     let echo = browser.wait(SOON, "the form's answer", "return document.querySelector('#echo')?.textContent");
     assert_eq!(echo, json!("text=typed"));
 }
+
+#[test]
+fn a_test_with_several_browsers_waits_for_no_other_test() {
+    let origin = Origin::start("main");
+    let browsers: [Browser; 3] = std::array::from_fn(|_| Browser::start());
+    for browser in browsers {
+        browser.open(&format!("http://{HOST}:{}/form", origin.port));
+        assert_eq!(browser.wait_for_origin(SOON), "/form");
+    }
+}
