@@ -23,12 +23,7 @@ pub struct SecretError {
 /// # Errors
 /// If the file cannot be read or made, is open to others, or holds anything but one or two masters.
 pub fn masters(path: &Path) -> Result<Masters, SecretError> {
-    parse_masters(
-        path,
-        &read_or_make(path, || {
-            random::bytes::<32>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
-        })?,
-    )
+    parse_masters(path, &read_or_make(path, random_digits::<32>)?)
 }
 
 /// Reads the masters of a verifier that runs. A file that is gone for a moment, while somebody replaces it, is not made
@@ -83,12 +78,7 @@ impl AdminTokens {
 /// # Errors
 /// If the file cannot be read or made, is open to others, or holds anything but one or two tokens of at least 16 characters.
 pub fn admin_tokens(path: &Path) -> Result<AdminTokens, SecretError> {
-    parse_tokens(
-        path,
-        &read_or_make(path, || {
-            random::bytes::<16>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
-        })?,
-    )
+    parse_tokens(path, &read_or_make(path, random_digits::<16>)?)
 }
 
 /// Reads the admin tokens of a verifier that runs, which makes none.
@@ -113,6 +103,10 @@ fn parse_tokens(path: &Path, text: &str) -> Result<AdminTokens, SecretError> {
 fn master(line: &str) -> Option<Master> {
     let bytes = HEXLOWER_PERMISSIVE.decode(line.as_bytes()).ok()?;
     Some(Master(bytes.try_into().ok()?))
+}
+
+fn random_digits<const BYTES: usize>() -> Result<String, String> {
+    random::bytes::<BYTES>().map(|bytes| HEXLOWER_PERMISSIVE.encode(&bytes)).map_err(|error| error.to_string())
 }
 
 fn read_or_make(path: &Path, make: impl FnOnce() -> Result<String, String>) -> Result<String, SecretError> {

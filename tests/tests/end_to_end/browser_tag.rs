@@ -206,10 +206,9 @@ fn note_is(shown: bool, browser: &Browser) {
     assert_eq!(browser.notes("violation"), Vec::<String>::new());
 }
 
-#[test]
-fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
+/// A page with the tag, of a site that has another host as well, and what it asks for there.
+pub(super) fn beside_another_host(settings: Settings) -> (Stage, Browser, String) {
     const OTHER: &str = "www.portcullis.test";
-    let settings = Settings::new().set("challenge.difficulty", EASY);
     let hosts = [HOST, OTHER].map(toml::Value::from).to_vec();
     let stage = Stage::with_site(Front::Proxy, settings, |settings| settings.of_site("hosts", hosts));
     let browser = Browser::start();
@@ -222,6 +221,12 @@ fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
            tag.src = '/.portcullis/portcullis.js'; tag.onload = resolve; document.head.append(tag); })",
     );
     let other = stage.url("/shared").replace(HOST, OTHER);
+    (stage, browser, other)
+}
+
+#[test]
+fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
+    let (stage, browser, other) = beside_another_host(Settings::new().set("challenge.difficulty", EASY));
     let ask = |credentials: &str| {
         browser
             .script(&format!("return fetch('{other}', {{credentials: '{credentials}'}}).then(({{status}}) => status)"))

@@ -4,8 +4,10 @@ use serde_json::json;
 use tests::browser::{Browser, Traits};
 use tests::engine::Engine;
 use tests::settings::Settings;
-use tests::stage::{Front, HOST, Stage};
+use tests::stage::{Front, Stage};
 use tests::wait::{SOON, until_true};
+
+use super::browser_tag::beside_another_host;
 
 fn settings() -> Settings {
     Settings::new().set("challenge.count", 8).set("challenge.difficulty", 2_000)
@@ -97,19 +99,7 @@ fn what_is_aborted_or_takes_too_long_after_it_was_paid_for_ends_as_ever() {
 
 #[test]
 fn another_host_of_the_site_is_paid_for_where_its_cookies_go_along() {
-    const OTHER: &str = "www.portcullis.test";
-    let hosts = [HOST, OTHER].map(toml::Value::from).to_vec();
-    let stage = Stage::with_site(Front::Proxy, settings(), |settings| settings.of_site("hosts", hosts));
-    let browser = Browser::start();
-    // Not `/app`: its policy names its own host only.
-    browser.open(&stage.url("/robots.txt"));
-    browser.wait_for_origin(SOON);
-    browser.forget_cookies();
-    browser.script(
-        "return new Promise((resolve) => { const tag = document.createElement('script'); \
-           tag.src = '/.portcullis/portcullis.js'; tag.onload = resolve; document.head.append(tag); })",
-    );
-    let other = stage.url("/shared").replace(HOST, OTHER);
+    let (stage, browser, other) = beside_another_host(settings());
     let ask = |credentials: bool| {
         browser.script(&format!(
             "return new Promise((resolve) => {{ const request = new XMLHttpRequest(); request.open('POST', '{other}'); \
