@@ -314,7 +314,7 @@ impl Browser {
     /// Messages of the console since the last call, workers included. Chromium only.
     pub fn log(&self) -> Vec<String> {
         let log = self.driver.command("POST", "/se/log", &json!({"type": "browser"})).unwrap_or_default();
-        log.as_array().into_iter().flatten().map(|entry| entry["message"].to_string()).collect()
+        log.as_array().into_iter().flatten().map(|entry| format!("{} {}", entry["level"], entry["message"])).collect()
     }
 
     /// Saves without a question in this folder what the page hands out. Chromium only.

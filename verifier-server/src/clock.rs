@@ -11,8 +11,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Going back by so much is not worth a clock of our own: ours stands until the system's has caught up.
 const STANDS_SECONDS: u32 = 1;
-/// Ours takes so many seconds of four while the system's is behind: an hour is made up for in four.
-const OF_FOUR: u64 = 3;
+/// Ours takes so many seconds of sixteen while the system's is behind: an hour is made up for in sixteen. What is admitted in
+/// each second is so by this clock.
+const OF_SIXTEEN: u64 = 15;
+/// A step forward by more than what a busy machine makes of a second: the clock was wrong before.
+const LEAP_SECONDS: u32 = 30;
 
 static CLOCK: Clock = Clock::new();
 /// A moment from which time is measured that nobody can set.
@@ -23,6 +26,8 @@ static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 pub struct Clock {
     /// The latest second that it has shown.
     last: AtomicU32,
+    /// The second to which it has leapt last.
+    leapt: AtomicU32,
     /// Whether there is something in `own`.
     is_own: AtomicBool,
     /// The second at which the system's was found behind, and when that was.
@@ -33,7 +38,12 @@ impl Clock {
     /// One that has shown nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { last: AtomicU32::new(0), is_own: AtomicBool::new(false), own: Mutex::new(None) }
+        Self {
+            last: AtomicU32::new(0),
+            leapt: AtomicU32::new(0),
+            is_own: AtomicBool::new(false),
+            own: Mutex::new(None),
+        }
     }
 
     /// This second. `system` asks the system for it, and `since` how long it is since some moment, which nobody can set.
@@ -43,6 +53,10 @@ impl Clock {
         let system = system();
         if system >= last {
             if system > last {
+                if last != 0 && system - last >= LEAP_SECONDS {
+                    // Before anybody sees the second itself.
+                    self.leapt.fetch_max(system, Ordering::Release);
+                }
                 self.last.fetch_max(system, Ordering::Release);
                 if self.is_own.load(Ordering::Relaxed) {
                     self.agree();
@@ -54,6 +68,12 @@ impl Clock {
             return UnixSeconds(last);
         }
         self.go_on_alone(last, since())
+    }
+
+    /// The second to which it has leapt last, once it has. Before it the clock was wrong, or nobody looked.
+    #[must_use]
+    pub fn leapt(&self) -> UnixSeconds {
+        UnixSeconds(self.leapt.load(Ordering::Acquire))
     }
 
     /// Nothing before this second is shown from now on.
@@ -72,13 +92,15 @@ impl Clock {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let (from, began) = *own.get_or_insert((UnixSeconds(last), since));
         self.is_own.store(true, Ordering::Relaxed);
-        let shown = since.saturating_sub(began).as_secs() * OF_FOUR / 4;
+        let shown = since.saturating_sub(began).as_secs() * OF_SIXTEEN / 16;
         let shown = from.plus(u32::try_from(shown).unwrap_or(u32::MAX));
         UnixSeconds(self.last.fetch_max(shown.0, Ordering::AcqRel).max(shown.0))
     }
 
     fn agree(&self) {
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = None;
+        // Under the lock: who waits for it to go on alone says so after this.
         self.is_own.store(false, Ordering::Relaxed);
     }
 }
@@ -141,6 +163,13 @@ pub fn now() -> UnixSeconds {
     CLOCK.now(system, || BEGAN.elapsed())
 }
 
+/// The second to which the clock has leapt last, once it has: what was issued before cannot be told from what was redeemed while it
+/// was wrong.
+#[must_use]
+pub fn leapt() -> UnixSeconds {
+    CLOCK.leapt()
+}
+
 /// Nothing before this second is shown from now on: an earlier process has been there.
 pub fn not_before(second: UnixSeconds) {
     CLOCK.not_before(second);
@@ -196,16 +225,16 @@ mod tests {
         shown(&clock, NOW, 1_000);
         let mut last = NOW;
         let back = NOW - 3_600;
-        for second in 0..4 * 3_600 {
+        for second in 0..16 * 3_600 {
             let now = shown(&clock, back + second, 1_000 + u64::from(second));
             assert!(now >= last && now - last <= 1, "{last}, then {now}");
             last = now;
         }
-        assert_eq!(last, NOW + 3 * 3_600 - 1, "three seconds of four");
+        assert_eq!(last, NOW + 15 * 3_600 - 1, "fifteen seconds of sixteen");
         // From there on it is the system's again, and another step back is another beginning.
-        assert_eq!(shown(&clock, last + 5, 15_405), last + 5);
-        assert_eq!(shown(&clock, last - 60, 15_406), last + 5);
-        assert_eq!(shown(&clock, last - 56, 15_410), last + 8);
+        assert_eq!(shown(&clock, last + 5, 60_005), last + 5);
+        assert_eq!(shown(&clock, last - 60, 60_006), last + 5);
+        assert_eq!(shown(&clock, last - 28, 60_038), last + 5 + 30);
     }
 
     #[test]
@@ -221,7 +250,19 @@ mod tests {
         clock.not_before(UnixSeconds(NOW + 3_600));
         assert_eq!(shown(&clock, NOW, 0), NOW + 3_600);
         assert_eq!(clock.ahead_of(NOW), 3_600);
-        assert_eq!(shown(&clock, NOW + 4, 4), NOW + 3_603);
+        assert_eq!(shown(&clock, NOW + 16, 16), NOW + 3_615);
+    }
+
+    #[test]
+    fn a_leap_is_known_before_the_second_is_shown() {
+        let clock = Clock::new();
+        let mut leapt = Vec::new();
+        // The first second is no leap, nor is what a busy machine makes of one.
+        for system in [NOW, NOW + 1, NOW + 25, NOW + 3_600, NOW + 3_601, NOW + 9] {
+            shown(&clock, system, 0);
+            leapt.push(clock.leapt().0);
+        }
+        assert_eq!(leapt, [0, 0, 0, NOW + 3_600, NOW + 3_600, NOW + 3_600]);
     }
 
     #[test]

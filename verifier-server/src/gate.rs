@@ -68,6 +68,7 @@ use puzzle::{CHALLENGE_BYTES, ClearanceId, ClientNetwork, Credits, Day, KeyRing,
 use repeats::Repeats;
 use sites::Sites;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use table::{LiveIds, Table};
 use tags::SiteTags;
 
@@ -162,7 +163,8 @@ impl Met {
 /// The gate: keys, table of live ids, mode. Configuration comes with each call, so that it can be swapped whole.
 pub struct Gate {
     table: Table,
-    table_begins: UnixSeconds,
+    /// Unix seconds. Nothing issued before is honoured.
+    table_begins: AtomicU32,
     secrets: ArcSwap<Secrets>,
     mode: ModeCell,
     /// Charges that cover further questions about the same request.
@@ -194,7 +196,7 @@ impl Gate {
         let [purchases, profile] = ["purchases", "profile"].map(|part| hash_key.part(part));
         Self {
             table,
-            table_begins,
+            table_begins: AtomicU32::new(table_begins.0),
             secrets: ArcSwap::from_pointee(Secrets::new(masters, now)),
             mode: ModeCell::new(mode),
             repeats: Repeats::new(hash_key.part("repeats")),
@@ -227,6 +229,15 @@ impl Gate {
         let at_peace = self.mode() != Mode::On && !self.sites.any_strained();
         self.memory.tick(now, at_peace);
         self.callers.tick(now, at_peace);
+    }
+
+    /// Honours nothing that was issued before this second: the clock has leapt to it, and was wrong while the table began.
+    pub fn begin_not_before(&self, second: UnixSeconds) {
+        self.table_begins.fetch_max(second.0, Ordering::AcqRel);
+    }
+
+    fn table_begins(&self) -> UnixSeconds {
+        UnixSeconds(self.table_begins.load(Ordering::Acquire))
     }
 
     /// Believes other masters from now on.

@@ -11,8 +11,10 @@ const TURNED_AWAY_MAX: u64 = 256;
 /// What the allowed descriptors are enough for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fit {
-    /// Connections of clients, each with a second one to the origin.
+    /// Connections of clients, each with a second one to an origin.
     pub(crate) connections: usize,
+    /// Connections to origins that are kept for later requests, of all origins together.
+    pub(crate) kept: usize,
     /// Connections that are told that there is no place for them.
     pub(crate) turned_away: usize,
 }
@@ -26,8 +28,8 @@ impl Fit {
     fn of(descriptors: u64) -> Self {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
         let turned_away = TURNED_AWAY_MAX.min(descriptors / 8);
-        let connections = descriptors.saturating_sub(SPARE_DESCRIPTORS + turned_away) / 2;
-        Self { connections: number(connections), turned_away: number(turned_away) }
+        let connections = descriptors.saturating_sub(SPARE_DESCRIPTORS + turned_away) * 2 / 5;
+        Self { connections: number(connections), kept: number(connections / 2), turned_away: number(turned_away) }
     }
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn restrict(limits: &Limits) {
     }
     let (max, fit) = (limits.max_connections, Fit::now().connections);
     if fit < max {
-        let needed = 2 * max as u64 + SPARE_DESCRIPTORS + TURNED_AWAY_MAX;
+        let needed = (5 * max as u64).div_ceil(2) + SPARE_DESCRIPTORS + TURNED_AWAY_MAX;
         let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         tracing::warn!(
             "max_connections = {max} needs {needed} open files and {allowed} are allowed, which are enough for {fit} connections: \
@@ -63,12 +65,12 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_those_to_origins_and_for_files() {
-        for descriptors in [256, 1_024, 20_320, 65_536, 1_048_576] {
+        for descriptors in [256, 1_024, 25_320, 65_536, 1_048_576] {
             let fit = Fit::of(descriptors);
-            let used = 2 * fit.connections as u64 + fit.turned_away as u64 + SPARE_DESCRIPTORS;
-            assert!((descriptors - 1..=descriptors).contains(&used), "{descriptors}: {fit:?}");
+            let used = (2 * fit.connections + fit.kept + fit.turned_away) as u64 + SPARE_DESCRIPTORS;
+            assert!((descriptors - 3..=descriptors).contains(&used), "{descriptors}: {fit:?}");
         }
-        assert_eq!(Fit::of(20_320).connections, 10_000, "what the default asks for");
-        assert_eq!(Fit::of(0), Fit { connections: 1, turned_away: 1 });
+        assert_eq!(Fit::of(25_320).connections, 10_000, "what the default asks for");
+        assert_eq!(Fit::of(0), Fit { connections: 1, kept: 1, turned_away: 1 });
     }
 }

@@ -106,7 +106,7 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     restrict::restrict(&config.limits);
 
     let saved = saved_prices(&config);
-    let (table, table_begins) = table(&config, &masters).await?;
+    let (table, table_begins) = table(&config, &masters, &saved).await?;
     let hash_key = hash_key();
     let gate = Gate::new(masters, table, table_begins, config.mode, hash_key, clock::now());
     let gate = gate.with_memory(memory(&config, hash_key));
@@ -169,6 +169,11 @@ impl Running {
             {
                 tracing::error!("what was set by hand could not be kept in {}: {error}", state_dir.display());
             }
+            if verifier.notices.changed()
+                && let Err(error) = verifier.notices.keep(state_dir)
+            {
+                tracing::error!("the notices could not be kept in {}: {error}", state_dir.display());
+            }
             if verifier.gate.passes_changed()
                 && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
             {
@@ -186,19 +191,12 @@ enum LastPrices {
     None,
 }
 
-/// Reads mode and price as the last process left them, and lets the clock go on from there where it has been set back.
+/// Reads mode and price as the last process left them.
 fn saved_prices(config: &Config) -> LastPrices {
     let Some(state_dir) = &config.state_dir else { return LastPrices::None };
     let file = SavedPrices::file(state_dir);
     match SavedPrices::read(state_dir) {
-        Ok(Some(saved)) => {
-            let (written_at, now) = (UnixSeconds(saved.written_at), clock::now());
-            if (1..=LEFT_BY_SECONDS_MAX).contains(&written_at.since(now)) {
-                // It is written every few seconds: as much may have been shown since.
-                clock::not_before(written_at.plus(PRICES_WRITTEN_WITHIN_SECONDS));
-            }
-            LastPrices::Saved(saved)
-        }
+        Ok(Some(saved)) => LastPrices::Saved(saved),
         Ok(None) => LastPrices::None,
         Err(error) => {
             let age = fs::metadata(&file).and_then(|found| found.modified()).map(|at| at.elapsed().unwrap_or_default());
@@ -231,8 +229,8 @@ fn resume(verifier: &Verifier, config: &Config, saved: LastPrices) {
 }
 
 /// The saved table, or an empty one that begins with the next whole second: what was issued before cannot be told
-/// from what was redeemed before.
-async fn table(config: &Config, masters: &Masters) -> Result<(Table, UnixSeconds), TableFileError> {
+/// from what was redeemed before. Where the clock has been set back it goes on from where the last process left it.
+async fn table(config: &Config, masters: &Masters, last: &LastPrices) -> Result<(Table, UnixSeconds), TableFileError> {
     if let Some(state_dir) = &config.state_dir {
         match SavedTable::take(state_dir, masters, config.table_mib, clock::now()) {
             Ok(Some(saved)) => {
@@ -247,8 +245,19 @@ async fn table(config: &Config, masters: &Masters) -> Result<(Table, UnixSeconds
             ),
         }
     }
+    if let LastPrices::Saved(prices) = last {
+        go_on_after(UnixSeconds(prices.written_at));
+    }
     tokio::time::sleep(clock::until_next_second()).await;
     Ok((Table::new(config.table_mib), clock::now()))
+}
+
+/// The clock goes on from where a process that crashed may have left it: it last wrote its prices at `written_at`.
+fn go_on_after(written_at: UnixSeconds) {
+    if (1..=LEFT_BY_SECONDS_MAX).contains(&written_at.since(clock::now())) {
+        // They are written every few seconds: as much may have been shown since.
+        clock::not_before(written_at.plus(PRICES_WRITTEN_WITHIN_SECONDS));
+    }
 }
 
 /// What was learned of networks before, or an empty profile under a fresh key.

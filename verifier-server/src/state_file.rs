@@ -66,16 +66,21 @@ pub(crate) fn read_json<T: DeserializeOwned>(
     bytes_max: u64,
 ) -> Result<Option<T>, StateFileError> {
     let Some(bytes) = read(path, bytes_max)? else { return Ok(None) };
-    let damaged = |error: serde_json::Error| StateFileError::damaged(&error.to_string());
     let too_long = bytes.len() as u64 > bytes_max;
     if too_long {
         return Err(StateFileError::Damaged(format!("it is longer than {bytes_max} bytes")));
     }
-    let Head { version: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    parse_json(&bytes, version).map(Some)
+}
+
+/// The same for bytes that were read.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8], version: u32) -> Result<T, StateFileError> {
+    let damaged = |error: serde_json::Error| StateFileError::damaged(&error.to_string());
+    let Head { version: found } = serde_json::from_slice(bytes).map_err(damaged)?;
     if found != u64::from(version) {
         return Err(StateFileError::Version { found: found.to_string(), known: version });
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    serde_json::from_slice(bytes).map_err(damaged)
 }
 
 /// The version of a file of bytes that begins as its `kind` does and with no `known` magic: what follows the kind, up to where the

@@ -158,6 +158,26 @@ fn a_restart_after_the_clock_was_set_back_sells_nothing_twice_and_locks_nobody_o
 }
 
 #[test]
+fn what_was_used_before_a_start_under_a_clock_that_was_behind_is_not_good_again_once_it_is_right() {
+    let right = Machine::new();
+    right.set_forward(DAY);
+    let before = stage("on");
+    let used = before.solve("/", HOME, right.now());
+    before.redeem(&used, HOME, right.now()).unwrap();
+    // The process was killed. The machine starts a day behind, and so does the table, before the time comes over the network.
+    let machine = Machine::new();
+    let (after, naive) = (stage("on"), stage("on"));
+    machine.pass(&after, 5);
+    machine.set_forward(DAY);
+    let now = machine.now();
+    after.gate.begin_not_before(machine.clock.leapt());
+    assert_eq!(after.redeem(&used, HOME, now), Err(Refusal::Expired));
+    assert!(after.redeem(&after.solve("/", HOME, now), HOME, now).is_ok(), "and from there on all is as ever");
+    let sold = naive.redeem(&used, HOME, now);
+    assert!(matches!(sold, Ok(Redeemed::Clearance { solved_in: Some(_), .. })), "without that: {sold:?}");
+}
+
+#[test]
 fn a_table_of_a_clock_that_was_days_ahead_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     for (ahead, is_used) in [(2 * DAY, true), (2 * DAY + 1, false)] {

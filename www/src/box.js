@@ -58,6 +58,8 @@ export class Box {
     // A narrow widget breaks it where it must.
     Object.assign(this.#number.style, { overflowWrap: 'anywhere', marginBlockStart: '.5rem' });
     this.#box.append(this.#text);
+    // Whoever is in it by keyboard is not thrown out of it.
+    this.#box.addEventListener('focusout', () => setTimeout(() => this.#draw(), 0));
     this.#draw();
     element.append(this.#box);
   }
@@ -127,7 +129,8 @@ export class Box {
     // Last, because it comes later: nothing moves away under a finger.
     this.#number.textContent = failure.replace('{id}', this.#failureId);
     this.#place(this.#number, this.#failureId !== '');
-    this.#box.style.display = this.#seen(this.#state) ? 'block' : 'none';
+    const isSeen = this.#seen(this.#state) || this.#box.matches(':focus-within');
+    this.#box.style.display = isSeen ? 'block' : 'none';
   }
 
   /**

@@ -24,6 +24,20 @@ if (typeof document === 'undefined') {
   startWorker();
 }
 
+/**
+ * Shown while the gate lets anything wait, however much that is.
+ *
+ * @type {Note | undefined}
+ */
+let busyNote;
+let waiting = 0;
+/**
+ * The last that says that no cookie is kept.
+ *
+ * @type {Note | undefined}
+ */
+let cookiesNote;
+
 /** One clearance for a page that stays. */
 export class Buying {
   #purchase;
@@ -138,7 +152,8 @@ export class Buying {
   #refuse(failureId) {
     console.warn(`Portcullis: ${ENGLISH.tag_cookies}`);
     if (this.#told) {
-      new Note('tag_cookies', Promise.resolve(failureId));
+      cookiesNote?.remove();
+      cookiesNote = new Note('tag_cookies', Promise.resolve(failureId));
     }
     this.#end('refused');
   }
@@ -151,9 +166,13 @@ export class Buying {
  * @param {boolean} told whether a note says so when it takes longer
  */
 export async function waitForTurn(seconds, told) {
-  const note = told ? new Note('tag_busy') : undefined;
+  if (told && !waiting++) {
+    busyNote = new Note('tag_busy');
+  }
   await pauseBusy(seconds);
-  note?.remove();
+  if (told && !--waiting) {
+    busyNote?.remove();
+  }
 }
 
 /**

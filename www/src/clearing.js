@@ -17,7 +17,9 @@
  * @typedef {{outcome: Promise<Outcome>, hurry(): void}} Ongoing
  */
 
-const TAG = /** @type {HTMLScriptElement | null} */ (document.currentScript);
+const running = document.currentScript;
+// An image of the page's visitors may have that name.
+const TAG = running instanceof HTMLScriptElement ? running : undefined;
 /** What it loads stands beside this script. */
 export const OWN_URL = TAG?.src || new URL('/.portcullis/portcullis.js', location.href).href;
 /** So do the endpoints, unless the site serves the script itself and says where they are. */
@@ -56,6 +58,8 @@ const pauses = new Map();
 const answering = new Set();
 /** @type {((bought: boolean) => void)[]} */
 const listeners = [];
+/** How often what buys could not be loaded. */
+let failures = 0;
 /**
  * What buys, once it has been needed.
  *
@@ -181,7 +185,7 @@ export async function ensureClearance(url, method) {
 export async function askWorth(url, method = 'GET') {
   const { origin, pathname, search } = new URL(url);
   const question = new URL('clearance', baseOf(origin));
-  question.search = String(new URLSearchParams({ for: pathname + search, method }));
+  question.search = String(new URLSearchParams({ for: pathname + search, method, once: `${Math.random()}` }));
   try {
     const response = await fetch(question, {
       cache: 'no-store',
@@ -251,7 +255,18 @@ function buy(origin, target, method, wish) {
 
 /** @returns {Promise<typeof import('./buying.js')>} */
 export async function load() {
-  return (loaded = await import(new URL(BUYING_SCRIPT, OWN_URL).href));
+  return (loaded = await loadModule(BUYING_SCRIPT));
+}
+
+/** @param {string} name of a script that stands beside this one */
+export async function loadModule(name) {
+  const url = new URL(name, OWN_URL);
+  // What did not come once is not asked for again under the same address, for as long as the page stays.
+  url.hash = failures ? `${failures}` : '';
+  return import(url.href).catch((error) => {
+    failures++;
+    throw error;
+  });
 }
 
 /**

@@ -28,7 +28,8 @@ export function wrapFetch() {
       const { status, url, headers, redirected } = response;
       const refused = readRefusal(status, url, method, (name) => headers.get(name), began);
       const moved = redirected && !/^(get|head)$/i.test(method);
-      if (!refused || moved || !carriesClearance(url, credentials === 'include') || (bought && refused.challenge)) {
+      const carries = credentials !== 'omit' && carriesClearance(url, credentials === 'include');
+      if (!refused || moved || !carries || (bought && refused.challenge)) {
         break;
       }
       const outcome = await unlessAborted(settle(refused), signal);
@@ -96,16 +97,22 @@ function isStreaming(input, init) {
 function repeatableFetch(input, init) {
   const request = input instanceof Request ? input : undefined;
   const body = keepBody(init?.body);
-  if (body === undefined || isStreaming(input, init)) {
+  const headers = /** @type {any} */ (init?.headers);
+  // An iterator of headers is read by sending them.
+  if (body === undefined || isStreaming(input, init) || headers?.next) {
     return;
   }
   const method = init?.method ?? request?.method ?? 'GET';
   const signal = init && 'signal' in init ? init.signal : request?.signal;
   const credentials = init?.credentials ?? request?.credentials;
-  /** @type {RequestInit | undefined} */
-  const kept = init && { ...init };
-  if (kept?.headers) {
-    kept.headers = new Headers(kept.headers);
+  /** @type {any} */
+  const kept = init && {};
+  // What it inherits, too: it may be a `Request`.
+  for (const name in init) {
+    kept[name] = init[/** @type {keyof RequestInit} */ (name)];
+  }
+  if (headers) {
+    kept.headers = new Headers(headers);
   }
   if (kept?.body) {
     kept.body = body;

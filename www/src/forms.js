@@ -9,6 +9,9 @@ const KEPT = 'What you typed is still here.';
 const COOKIES_TEXT = `Your browser did not keep the cookie that this site needs. Please allow cookies for this site, then send the form again. ${KEPT}`;
 const NOT_SENT_TEXT = `The form could not be sent. ${KEPT} Please try again in a moment.`;
 
+/** Fields of a form may have such names. */
+const append = Element.prototype.append;
+const remove = Element.prototype.remove;
 /** As the browser does it: without an event. */
 const nativeSubmit = HTMLFormElement.prototype.submit;
 /** Forms that are held back. */
@@ -57,8 +60,12 @@ async function guardMarked(event) {
     await provide(form, submitter);
     passing.add(form);
     try {
-      // A field of the form may have its name.
-      HTMLFormElement.prototype.requestSubmit.call(form, submitter);
+      if (form.isConnected) {
+        // A field of the form may have its name.
+        HTMLFormElement.prototype.requestSubmit.call(form, submitter);
+      } else if (isPostedTo(form, submitter)) {
+        send(form, submitter);
+      }
     } finally {
       passing.delete(form);
     }
@@ -73,7 +80,7 @@ async function guardPosted(event) {
   }
   event.preventDefault();
   await hold(form, async () => {
-    await ensure(form, submitter);
+    await ensureOrShow(form, submitter);
     send(form, submitter);
   });
 }
@@ -94,12 +101,7 @@ async function guardScripted(form) {
       const name = tokenName(form);
       data.set(name, /** @type {string} */ (new FormData(form).get(name)));
     } else {
-      await ensure(form, null).catch((code) => {
-        // Where nobody could read why it was not sent, the gate's own page says it.
-        if (form.isConnected) {
-          throw code;
-        }
-      });
+      await ensureOrShow(form, null);
     }
     sendCopy(copy, data);
   });
@@ -168,6 +170,20 @@ async function ensure(form, submitter) {
 }
 
 /**
+ * The same; but where nobody could read why a form was not sent, it is sent, and the gate's own page says it.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ */
+async function ensureOrShow(form, submitter) {
+  await ensure(form, submitter).catch((code) => {
+    if (form.isConnected) {
+      throw code;
+    }
+  });
+}
+
+/**
  * Whether the browser would post a form to the site.
  *
  * @param {HTMLFormElement} form
@@ -227,9 +243,14 @@ function send(form, submitter) {
   field.name = submitter?.getAttribute('name') ?? '';
   field.value = submitter?.getAttribute('value') ?? '';
   if (field.name) {
-    form.append(field);
+    append.call(form, field);
   }
-  nativeSubmit.call(form);
+  if (form.isConnected) {
+    nativeSubmit.call(form);
+  } else {
+    // A script of the page has put another one in its place meanwhile.
+    sendCopy(/** @type {HTMLFormElement} */ (form.cloneNode()), new FormData(form));
+  }
   field.remove();
   for (const { name, own } of before) {
     if (own === null) {
@@ -262,12 +283,12 @@ function sendCopy(copy, data) {
         field.files = files.files;
       }
     }
-    copy.append(field);
+    append.call(copy, field);
   });
   copy.hidden = true;
   document.body.append(copy);
   nativeSubmit.call(copy);
-  copy.remove();
+  remove.call(copy);
 }
 
 /**
@@ -280,7 +301,7 @@ function tell(form, { textContent = '', lang = '', dir = '' }) {
     note = document.createElement('p');
     note.className = 'portcullis-alert';
     note.setAttribute('role', 'alert');
-    form.append(note);
+    append.call(form, note);
   }
   if (note) {
     Object.assign(note, { textContent, lang, dir });

@@ -6,9 +6,9 @@ import { SCRIPTS } from './pool.js';
 const ALIVE_MS_MAX = 8000;
 
 /**
- * By site key: the window of the page that runs our workers.
+ * By site key: the frame whose page runs our workers, and its window.
  *
- * @type {Map<string, Promise<Window>>}
+ * @type {Map<string, {element: HTMLIFrameElement, loaded: Promise<Window>}>}
  */
 const frames = new Map();
 /** Once one was silent, none is tried again: the page solves by itself. */
@@ -60,8 +60,9 @@ export function openFramed(base, key, url) {
  */
 function frameOf(base, key) {
   const present = frames.get(key);
-  if (present) {
-    return present;
+  // A script of the page may have taken it out with everything else.
+  if (present?.element.isConnected) {
+    return present.loaded;
   }
   const url = new URL('frame', base);
   url.search = String(new URLSearchParams({ key }));
@@ -73,7 +74,7 @@ function frameOf(base, key) {
   const loaded = new Promise((resolve) => {
     element.addEventListener('load', () => element.contentWindow && resolve(element.contentWindow), { once: true });
   });
-  frames.set(key, loaded);
+  frames.set(key, { element, loaded });
   element.src = url.href;
   document.body.append(element);
   return loaded;

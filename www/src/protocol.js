@@ -45,9 +45,10 @@ export function readChallenge(text, expiresIn, receivedAt) {
  * @returns {Promise<'open' | 'closed' | 'unknown'>}
  */
 export async function askClearance(place) {
-  const { status, credits, needed } = await ask('clearance', place, {}, { method: place?.method ?? 'GET' });
+  const { status, code, credits, needed } = await ask('clearance', place, {}, { method: place?.method ?? 'GET' });
   if (status === 401) {
-    return 'closed';
+    // What is denied is answered by a page that says so.
+    return code === 'denied' ? 'open' : 'closed';
   }
   // A service worker or a hotel's login page may answer 200 too, but not with these fields.
   return status === 200 && (credits !== undefined || needed === false) ? 'open' : 'unknown';

@@ -57,17 +57,18 @@ async function look() {
 }
 
 /**
- * @param {{status: number, needed?: boolean, credits?: number, expires_in?: number}} answer
+ * @param {{status: number, code?: string, needed?: boolean, credits?: number, expires_in?: number}} answer
  * @returns {number | undefined} milliseconds until it is spent at the pace of late, or out of date; nothing where that is unknown
  */
-function timeLeft({ status, needed, credits, expires_in: expiresIn }) {
+function timeLeft({ status, code, needed, credits, expires_in: expiresIn }) {
   if (needed === false) {
     // The gate is up. Should it fall, its first answer begins it all anew.
     clearTimeout(timer);
     dueAt = Infinity;
     return undefined;
   }
-  if (status === 401) {
+  // No clearance would help against what is denied.
+  if (status === 401 && code !== 'denied') {
     return lifeMs ? 0 : LEAD_MS_MAX;
   }
   if (status !== 200 || credits === undefined || expiresIn === undefined) {

@@ -17,7 +17,7 @@ const SAY_MS_MAX = 2_000;
  * @param {string} english what is said where they do not come
  * @param {keyof TagWords} key
  * @param {HTMLElement} element
- * @param {boolean} [reachable] whether more may be loaded: what is asked for while nobody answers fails for as long as the page stays
+ * @param {boolean} [reachable] whether more may be loaded: where nobody answers, nothing is waited for
  * @returns {Promise<Said>}
  */
 export async function sayOr(english, key, element, reachable = true) {

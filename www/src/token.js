@@ -14,9 +14,9 @@ import { codeOf } from './purchase.js';
  */
 
 /**
- * A token, and a reading of `performance.now()` until which it is good.
+ * A token, and the milliseconds in which it is still good.
  *
- * @typedef {{token: string, until: number}} Token
+ * @typedef {{token: string, left: () => number}} Token
  */
 
 /** Another challenge would not help against these. */
@@ -142,14 +142,17 @@ export class TokenPurchase {
     /** @type {string | undefined} */
     let failureId;
     for (let attempt = 1; attempt <= SUBMISSIONS_MAX; attempt++) {
-      const sentAt = performance.now();
+      // The one stands still while the machine sleeps, the other somebody may set.
+      const [sentAt, sentOn] = [performance.now(), Date.now()];
       const answer = await ask('verify', this.#place, { method: 'POST', headers, body, credentials: 'omit' });
       if (turn !== this.#turn) {
         return;
       }
       if (answer.ok && answer.token) {
         this.stop();
-        this.#resolve({ token: answer.token, until: sentAt + 1000 * (answer.expires_in ?? 0) });
+        const life = 1000 * (answer.expires_in ?? 0);
+        const left = () => life - Math.max(performance.now() - sentAt, Date.now() - sentOn);
+        this.#resolve({ token: answer.token, left });
         return;
       }
       code = codeOf(answer);

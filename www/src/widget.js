@@ -130,7 +130,7 @@ export class Widgets {
     }
     try {
       let token = await this.#take(form);
-      if (token.until < performance.now() + SPARE_MS) {
+      if (token.left() < SPARE_MS) {
         token = await this.#take(form);
       }
       fieldOf(form, form.dataset.responseFieldName || 'portcullis-response').value = token.token;
@@ -164,6 +164,8 @@ class Widget {
   #field;
   /** @type {TokenPurchase | undefined} */
   #purchase;
+  /** @type {Token | undefined} */
+  #token;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #refreshes = 0;
@@ -252,13 +254,14 @@ class Widget {
   }
 
   /** @param {Token} token */
-  #take({ token, until }) {
+  #take(token) {
     this.#purchase = undefined;
     this.#retries = 0;
-    this.#put(token);
+    this.#token = token;
+    this.#put(token.token);
     this.#box.show('done');
-    this.#timer = setTimeout(() => this.#expire(), until - performance.now());
-    this.#tell('callback', 'solved', token);
+    this.#timer = setTimeout(() => this.#expire(), token.left());
+    this.#tell('callback', 'solved', token.token);
   }
 
   #expire() {
@@ -318,7 +321,10 @@ class Widget {
   }
 
   #look() {
-    if (this.expired) {
+    if (this.response && this.#token && this.#token.left() <= 0) {
+      // The machine has slept, and timers with it.
+      this.#expire();
+    } else if (this.expired) {
       this.#refresh();
     } else if (this.#due) {
       this.#retry();

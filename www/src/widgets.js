@@ -1,4 +1,4 @@
-import { BASE_URL, OWN_URL, load } from './clearing.js';
+import { BASE_URL, load, loadModule } from './clearing.js';
 import { sayOr } from './saying.js';
 
 /** @import { Portcullis, WidgetOptions } from '../portcullis.js' */
@@ -31,7 +31,7 @@ const offered = new Set();
 /** @returns {Promise<Widgets>} */
 export function loadWidgets() {
   if (!loading) {
-    loading = Promise.all([load(), import(new URL(WIDGET_SCRIPT, OWN_URL).href)]).then(
+    loading = Promise.all([load(), loadModule(WIDGET_SCRIPT)]).then(
       ([buying, { Widgets: Loaded }]) => (widgets = new Loaded(buying, BASE_URL)),
     );
     // The next one who needs it tries again.

@@ -1,5 +1,7 @@
 //! Forms under the script tag: they are paid for before they are sent, so that none meets the gate and loses what was typed.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tempfile::TempDir;
 use tests::browser::{Browser, Traits};
@@ -51,6 +53,9 @@ fn posted(stage: &Stage, browser: &Browser) {
     );
     assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1), "it never met the gate");
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+    let requests = stage.relay.requests();
+    let mut questions = requests.iter().filter(|line| line.starts_with("GET /.portcullis/clearance"));
+    assert!(questions.all(|line| line.contains("once=")), "what a service worker kept is no answer: {requests:?}");
 }
 
 fn a_form_is_paid_for_before_it_is_posted(front: Front) {
@@ -125,6 +130,39 @@ fn what_a_rule_denies_is_sent_and_answered_by_the_page_that_says_so() {
     browser.click("#send");
     browser.wait(SOON, "the gate's page", "return document.body.innerText.includes('do not allow this request')");
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 0, "no work would have helped");
+}
+
+#[test]
+fn a_form_that_is_replaced_while_it_is_held_is_sent_as_it_was() {
+    let (stage, browser, _folder) = page(Front::Proxy, FORM, Engine::Chromium, Traits::default());
+    stage.relay.hold_up("POST /.portcullis/verify", Duration::from_secs(2));
+    browser.type_text("#text", "three words typed");
+    browser.click("#send");
+    browser.script("document.querySelector('#origin').innerHTML = '<p>Another view</p>'");
+    assert_eq!(echo(&browser), "text=three+words+typed&kind=short");
+    assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1));
+}
+
+#[test]
+fn fields_may_be_named_like_what_forms_can_do() {
+    let fields = ["append", "remove", "submit", "requestSubmit"];
+    let fields: String = fields.map(|name| format!("<input type=hidden name={name} value=x>")).concat();
+    let body = FORM.replace("</form>", &format!("{fields}</form>"));
+    for act in ["document.querySelector('#send').click()", "HTMLFormElement.prototype.submit.call(document.forms[0])"] {
+        let (stage, browser, _folder) = page(Front::Proxy, &body, Engine::Chromium, Traits::default());
+        // Elsewhere, so that what it does here can be seen to its end.
+        browser.script(
+            "const frame = document.createElement('iframe'); frame.name = 'aside'; document.body.append(frame); \
+             document.forms[0].target = 'aside'; document.forms[0].setAttribute('action', '/submit')",
+        );
+        browser.script(act);
+        let sent = "return window.frames.aside.document.querySelector('#echo')?.textContent";
+        let sent = browser.wait(SOON, "the form's answer", sent);
+        assert!(sent.as_str().unwrap().contains("remove=x"), "{sent}");
+        browser.wait(SOON, "the form to be free again", "return !document.forms[0].hasAttribute('aria-busy')");
+        assert_eq!(browser.script("return document.querySelector('.portcullis-alert')?.textContent"), json!(null));
+        assert_eq!(stage.origin.count("/submit"), 1);
+    }
 }
 
 fn a_script_that_submits_a_form_sends_it_as_it_was_then(front: Front) {

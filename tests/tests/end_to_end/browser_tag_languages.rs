@@ -13,7 +13,6 @@ use tests::wait::SOON;
 
 /// Solved in a moment, and one that takes some seconds on any machine.
 const EASY: u32 = 2_000;
-const HARD: u32 = 8_000_000;
 const FORM: &str = "<h1>A form</h1><form method=post action=\"/submit\"><label>Text <input name=text id=text></label>\
      <button id=send>Send</button></form>";
 /// What stands in the note once it is there.
@@ -50,6 +49,13 @@ fn words(tag: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
+/// A form, and a site at which a solution is on its way for so long that whoever waits for it is told so.
+fn slow_to_sell() -> (Stage, Browser, TempDir) {
+    let page = page(EASY, FORM, Traits::default());
+    page.0.relay.hold_up("POST /.portcullis/verify", 2 * SOON);
+    page
+}
+
 /// Asks for something that has to be paid for first.
 fn ask(browser: &Browser) {
     browser.script("document.querySelector('.portcullis-note')?.remove(); void fetch('/page/1')");
@@ -57,7 +63,7 @@ fn ask(browser: &Browser) {
 
 #[test]
 fn the_note_speaks_the_language_of_the_page() {
-    let (stage, browser, _folder) = page(HARD, FORM, Traits::default());
+    let (stage, browser, _folder) = slow_to_sell();
     written_in(&browser, Some("ar-EG"));
     ask(&browser);
     let arabic = words("ar");
@@ -70,7 +76,7 @@ fn the_note_speaks_the_language_of_the_page() {
 
 #[test]
 fn where_the_page_does_not_say_its_language_the_note_speaks_the_visitors() {
-    let (stage, browser, _folder) = page(HARD, FORM, Traits::default());
+    let (stage, browser, _folder) = slow_to_sell();
     written_in(&browser, None);
     let agent = browser.script("return navigator.userAgent");
     browser.cdp("Network.setUserAgentOverride", &json!({"userAgent": agent, "acceptLanguage": "sw,uk-UA,en"}));
@@ -83,7 +89,7 @@ fn where_the_page_does_not_say_its_language_the_note_speaks_the_visitors() {
 
 #[test]
 fn english_words_come_with_it_and_are_said_where_no_others_come() {
-    let (stage, browser, _folder) = page(HARD, FORM, Traits::default());
+    let (stage, browser, _folder) = slow_to_sell();
     browser.cdp("Network.setBlockedURLs", &json!({"urls": ["*/tag-*"]}));
     for tag in ["en", "ar"] {
         written_in(&browser, Some(tag));

@@ -64,6 +64,29 @@ pub(super) fn told_once(stage: &Stage, browser: &Browser) {
     assert_eq!(browser.script("return document.querySelectorAll('.portcullis-note').length"), json!(0));
 }
 
+#[test]
+fn a_request_that_takes_no_cookies_along_buys_none() {
+    let stage = Stage::new(Front::Proxy, Settings::new().set("challenge.difficulty", 2_000).rule(APP));
+    let browser = page(&stage, Traits::default());
+    for _ in 0..3 {
+        let asked = browser.script(&format!("return fetch('/page/1', {{credentials: 'omit'}}).{TO_STATUS}"));
+        assert_eq!(asked, json!(429));
+    }
+    assert_eq!(stage.relay.count("GET /.portcullis/buying"), 0);
+}
+
+#[test]
+fn what_could_not_be_loaded_is_loaded_once_it_can_be() {
+    let stage = Stage::new(Front::Proxy, Settings::new().set("challenge.difficulty", 2_000).rule(APP));
+    let browser = page(&stage, Traits::default());
+    browser.cdp("Network.enable", &json!({}));
+    browser.cdp("Network.setBlockedURLs", &json!({"urls": ["*/buying*"]}));
+    let ask = format!("return fetch('/page/1').{TO_STATUS}");
+    assert_eq!(browser.script(&ask), json!(429));
+    browser.cdp("Network.setBlockedURLs", &json!({"urls": []}));
+    until_true(SOON, "the page to get its answer", || browser.script(&ask) == json!(200));
+}
+
 /// Requests of another network that hold all of the origin's slots until they are dropped.
 pub(super) fn hold_all_slots(stage: &Stage) -> Vec<BufReader<TcpStream>> {
     let client = stage.client().in_network(9, 0);
@@ -106,7 +129,9 @@ fn sends_again(browser: &Browser) {
            .then(async (response) => window.answers.push(response.status + ' ' + (await response.text()).includes('text=typed'))); \
          const request = new XMLHttpRequest(); request.open('POST', '/upload'); \
          request.onload = () => window.answers.push(request.status + ' ' + request.responseText); request.send('12345'); \
+         window.most = 0; \
          setInterval(() => { const note = document.querySelector('.portcullis-note'); \
+           window.most = Math.max(window.most, document.querySelectorAll('.portcullis-note').length); \
            window.told ||= (note?.querySelector('[role=status]').textContent ?? '') + (note?.querySelector('progress') ? 'a bar' : ''); }, 20); \
          return true",
     );
@@ -117,6 +142,7 @@ fn sends_again(browser: &Browser) {
     drop(held);
     let answers = browser.wait(SOON, "both answers", "return window.answers.length === 2 && window.answers.sort()");
     assert_eq!(answers, json!(["200 5", "200 true"]));
+    assert_eq!(browser.script("return window.most"), json!(1), "one note for both");
     let told = browser.script("return window.told");
     assert!(told.as_str().unwrap().ends_with("sent again in a few seconds."), "and nothing of progress: {told}");
     for (method, target) in [("POST", "/submit"), ("POST", "/upload")] {

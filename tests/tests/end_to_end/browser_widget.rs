@@ -230,6 +230,13 @@ fn a_token_that_is_too_old_is_taken_back_and_replaced() {
     replaced_when_too_old(Browser::with(Traits::default()));
 }
 
+/// It has slept for ten minutes.
+fn browser_wakes(browser: &Browser) {
+    browser.script(
+        "const native = Date.now; Date.now = () => native() + 600000; document.dispatchEvent(new Event('visibilitychange'))",
+    );
+}
+
 fn replaced_when_too_old(browser: Browser) -> Browser {
     // The five minutes of a token's life are a second, the first time.
     let head = format!(
@@ -244,6 +251,11 @@ fn replaced_when_too_old(browser: Browser) -> Browser {
     scene.browser.wait(2 * SOON, "a second token", "return told.length === 3");
     assert_eq!(scene.browser.script("return told[1]"), json!([true, ""]));
     assert_eq!(scene.browser.script("return told[0] !== told[2] && portcullis.getResponse() === told[2]"), json!(true));
+
+    // While the machine sleeps, timers do.
+    browser_wakes(&scene.browser);
+    scene.browser.wait(2 * SOON, "a third token", "return told.length === 5");
+    assert_eq!(scene.browser.script("return told[3]"), json!([true, ""]));
 
     let by_hand = body.replace("data-callback", "data-refresh-expired=never data-callback");
     scene.open(&head, &by_hand);
@@ -288,6 +300,21 @@ fn tried_again_by_keyboard(browser: Browser) -> Browser {
         "the focus stays in it"
     );
     axe::finds_nothing(browser, "done");
+
+    // One that is to be seen only where something is wrong does not go away from whoever is in it.
+    let quiet = body.replace("nobodys", "contact data-appearance=interaction-only data-execution=execute");
+    scene.open(&head, &quiet);
+    browser.wait(SOON, "the widget", "return document.querySelector('.portcullis-box')");
+    scene.stage.relay.cut();
+    browser.script("portcullis.execute()");
+    browser.wait(SOON, "an error", "return told.length > 0");
+    scene.stage.relay.mend();
+    browser.script("document.querySelector('.portcullis-box button').focus()");
+    browser.press(keys::ENTER);
+    scene.token();
+    assert_eq!(browser.script("return document.activeElement.getAttribute('role')"), json!("status"));
+    browser.script("document.activeElement.blur()");
+    browser.wait(SOON, "it to go", "return document.querySelector('.portcullis-box').style.display === 'none'");
     scene.browser
 }
 
@@ -398,6 +425,11 @@ fn a_page_of_another_origin_has_it_solved_in_a_frame() {
         assert_eq!(stage.relay.count("GET /.portcullis/sha256"), 0, "{}: in workers, {asked:?}", engine.name());
         let answer = ask(&stage.client(), "of the shop", token.as_str().unwrap());
         assert_eq!((&answer["success"], &answer["hostname"]), (&json!(true), &json!(ELSEWHERE)), "{answer}");
+        // A script of the page puts something else in the place of everything.
+        browser.script("document.querySelector('iframe[title=Portcullis]').remove(); portcullis.reset()");
+        browser.wait(3 * SOON, "another token", TOKEN);
+        assert_eq!(stage.relay.count("GET /.portcullis/frame?key=shop"), 2, "{}", engine.name());
+        assert_eq!(stage.relay.count("GET /.portcullis/sha256"), 0, "{}: in workers again", engine.name());
     }
 }
 

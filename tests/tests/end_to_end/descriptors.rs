@@ -28,7 +28,7 @@ fn connections_are_bounded_below_the_limit_and_visitors_are_served() {
     let unit = Unit::through(&["prlimit", &format!("--nofile={ALLOWED}:{ALLOWED}")]);
     let settings = Settings::new().site("main", &[HOST], Some(&origin.url()));
     let verifier = Verifier::start_in(unit, settings, tests::ports::free());
-    let told = format!("and {ALLOWED} are allowed, which are enough for 38 connections");
+    let told = format!("and {ALLOWED} are allowed, which are enough for 30 connections");
     assert!(verifier.log().contains(&told), "{}", verifier.log());
 
     // Somebody is in the middle of something that was paid for.
@@ -56,7 +56,7 @@ fn connections_are_bounded_below_the_limit_and_visitors_are_served() {
             });
         }
     });
-    assert!(open_connections(&verifier) <= 38, "{}", open_connections(&verifier));
+    assert!(open_connections(&verifier) <= 30, "{}", open_connections(&verifier));
     connection.get_mut().write_all(rest).unwrap();
     let reply = Reply::read(&mut connection, false).unwrap();
     assert_eq!((reply.status, reply.text().as_str()), (200, "2097152"));

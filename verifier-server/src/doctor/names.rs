@@ -56,6 +56,7 @@ async fn plain_http(found: &mut Examination<'_>) {
 
 async fn by_address(found: &mut Examination<'_>) {
     let address = found.visitor.address.to_string();
+    let mut unknown = None;
     for host in [address.as_str(), NOBODY] {
         match ask(found, host, None).await {
             Ok(answer) if leads_in(&answer) => {
@@ -63,12 +64,15 @@ async fn by_address(found: &mut Examination<'_>) {
                 return found.fail("default server", seen, found.line(Thing::DefaultServer));
             }
             Err(silence) if !silence.is_closed() => {
-                return found.skip("default server", format!("asked for {host}: {silence}"));
+                unknown = Some(format!("asked for {host}: {silence}"));
             }
             _ => {}
         }
     }
-    found.pass("default server", "by its address alone nobody gets in");
+    match unknown {
+        Some(why) => found.skip("default server", why),
+        None => found.pass("default server", "by its address alone nobody gets in"),
+    }
 }
 
 async fn ask(found: &Examination<'_>, host: &str, port: Option<Port>) -> Result<Answer, Silence> {

@@ -84,7 +84,7 @@ impl Gate {
         }
         let token = token.ok_or(NoGood::Invalid)?;
         let secrets = self.secrets.load();
-        secrets.keys.believes_token(token, now, &secrets.tags.of_key(key), self.table_begins).map_err(|refusal| {
+        secrets.keys.believes_token(token, now, &secrets.tags.of_key(key), self.table_begins()).map_err(|refusal| {
             match refusal {
                 TokenRefusal::Forged | TokenRefusal::WrongKey => NoGood::Invalid,
                 TokenRefusal::Expired => NoGood::UsedOrOld,

@@ -125,7 +125,7 @@ impl Gate {
             now,
             audience,
             strict_network: (config.clearance.bind == Bind::Strict).then_some(submission.network),
-            table_begins: self.table_begins,
+            table_begins: self.table_begins(),
         };
         match secrets.keys.authenticate(&challenge, &expected)?.paid_by(&solution, first)? {
             Paid::Solved(solved) => {

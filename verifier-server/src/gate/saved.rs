@@ -24,9 +24,6 @@ const MAC_BYTES: usize = 32;
 /// Why a saved table was not used. The verifier then begins with an empty one.
 #[derive(Debug, thiserror::Error)]
 pub enum TableFileError {
-    /// Reading failed.
-    #[error("{0}")]
-    Io(#[from] io::Error),
     /// It cannot be taken away: a later start would find it again, and believe what has been spent since.
     #[error("the saved clearances cannot be taken out of {}: {reason}; delete that file, or make the folder writable", file.display())]
     Stays {
@@ -77,12 +74,12 @@ impl SavedTable {
         now: UnixSeconds,
     ) -> Result<Option<Self>, TableFileError> {
         let path = state_dir.join(FILE);
+        let stays = |reason| TableFileError::Stays { file: path.clone(), reason };
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(stays(error)),
         };
-        let stays = |reason| TableFileError::Stays { file: path.clone(), reason };
         let mut magic = Vec::new();
         // What cannot be read is no other version, and goes.
         let _ = Read::by_ref(&mut file).take(MAGIC.len() as u64).read_to_end(&mut magic);
@@ -90,7 +87,7 @@ impl SavedTable {
             return Err(TableFileError::Version { found, unread: state_file::set_aside(&path).map_err(stays)? });
         }
         fs::remove_file(&path).and_then(|()| File::open(state_dir)?.sync_all()).map_err(stays)?;
-        file.rewind()?;
+        file.rewind().map_err(|_| TableFileError::Damaged)?;
         read(file, masters, table_mib, now).map(Some)
     }
 }
@@ -159,7 +156,7 @@ impl Gate {
         let count = (records.len() / SLOT_BYTES) as u64;
         let mut header = [0; 32];
         header[..16].copy_from_slice(MAGIC);
-        header[16..20].copy_from_slice(&self.table_begins.0.to_be_bytes());
+        header[16..20].copy_from_slice(&self.table_begins().0.to_be_bytes());
         header[20..24].copy_from_slice(&now.0.to_be_bytes());
         header[24..].copy_from_slice(&count.to_be_bytes());
         state_file::write(&state_dir.join(FILE), |writer| {

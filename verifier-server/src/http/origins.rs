@@ -2,6 +2,7 @@
 
 use super::lent_body::LentBody;
 use crate::config::{Config, Limits, Origin, Origins};
+use crate::restrict::Fit;
 use crate::tls;
 use arc_swap::ArcSwap;
 use hyper::http::uri::PathAndQuery;
@@ -28,6 +29,8 @@ const FAILED_CHECKS_MIN: u32 = 2;
 pub(super) struct OriginClient {
     servers: ArcSwap<Vec<Arc<Server>>>,
     connect_timeout: Duration,
+    /// Connections that each server keeps for later requests.
+    kept: usize,
     /// Requests at origins at once.
     room: Arc<Semaphore>,
     /// Which of several equally loaded servers is next.
@@ -46,12 +49,15 @@ pub(super) struct Server {
 }
 
 impl OriginClient {
-    /// `fit`: requests at origins for which there are descriptors.
-    pub(super) fn new(limits: &Limits, fit: usize) -> Self {
+    /// `fit`: for how many connections there are descriptors.
+    pub(super) fn new(config: &Config, fit: Fit) -> Self {
+        let Limits { origin_connect_timeout, max_connections, .. } = config.limits;
+        let servers = config.sites.iter().filter_map(|site| site.origin.as_ref()).map(|all| all.servers.len()).sum();
         Self {
             servers: ArcSwap::default(),
-            connect_timeout: limits.origin_connect_timeout,
-            room: Arc::new(Semaphore::new(limits.max_connections.min(fit))),
+            connect_timeout: origin_connect_timeout,
+            kept: fit.kept.div_ceil(usize::max(servers, 1)),
+            room: Arc::new(Semaphore::new(max_connections.min(fit.connections))),
             turn: AtomicUsize::default(),
         }
     }
@@ -62,7 +68,7 @@ impl OriginClient {
         if let Some(found) = find(&self.servers.load()) {
             return found;
         }
-        let fresh = Arc::new(Server::new(origin.clone(), self.connect_timeout));
+        let fresh = Arc::new(Server::new(origin.clone(), self.connect_timeout, self.kept));
         self.servers.rcu(|servers| {
             let mut servers = Vec::clone(servers);
             if find(&servers).is_none() {
@@ -120,7 +126,7 @@ impl OriginClient {
 }
 
 impl Server {
-    fn new(origin: Origin, connect_timeout: Duration) -> Self {
+    fn new(origin: Origin, connect_timeout: Duration, kept: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(connect_timeout));
@@ -132,6 +138,7 @@ impl Server {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(ORIGIN_IDLE)
+            .pool_max_idle_per_host(kept)
             .http1_preserve_header_case(true)
             .set_host(false)
             .build(builder.wrap_connector(connector));
@@ -227,7 +234,7 @@ mod tests {
         let origins = "[\"http://a.test\", \"http://b.test\", \"http://c.test\"]";
         let text = format!("[[site]]\norigin = {origins}");
         let config = Config::parse(&text, Path::new("test.toml")).expect("a configuration");
-        (OriginClient::new(&config.limits, usize::MAX), config.sites[0].origin.clone().expect("origins"))
+        (OriginClient::new(&config, Fit::now()), config.sites[0].origin.clone().expect("origins"))
     }
 
     fn name(at: &AtServer) -> String {

@@ -106,8 +106,8 @@ fn tell(step: Step) {
         ),
         Step::Back(seconds) => tracing::warn!(
             seconds,
-            "the clock was set back: the verifier's own goes on from where it was, and takes three seconds of four until the \
-             two agree"
+            "the clock was set back: the verifier's own goes on from where it was, and takes fifteen seconds of sixteen until \
+             the two agree"
         ),
         Step::Agreed => tracing::info!("the verifier's own clock and the system's agree again"),
     }

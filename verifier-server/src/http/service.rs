@@ -44,7 +44,7 @@ use arc_swap::ArcSwap;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
-use puzzle::{ClearanceId, ClientNetwork};
+use puzzle::{ClearanceId, ClientNetwork, UnixSeconds};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -103,6 +103,13 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// This second, for what is redeemed in it. Where the clock has leapt, nothing from before that is honoured.
+    pub(super) fn second_of_redeeming(&self) -> UnixSeconds {
+        let now = clock::now();
+        self.gate.begin_not_before(clock::leapt());
+        now
+    }
+
     /// A verifier for `config`.
     #[must_use]
     pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
@@ -114,7 +121,7 @@ impl Verifier {
             started: Instant::now(),
             connections: Connections::new(fit.connections),
             turned_away: TurnedAway::new(fit.turned_away),
-            origins: OriginClient::new(&config.limits, fit.connections),
+            origins: OriginClient::new(&config, fit),
             admissions: Admissions::new(gate.hash_key("queues")),
             learned: LearnedAssets::new(gate.hash_key("learned assets")),
             crawlers: Crawlers::new(NamedAddresses::new(gate.hash_key("crawlers"))),

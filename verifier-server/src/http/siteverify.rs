@@ -5,9 +5,9 @@ use super::answer::json_answer;
 use super::body::AnswerBody;
 use super::endpoints::Call;
 use super::fields::{self, Format};
+use crate::calendar;
 use crate::config::Limits;
 use crate::gate::{NoGood, Question};
-use crate::{calendar, clock};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode};
@@ -96,7 +96,7 @@ async fn verdict(call: &Call<'_>, headers: &HeaderMap, body: Incoming) -> Result
     let mut buffer = [0; TOKEN_BYTES_MAX];
     let token = puzzle::decode(response.as_bytes(), &mut buffer).and_then(Token::parse);
     let question = (!idempotency_key.is_empty()).then(|| Question::of(&idempotency_key));
-    let now = clock::now();
+    let now = call.verifier.second_of_redeeming();
     call.verifier.gate.use_token(key, token.as_ref(), question, now)?;
     // Only a key for tests takes what is no token.
     let (sold_at, host, action, cdata) = token.map_or((now, call.visitor.host(), "", ""), |token| {

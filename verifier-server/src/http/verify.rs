@@ -119,7 +119,7 @@ async fn redeem(call: &Call<'_>, submission: &Submission<'_>) -> Result<Redeemed
     let (gate, network) = (&call.verifier.gate, submission.network);
     // Only the order of the checks hangs on this byte: without randomness they begin at the first.
     let [first] = random::bytes().unwrap_or_default();
-    match gate.begin_redeeming(call.config, call.site, submission, clock::now(), first)? {
+    match gate.begin_redeeming(call.config, call.site, submission, call.verifier.second_of_redeeming(), first)? {
         Begun::Redeemed(redeemed) => Ok(redeemed),
         Begun::Guarded(guarded) => {
             let solved = call.verifier.checks.solved(network, guarded, first).await?;

@@ -1,6 +1,7 @@
 //! The journal in `state_dir`: what setup has written, noted before it is written, so that it can be put back at any time.
 
 use super::change::{Change, Undone};
+use crate::state_file;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -88,12 +89,8 @@ impl Journal {
         }
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-        let journal: Self =
-            serde_json::from_slice(&bytes).map_err(|error| JournalError::Damaged(path.clone(), error.to_string()))?;
-        if journal.version != VERSION {
-            return Err(JournalError::Damaged(path, format!("it is of version {}", journal.version)));
-        }
-        Ok(Some(journal))
+        let parsed = state_file::parse_json(&bytes, VERSION);
+        parsed.map(Some).map_err(|error| JournalError::Damaged(path, error.to_string()))
     }
 
     /// Writes it, and waits until the disk has it.
@@ -195,8 +192,11 @@ mod tests {
         journal.version = VERSION + 1;
         journal.save(folder.path()).expect("written");
         assert!(matches!(Journal::load(folder.path()), Err(JournalError::Damaged(..))));
-        fs::write(folder.path().join(NAME), "{").expect("written");
-        assert!(matches!(Journal::load(folder.path()), Err(JournalError::Damaged(..))));
+        for (text, said) in [("{\"version\":1,\"server\":\"nginx\"}", "it is of version 1"), ("{", "damaged")] {
+            fs::write(folder.path().join(NAME), text).expect("written");
+            let error = Journal::load(folder.path()).expect_err(text);
+            assert!(matches!(error, JournalError::Damaged(..)) && error.to_string().contains(said), "{error}");
+        }
     }
 
     #[test]

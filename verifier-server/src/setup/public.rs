@@ -2,7 +2,7 @@
 //! a CDN stands in between. What is seen there is told and changes nothing: it need not be ours.
 
 use super::plan::{ANY_HOST, Ask, Trust};
-use super::proof;
+use super::proof::{self, Seen};
 use super::verifier::Verifier;
 use crate::config::Listen;
 use std::net::SocketAddr;
@@ -48,7 +48,10 @@ async fn look(ask: &Ask, verifier: &Verifier) -> Option<String> {
         (seen, _) => seen,
     };
     Some(match seen {
-        Ok(()) => format!("the gate is also seen at {address}, where its name leads"),
+        Ok(Seen::Gate) => format!("the gate is also seen at {address}, where its name leads"),
+        Ok(Seen::Off) => {
+            format!("the verifier, which is switched off, is also asked at {address}, where its name leads")
+        }
         Err(why) => {
             let scheme = if ask.trust == Trust::Plain { "http" } else { "https" };
             format!(
@@ -60,6 +63,6 @@ async fn look(ask: &Ask, verifier: &Verifier) -> Option<String> {
     })
 }
 
-async fn there(ask: &Ask, address: SocketAddr, trust: Trust, verifier: &Verifier) -> Result<(), String> {
-    proof::once(&Ask { to: Listen::Tcp(address), trust, ..ask.clone() }, verifier).await.map(drop)
+async fn there(ask: &Ask, address: SocketAddr, trust: Trust, verifier: &Verifier) -> Result<Seen, String> {
+    proof::once(&Ask { to: Listen::Tcp(address), trust, ..ask.clone() }, verifier).await
 }

@@ -1,8 +1,8 @@
 //! Logs: text or JSON on standard error, sampled where strangers can cause them.
 
+use crate::clock;
 use crate::config::LogFormat;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::Level;
 
 /// Sends log lines of `level` and above to standard error.
@@ -33,7 +33,7 @@ pub struct Sampled {
 impl Sampled {
     /// Whether a line may be written now; if so, how many were left out since the last one.
     pub fn turn(&self) -> Option<u64> {
-        self.turn_in(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+        self.turn_in(clock::now().0.into())
     }
 
     /// The same for something that happened in this second: of each second that is named, at least one line is written.

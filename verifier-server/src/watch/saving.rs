@@ -70,7 +70,8 @@ impl Saving {
             begun: now,
             prices_begun: now,
             told: now,
-            differs: false,
+            // What the last process left may have been put aside, or may be of another configuration.
+            differs: true,
             trouble: Arc::default(),
         }
     }
