@@ -243,9 +243,17 @@ fn note_is(shown: bool, stage: &Stage, browser: &Browser) {
 
 /// A page with the tag, of a site that has another host as well, and what it asks for there.
 pub(super) fn beside_another_host(settings: Settings) -> (Stage, Browser, String) {
+    beside_another_host_of(settings, |site| site)
+}
+
+/// The same, where the site has other settings besides its hosts.
+pub(super) fn beside_another_host_of(
+    settings: Settings,
+    site: impl FnOnce(Settings) -> Settings,
+) -> (Stage, Browser, String) {
     const OTHER: &str = "www.portcullis.test";
     let hosts = [HOST, OTHER].map(toml::Value::from).to_vec();
-    let stage = Stage::with_site(Front::Proxy, settings, |settings| settings.of_site("hosts", hosts));
+    let stage = Stage::with_site(Front::Proxy, settings, |settings| site(settings.of_site("hosts", hosts)));
     let browser = Browser::start();
     // Not `/app`: its policy names its own host only.
     browser.open(&stage.url("/robots.txt"));

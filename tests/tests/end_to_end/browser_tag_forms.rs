@@ -54,7 +54,7 @@ fn posted(stage: &Stage, browser: &Browser) {
     assert_eq!((stage.relay.count("POST /submit"), stage.origin.count("/submit")), (1, 1), "it never met the gate");
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
     let requests = stage.relay.requests();
-    let mut questions = requests.iter().filter(|line| line.starts_with("GET /.portcullis/clearance"));
+    let mut questions = requests.iter().filter(|line| line.starts_with("GET /.portcullis/clearance?for=%2F"));
     assert!(questions.all(|line| line.contains("once=")), "what a service worker kept is no answer: {requests:?}");
 }
 

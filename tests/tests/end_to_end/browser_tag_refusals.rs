@@ -13,6 +13,8 @@ use tests::stage::{Front, Stage};
 use tests::visitor::buy;
 use tests::wait::{SOON, until, until_true};
 
+use super::browser_tag::beside_another_host_of;
+
 through_both!(where_no_cookie_is_kept_the_page_is_told_and_nothing_is_bought_again);
 
 /// What the limit begins with while the gate is down.
@@ -151,6 +153,24 @@ fn sends_again(browser: &Browser) {
     }
     // One of the browser's, and one of whoever held the slots.
     assert_eq!(stage.relay.count("POST /.portcullis/verify"), 1);
+}
+
+#[test]
+fn another_host_of_the_site_is_asked_again_too() {
+    let settings = Settings::new().set("challenge.difficulty", 2_000);
+    let (stage, browser, other) = beside_another_host_of(settings, |site| site.of_site("capacity_per_second", 100));
+    let ask = format!("fetch('{other}', {{credentials: 'include'}}).{TO_STATUS}");
+    assert_eq!(browser.script(&format!("return {ask}")), json!(200));
+    let held = hold_all_slots(&stage);
+    browser.script(&format!(
+        "window.answers = []; void {ask}.then((status) => answers.push(status), (error) => answers.push(`${{error}}`))"
+    ));
+    until_true(SOON, "it to be turned away", || {
+        let metrics = stage.verifier.admin().request("GET", "/metrics").try_send().unwrap().text();
+        metrics.contains("portcullis_requests_dropped_total 1")
+    });
+    drop(held);
+    assert_eq!(browser.wait(SOON, "its answer", "return answers.length && answers"), json!([200]));
 }
 
 #[test]

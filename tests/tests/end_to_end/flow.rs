@@ -177,7 +177,9 @@ fn cors_serves_the_same_site_and_nobody_else() {
     assert_eq!(reply.header("access-control-allow-origin"), Some(own.as_str()));
     assert_eq!(reply.header("access-control-allow-credentials"), Some("true"));
     let exposed = reply.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
-    assert!(exposed.contains("portcullis-challenge") && exposed.contains("retry-after"), "{exposed}");
+    for name in ["portcullis-challenge", "portcullis-gate", "retry-after"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
     for stranger in ["http://evil.test", "null", "https://portcullis.test.evil.test"] {
         let reply = client.with("Origin", stranger).get(&endpoint("challenge", ""));
         assert!(reply.header("access-control-allow-origin").is_none(), "{stranger}: {reply:?}");

@@ -63,7 +63,10 @@ pub(super) fn allow_form(response: &mut Response<AnswerBody>, key: &SiteKey, vis
 
 fn readable(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.insert("access-control-allow-origin", origin.clone());
-    headers.insert("access-control-expose-headers", HeaderValue::from_static("Portcullis-Challenge, Retry-After"));
+    headers.insert(
+        "access-control-expose-headers",
+        HeaderValue::from_static("Portcullis-Challenge, Portcullis-Gate, Retry-After"),
+    );
 }
 
 /// The host of the page that asks for a token: what its `Origin` says, and without one that of the endpoint itself; `None`
