@@ -29,7 +29,10 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
         let (mode, saving) = (verifier.gate.mode(), Saving::new(Arc::clone(&verifier)));
-        let by_hand = by_hand(&verifier, &verifier.config.load());
+        let config = verifier.config.load_full();
+        let by_hand = by_hand(&verifier, &config);
+        // What comes in the first second is part of it.
+        verifier.note_second(&config, Duration::ZERO);
         Self { verifier, stepped: Instant::now(), mode, by_hand, saving }
     }
 

@@ -230,20 +230,15 @@ fn a_token_that_is_too_old_is_taken_back_and_replaced() {
     replaced_when_too_old(Browser::with(Traits::default()));
 }
 
-/// It has slept for ten minutes.
-fn browser_wakes(browser: &Browser) {
-    browser.script(
-        "const native = Date.now; Date.now = () => native() + 600000; document.dispatchEvent(new Event('visibilitychange'))",
-    );
-}
-
 fn replaced_when_too_old(browser: Browser) -> Browser {
     // The five minutes of a token's life are a second, the first time.
     let head = format!(
         "<script>{{ const native = setTimeout; let shortened = 0; globalThis.setTimeout = (act, ms, ...given) => \
            native(act, ms > 200000 && !shortened++ ? 1000 : ms, ...given); }} \
          globalThis.told = []; globalThis.gotten = (token) => told.push(token); \
-         globalThis.old = () => told.push([portcullis.isExpired(), portcullis.getResponse()]);</script>{TAG}"
+         globalThis.old = () => told.push([portcullis.isExpired(), portcullis.getResponse()]); \
+         globalThis.wakeAfter = (ms) => {{ const native = Date.now; Date.now = () => native() + ms; \
+           document.dispatchEvent(new Event('visibilitychange')); }};</script>{TAG}"
     );
     let body =
         "<form><div class=portcullis data-sitekey=contact data-callback=gotten data-expired-callback=old></div></form>";
@@ -253,7 +248,7 @@ fn replaced_when_too_old(browser: Browser) -> Browser {
     assert_eq!(scene.browser.script("return told[0] !== told[2] && portcullis.getResponse() === told[2]"), json!(true));
 
     // While the machine sleeps, timers do.
-    browser_wakes(&scene.browser);
+    scene.browser.script("wakeAfter(600000)");
     scene.browser.wait(2 * SOON, "a third token", "return told.length === 5");
     assert_eq!(scene.browser.script("return told[3]"), json!([true, ""]));
 
