@@ -38,7 +38,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     let package = publication.files(is_of_tag);
     publication.write(&folder)?;
     println!("    {} is up to date", folder.display());
-    package::write(&workspace().join("target/www-dist"), package)?;
+    package::write(&source.join("dist"), package)?;
     another::write(&folder, &of_another_version())
 }
 

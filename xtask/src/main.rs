@@ -25,7 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build what browsers load into target/www: solver, script, style, pages; and target/www-dist, the script tag for npm
+    /// Build what browsers load into target/www: solver, script, style, pages; and www/dist, the script tag for npm
     Assets,
     /// Check what the workspace depends on, known vulnerabilities included where a tool for that is installed
     Audit,

@@ -469,7 +469,7 @@ fn a_page_that_the_key_is_not_for_gets_neither_frame_nor_token() {
 
 #[test]
 fn a_site_that_serves_the_package_itself_says_where_the_endpoints_are() {
-    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/www-dist");
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/dist");
     let read = |name: &str| std::fs::read_to_string(package.join(name)).unwrap();
     let integrity: Value = serde_json::from_str(&read("integrity.json")).unwrap();
     let integrity = integrity["portcullis.js"].as_str().unwrap().to_owned();

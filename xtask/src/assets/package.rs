@@ -1,4 +1,4 @@
-//! The script for a site's own pages as a folder that npm can publish, or that a site can serve itself: `target/www-dist`.
+//! The script for a site's own pages as a folder that npm can publish, or that a site can serve itself: `www/dist`.
 
 use std::fs;
 use std::path::Path;
