@@ -82,13 +82,29 @@ function drawAll() {
 }
 
 /**
+ * What an overload is seen by, by its name in the status.
+ *
+ * @type {Record<string, string>}
+ */
+const SIGNS = {
+  offered: 'more is asked for than the site can do',
+  queue_delay: 'who has paid waits too long',
+  pressure: 'the machine is short of processor time, memory or disk',
+  probe: 'the site answers its probe slowly',
+  failures: 'the site answers with errors',
+  held_up: 'many networks hold the site’s workers',
+  told_load: 'a program of yours says so',
+};
+
+/**
  * What the gate does, in words.
  *
  * @param {any} of the site
  * @returns {[boolean, string, string]} whether it is down, what it does, and why
  */
 function stateOf(of) {
-  const why = of.overload.length ? `Overloaded by ${of.overload.join(', ').replaceAll('_', ' ')}.` : '';
+  const signs = of.overload.map((/** @type {string} */ name) => SIGNS[name] ?? name);
+  const why = signs.length ? `Overloaded: ${signs.join('; ')}.` : '';
   if (of.mode === 'off') {
     return [false, 'The gate is off', `Nothing is asked of anybody. ${why}`];
   }
