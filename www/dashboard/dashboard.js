@@ -108,14 +108,14 @@ function stateOf(of) {
   if (of.mode === 'off') {
     return [false, 'The gate is off', `Nothing is asked of anybody. ${why}`];
   }
+  if (of.mode === 'on') {
+    return [true, 'The gate is down by hand', `Mode on: everybody is asked for work. ${why}`];
+  }
   if (of.state === 'attack') {
     return [true, 'The gate is down', `${why || 'What closed it goes on.'} Whoever wants a page solves a puzzle first.`];
   }
   if (of.state === 'hold') {
     return [true, 'The gate is down and waits', `The overload is over. It lets go in ${time(of.hold_left_seconds)} if nothing comes back.`];
-  }
-  if (of.mode === 'on') {
-    return [true, 'The gate is down by hand', `Mode on: everybody is asked for work. ${why}`];
   }
   if (of.networks_above_cap_challenged) {
     return [true, 'The gate is down for the loud', 'Only networks that ask for more than their share solve a puzzle. Nobody else is asked.'];
