@@ -11,7 +11,7 @@ use tests::engine::Engine;
 use tests::origin::Origin;
 use tests::settings::Settings;
 use tests::stage::{Front, HOST, Stage};
-use tests::wait::SOON;
+use tests::wait::{SOON, until_true};
 
 pub(super) const SECRET: &str = "what only the back end of the form has";
 const TEST_SECRETS: [(&str, &str); 3] =
@@ -274,6 +274,9 @@ fn tried_again_by_keyboard(browser: Browser) -> Browser {
     let browser = &scene.browser;
     browser.wait(SOON, "an error", "return told.length > 0");
     assert_eq!(browser.script("return told"), json!(["wrong_site"]));
+    let number = "return document.querySelector('.portcullis-box').textContent.match(/wrong_site-[0-9a-f]{8}/)?.[0]";
+    let number = browser.wait(SOON, "the number of the failure", number);
+    until_true(SOON, "its line in the log", || scene.stage.verifier.log().contains(number.as_str().unwrap()));
 
     scene.open(&head, &body.replace("nobodys", "contact data-execution=execute"));
     browser.wait(SOON, "the widget", "return document.querySelector('.portcullis-box')");

@@ -10,8 +10,8 @@ use crate::telemetry::Sampled;
 use puzzle::{ClientNetwork, UnixSeconds};
 
 /// What a page may say that it found out by itself, or was told without a number: with no challenge, or by a web server in between.
-const OF_PAGES: [&str; 9] =
-    ["busy", "cookies", "expired", "malformed", "network", "no_progress", "outpriced", "unknown", "used"];
+const OF_PAGES: [&str; 10] =
+    ["busy", "cookies", "expired", "malformed", "network", "no_progress", "outpriced", "unknown", "used", "wrong_site"];
 
 /// Lines about what pages found out: one a second of each kind.
 #[derive(Default)]
