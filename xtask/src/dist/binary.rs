@@ -64,13 +64,19 @@ fn with_flags(mut command: Command, target: Target) -> anyhow::Result<Command> {
     let mut c_flags = format!("--target={} -nostdlibinc -DRING_CORE_NOSTDLIBINC=1 -D__MM_MALLOC_H", target.of_clang());
     for (here, everywhere) in places()? {
         flags.push(format!("--remap-path-prefix={here}={everywhere}"));
-        write!(c_flags, " -ffile-prefix-map={here}={everywhere}")?;
+        write!(c_flags, " {}", quoted(&format!("-ffile-prefix-map={here}={everywhere}")))?;
     }
     let triple = target.triple().replace('-', "_");
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")).env_remove("RUSTFLAGS");
     command.env(format!("CC_{triple}"), "clang").env(format!("CFLAGS_{triple}"), c_flags);
-    command.env(format!("AR_{triple}"), "llvm-ar");
+    // A folder may have a space in its name.
+    command.env("CC_SHELL_ESCAPED_FLAGS", "1").env(format!("AR_{triple}"), "llvm-ar");
     Ok(command)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Folders of this machine, and what they are called in the binary.
