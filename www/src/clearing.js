@@ -58,8 +58,12 @@ const pauses = new Map();
 const answering = new Set();
 /** @type {((bought: boolean) => void)[]} */
 const listeners = [];
-/** How often what buys could not be loaded. */
-let failures = 0;
+/**
+ * How often a script could not be loaded.
+ *
+ * @type {Map<string, number>}
+ */
+const failures = new Map();
 /**
  * What buys, once it has been needed.
  *
@@ -260,11 +264,12 @@ export async function load() {
 
 /** @param {string} name of a script that stands beside this one */
 export async function loadModule(name) {
+  const failed = failures.get(name) ?? 0;
   const url = new URL(name, OWN_URL);
   // What did not come once is not asked for again under the same address, for as long as the page stays.
-  url.hash = failures ? `${failures}` : '';
+  url.hash = failed ? `${failed}` : '';
   return import(url.href).catch((error) => {
-    failures++;
+    failures.set(name, failed + 1);
     throw error;
   });
 }

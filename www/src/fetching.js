@@ -99,7 +99,7 @@ function repeatableFetch(input, init) {
   const body = keepBody(init?.body);
   const headers = /** @type {any} */ (init?.headers);
   // An iterator of headers is read by sending them.
-  if (body === undefined || isStreaming(input, init) || headers?.next) {
+  if (body === undefined || isStreaming(input, init) || typeof headers?.next === 'function') {
     return;
   }
   const method = init?.method ?? request?.method ?? 'GET';

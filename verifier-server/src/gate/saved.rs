@@ -177,3 +177,20 @@ fn mac(master: &Master) -> Hmac<Sha256> {
     mac.update(b"portcullis saved table");
     mac
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn one_that_cannot_be_opened_is_in_the_way_of_a_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let masters = Masters { signing: Master([1; 32]), old: None };
+        let take = || SavedTable::take(folder.path(), &masters, 1, UnixSeconds(1_800_000_000));
+        assert!(take().is_ok_and(|saved| saved.is_none()), "there is none");
+        // It leads to itself: nobody can open it, whoever runs this.
+        symlink(FILE, folder.path().join(FILE)).expect("a link");
+        assert!(matches!(take(), Err(TableFileError::Stays { .. })));
+    }
+}

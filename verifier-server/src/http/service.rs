@@ -103,13 +103,6 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// This second, for what is redeemed in it. Where the clock has leapt, nothing from before that is honoured.
-    pub(super) fn second_of_redeeming(&self) -> UnixSeconds {
-        let now = clock::now();
-        self.gate.begin_not_before(clock::leapt());
-        now
-    }
-
     /// A verifier for `config`.
     #[must_use]
     pub fn new(gate: Gate, config: Arc<Config>, metrics: Metrics) -> Self {
@@ -155,6 +148,13 @@ impl Verifier {
         };
         verifier.set_slots(&verifier.config.load());
         verifier
+    }
+
+    /// This second, for what is redeemed in it. Where the clock has leapt, nothing from before that is honoured.
+    pub(super) fn second_of_redeeming(&self) -> UnixSeconds {
+        let now = clock::now();
+        self.gate.begin_not_before(clock::leapt());
+        now
     }
 
     /// Open client connections.
