@@ -4,6 +4,7 @@
 //! list of what is inside, and the checksums of all of them. The same source gives the same bytes, wherever it lies.
 
 mod again;
+mod archive;
 pub(crate) mod binary;
 mod image;
 mod inside;
@@ -17,7 +18,7 @@ mod trial;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::assets;
 use crate::setup;
@@ -86,7 +87,10 @@ pub(crate) fn try_quick_builds() -> anyhow::Result<()> {
     let release = Release::of_this_source()?;
     let folder = workspace().join("target/distribution/quick");
     if setup::may_mount() {
-        image::build(&release, own, &binary::build(own, Build::Quick)?, &folder)?;
+        let built = binary::build(own, Build::Quick)?;
+        let once = fs::read(image::build(&release, own, &built, &folder)?)?;
+        let again = fs::read(image::build(&release, own, &built, &folder)?)?;
+        ensure!(once == again, "the container image, made twice of one binary, is not the same");
         trial::in_a_container(&release, own, &folder, binary::ANOTHER_VERSION)?;
     } else {
         println!("    NOT TESTED: the container image; only root that may mount can make and run one");

@@ -1,10 +1,10 @@
 //! The container image: the binary and nothing else, made by `buildah` from scratch.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Release, Target};
+use super::{Release, Target, archive};
 use crate::steps::{output_of, run, workspace};
 
 /// Who runs it: nobody's number on any system.
@@ -16,8 +16,8 @@ pub(crate) const CONFIGURATION: &str = "/etc/portcullis/portcullis.toml";
 /// Where it keeps what it knows; a volume.
 const STATE: &str = "/var/lib/portcullis";
 
-/// Makes an archive that `docker load` and `podman load` take.
-pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &Path) -> anyhow::Result<()> {
+/// Makes an archive that `docker load` and `podman load` take; gives its path.
+pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let root = workspace().join("target/distribution/image").join(target.name());
     super::empty(&root)?;
     for folder in ["etc/portcullis", "var/lib", "usr/bin", "own/portcullis"] {
@@ -25,20 +25,22 @@ pub(crate) fn build(release: &Release, target: Target, binary: &Path, folder: &P
     }
     fs::copy(binary, root.join("usr/bin/portcullis"))?;
 
-    let archive = folder.join(release.file(target, ".docker.tar"));
+    let written = folder.join(release.file(target, ".docker.tar"));
     // Into one that is there, buildah does not write.
-    if archive.exists() {
-        fs::remove_file(&archive)?;
+    if written.exists() {
+        fs::remove_file(&written)?;
     }
     let container = output_of(buildah().args(["from", "--arch", target.architecture(), "scratch"]))?;
     let container = container.trim();
-    let made = filled(release, container, &root, &archive);
+    let made = filled(release, container, &root, &written);
     run(buildah().args(["rm", container]))?;
-    made
+    made?;
+    archive::settle(release, &written)?;
+    Ok(written)
 }
 
 /// Copies what belongs in it, and writes it into an archive.
-fn filled(release: &Release, container: &str, root: &Path, archive: &Path) -> anyhow::Result<()> {
+fn filled(release: &Release, container: &str, root: &Path, written: &Path) -> anyhow::Result<()> {
     for (from, to, owner, mode) in [
         ("usr/bin/portcullis", "/usr/bin/portcullis", "0:0", "0755"),
         ("etc/portcullis", "/etc/portcullis", "0:0", "0755"),
@@ -52,7 +54,7 @@ fn filled(release: &Release, container: &str, root: &Path, archive: &Path) -> an
     let mut commit = buildah();
     // Docker's own format: the other one has no health check.
     commit.args(["commit", "--format", "docker", "--timestamp", &release.epoch.to_string(), "--quiet", container]);
-    run(commit.arg(format!("docker-archive:{}:portcullis:{}", archive.display(), release.version)))
+    run(commit.arg(format!("docker-archive:{}:portcullis:{}", written.display(), release.version)))
 }
 
 fn configured(release: &Release, container: &str) -> Command {
