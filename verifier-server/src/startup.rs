@@ -9,14 +9,11 @@ use crate::http::admin::{self, Admin};
 use crate::http::{
     self, BindError, Entrance, HandOverError, HandedOver, Listener, LogBindError, LogReceiver, Server, Verifier, serve,
 };
-use crate::notices::Notices;
+use crate::kept::Kept;
 use crate::reload::{self, Reload};
 use crate::secret::{self, SecretError};
 use crate::telemetry::Metrics;
-use crate::{
-    attack_keeper, caller_keeper, clock, crawler_lookup, hand_keeper, pass_keeper, profile_keeper, random, restrict,
-    state_file,
-};
+use crate::{attack_keeper, caller_keeper, clock, crawler_lookup, profile_keeper, random, restrict, state_file};
 use puzzle::UnixSeconds;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -118,12 +115,13 @@ pub async fn start(config: Config, file: &Path) -> Result<Running, StartError> {
     resume(&verifier, &config, saved);
     attack_keeper::resume(&verifier, &config);
     if let Some(state_dir) = &state_dir {
-        pass_keeper::resume(&verifier, state_dir);
-        hand_keeper::resume(&verifier, state_dir);
-        caller_keeper::resume(&verifier, state_dir);
-        if let Err(error) = verifier.notices.take(state_dir) {
-            state_file::tell_unused(&Notices::file(state_dir), &error, "The pages have no notice");
+        for kept in Kept::ALL {
+            kept.resume(&verifier, state_dir);
         }
+        for rule in verifier.gate.hand_rules(clock::now()) {
+            tracing::warn!("a rule made by hand goes on: {rule}");
+        }
+        caller_keeper::resume(&verifier, state_dir);
         if let Err(error) = verifier.former_assets.take(state_dir, clock::of_files()) {
             tracing::warn!(
                 "what browsers load could not be kept in {}: {error}. Pages that are open during an upgrade may have to be loaded again",
@@ -164,20 +162,10 @@ impl Running {
             attack_keeper::write(&verifier, state_dir);
             profile_keeper::write(&verifier, state_dir);
             caller_keeper::write(&verifier, state_dir);
-            if verifier.gate.by_hand_changed()
-                && let Err(error) = hand_keeper::keep(&verifier, state_dir.clone()).await
-            {
-                tracing::error!("what was set by hand could not be kept in {}: {error}", state_dir.display());
-            }
-            if verifier.notices.changed()
-                && let Err(error) = verifier.notices.keep(state_dir)
-            {
-                tracing::error!("the notices could not be kept in {}: {error}", state_dir.display());
-            }
-            if verifier.gate.passes_changed()
-                && let Err(error) = pass_keeper::keep(&verifier, state_dir.clone()).await
-            {
-                tracing::error!("the passes could not be kept in {}: {error}", state_dir.display());
+            for kept in Kept::ALL.into_iter().filter(|kept| kept.changed(&verifier)) {
+                if let Err(error) = kept.write(&verifier, state_dir) {
+                    tracing::error!("{kept} could not be saved in {}: {error}", state_dir.display());
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What the operator sets by hand over the admin listener (PROTOCOL §9): rules, and the price of a site.
 
 use super::service::Verifier;
+use crate::clock;
 use crate::gate::by_hand::NewHandRule;
-use crate::{clock, hand_keeper};
+use crate::kept::Kept;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub(super) async fn make(verifier: &Arc<Verifier>, new: Option<NewHandRule>) -> 
     match verifier.gate.new_hand_rule(&new, clock::now()) {
         Ok(rule) => {
             tracing::warn!("a rule was made by hand: {rule}");
-            (StatusCode::OK, json!({ "rule": rule, "kept": kept(verifier).await }))
+            (StatusCode::OK, json!({ "rule": rule, "kept": Kept::ByHand.outlasts(verifier).await }))
         }
         Err(error) => bad(error.to_string()),
     }
@@ -57,7 +58,7 @@ pub(super) async fn revoke(verifier: &Arc<Verifier>, revoked: Option<RevokedRule
     match verifier.gate.revoke_hand_rule(number, clock::now()) {
         Some(rule) => {
             tracing::warn!("a rule made by hand was taken away: {rule}");
-            (StatusCode::OK, json!({ "ok": true, "kept": kept(verifier).await }))
+            (StatusCode::OK, json!({ "ok": true, "kept": Kept::ByHand.outlasts(verifier).await }))
         }
         None => (StatusCode::NOT_FOUND, json!({ "error": "there is no rule of this number" })),
     }
@@ -82,17 +83,5 @@ pub(super) async fn pin(verifier: &Arc<Verifier>, new: Option<NewPin>) -> (Statu
     } else {
         tracing::warn!(site = site.name, "the load sets the price again");
     }
-    (StatusCode::OK, json!({ "ok": true, "kept": kept(verifier).await }))
-}
-
-/// Whether what changed outlasts a restart.
-async fn kept(verifier: &Arc<Verifier>) -> bool {
-    let Some(state_dir) = verifier.config.load().state_dir.clone() else { return false };
-    match hand_keeper::keep(verifier, state_dir.clone()).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!("what was set by hand cannot be kept in {}: {error}", state_dir.display());
-            false
-        }
-    }
+    (StatusCode::OK, json!({ "ok": true, "kept": Kept::ByHand.outlasts(verifier).await }))
 }

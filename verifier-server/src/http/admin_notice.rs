@@ -2,6 +2,7 @@
 
 use super::service::Verifier;
 use crate::config::{Config, Site};
+use crate::kept::Kept;
 use crate::notices::Notice;
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -66,19 +67,5 @@ pub(super) async fn set(verifier: &Arc<Verifier>, new: Option<NewNotice>) -> (St
     let what = if notice.is_some() { "set" } else { "taken away" };
     verifier.notices.set(&site, notice);
     tracing::info!(site, "the notice was {what} over the admin listener");
-    (StatusCode::OK, json!({ "ok": true, "site": site, "kept": kept(verifier, &config).await }))
-}
-
-/// Whether what changed outlasts a restart.
-async fn kept(verifier: &Arc<Verifier>, config: &Config) -> bool {
-    let Some(state_dir) = config.state_dir.clone() else { return false };
-    let (verifier, folder) = (Arc::clone(verifier), state_dir.clone());
-    let written = tokio::task::spawn_blocking(move || verifier.notices.keep(&folder)).await;
-    match written.map_err(std::io::Error::other).flatten() {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!("the notices cannot be kept in {}: {error}", state_dir.display());
-            false
-        }
-    }
+    (StatusCode::OK, json!({ "ok": true, "site": site, "kept": Kept::Notices.outlasts(verifier).await }))
 }

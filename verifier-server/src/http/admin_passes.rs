@@ -3,7 +3,8 @@
 use super::admin_notice::site_named;
 use super::service::Verifier;
 use crate::gate::passes::{PASS_DEVICES_MAX, PASS_SECRET_BYTES, PassReport};
-use crate::{clock, pass_keeper, random};
+use crate::kept::Kept;
+use crate::{clock, random};
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ pub(super) async fn make(verifier: &Arc<Verifier>, new: Option<NewPass>) -> (Sta
     answer["path"] = json!(format!("{}pass#{}", config.base_path, puzzle::encode(&secret).as_str()));
     answer["address"] = json!(site.address());
     answer["devices_max"] = json!(PASS_DEVICES_MAX);
-    answer["kept"] = json!(kept(verifier).await);
+    answer["kept"] = json!(Kept::Passes.outlasts(verifier).await);
     (StatusCode::OK, answer)
 }
 
@@ -79,19 +80,7 @@ pub(super) async fn revoke(verifier: &Arc<Verifier>, revoked: Option<RevokedPass
         return (StatusCode::NOT_FOUND, json!({ "error": "there is no pass of this name" }));
     }
     tracing::info!(pass = name, "a pass was revoked");
-    (StatusCode::OK, json!({ "ok": true, "kept": kept(verifier).await }))
-}
-
-/// Whether what changed outlasts a restart.
-async fn kept(verifier: &Arc<Verifier>) -> bool {
-    let Some(state_dir) = verifier.config.load().state_dir.clone() else { return false };
-    match pass_keeper::keep(verifier, state_dir.clone()).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!("the passes cannot be kept in {}: {error}", state_dir.display());
-            false
-        }
-    }
+    (StatusCode::OK, json!({ "ok": true, "kept": Kept::Passes.outlasts(verifier).await }))
 }
 
 fn told(pass: &PassReport) -> Value {

@@ -4,6 +4,7 @@
 use crate::clock;
 use crate::config::Config;
 use crate::http::Verifier;
+use crate::kept::Kept;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -84,11 +85,7 @@ impl Saving {
             return;
         }
         let prices_due = self.differs || self.prices_begun.elapsed() >= SAVE_EVERY;
-        let gate = &self.verifier.gate;
-        let others_due = gate.passes_changed()
-            || gate.by_hand_changed()
-            || self.verifier.notices.changed()
-            || self.verifier.timeline.is_due();
+        let others_due = Kept::ALL.iter().any(|kept| kept.changed(&self.verifier)) || self.verifier.timeline.is_due();
         let Some(state_dir) = config.state_dir.clone().filter(|_| prices_due || others_due) else { return };
         let now = Instant::now();
         (self.begun, self.told) = (now, now);
@@ -115,19 +112,12 @@ impl Saving {
 
 /// The prices under a configuration, where they are due, and what changed of everything else.
 fn save(verifier: &Verifier, prices: Option<&Config>, state_dir: &Path, trouble: &Mutex<Trouble>) {
-    let gate = &verifier.gate;
     let note = |what, written| note(trouble, what, state_dir, written);
     if let Some(config) = prices {
-        note("the price", gate.keep_prices(config, state_dir, clock::now()));
+        note("the price", verifier.gate.keep_prices(config, state_dir, clock::now()));
     }
-    if gate.passes_changed() {
-        note("the passes", gate.keep_passes(state_dir));
-    }
-    if gate.by_hand_changed() {
-        note("what was set by hand", gate.keep_by_hand(state_dir));
-    }
-    if verifier.notices.changed() {
-        note("the notices", verifier.notices.keep(state_dir));
+    for kept in Kept::ALL.into_iter().filter(|kept| kept.changed(verifier)) {
+        note(kept.name(), kept.write(verifier, state_dir));
     }
     if verifier.timeline.is_due() {
         note("the attacks", verifier.timeline.keep());
