@@ -21,7 +21,8 @@ use crate::wait::{until, until_true};
 /// A start of a whole system on a busy machine.
 const BOOT: Duration = Duration::from_secs(90);
 
-/// The bit of the right to mount (capabilities(7)).
+/// The bits of the rights to change the root and to mount (capabilities(7)).
+const CAP_SYS_CHROOT: u32 = 18;
 const CAP_SYS_ADMIN: u32 = 21;
 
 /// `systemd-nspawn` asks the system in it by this signal to stop.
@@ -38,10 +39,19 @@ pub struct Debian {
 
 /// Whether this process may mount: as anybody but root it may not, nor as root in many containers.
 pub fn may_mount() -> bool {
+    is_root_with(CAP_SYS_ADMIN)
+}
+
+/// Whether this process may give a program another root.
+pub fn may_chroot() -> bool {
+    is_root_with(CAP_SYS_CHROOT)
+}
+
+fn is_root_with(right: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default();
-    rustix::process::geteuid().is_root() && bits >> CAP_SYS_ADMIN & 1 == 1
+    rustix::process::geteuid().is_root() && bits >> right & 1 == 1
 }
 
 /// Whether this process may boot one: who may not mount may not. The tests that need it say so and end.

@@ -106,7 +106,7 @@ struct Place<'a> {
     h2_port: u16,
     /// Where the site's own server listens behind the verifier.
     site_port: u16,
-    /// What is written in its files instead of what, for a recipe that is broken on purpose.
+    /// What is written in its files instead of what, for a recipe that is broken on purpose, or changed as it says itself.
     breaks: &'a [(&'a str, &'a str)],
     /// How often that was found.
     broken: Cell<usize>,
@@ -151,6 +151,13 @@ impl Recipe {
     pub fn start_broken(server: Server, breaks: &[(&str, &str)]) -> Self {
         let mut recipe = Self::launch(server, Failure::Closed, Unit::default(), |settings| settings, breaks);
         recipe.wait_until(|_| true);
+        recipe
+    }
+
+    /// A recipe that an operator has changed, in the web server's files and in the verifier's, and that works.
+    pub fn start_changed(server: Server, changes: &[(&str, &str)], further: impl FnOnce(Settings) -> Settings) -> Self {
+        let mut recipe = Self::launch(server, Failure::Closed, Unit::default(), further, changes);
+        recipe.wait_until(|status| status == 429);
         recipe
     }
 

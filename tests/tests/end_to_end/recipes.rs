@@ -96,6 +96,11 @@ fn behind_haproxy_nobody_passes_at_the_limit_of_connections() {
 }
 
 #[test]
+fn haproxy_in_a_chroot_finds_the_address_of_its_recipe_and_not_the_socket() {
+    visits::in_a_chroot_the_address_is_found_and_the_socket_is_not();
+}
+
+#[test]
 fn what_caddy_is_given_for_an_admitted_visitor_reaches_him() {
     visits::what_an_admitting_check_gives_reaches_the_visitor(tests::recipes::Server::Caddy, "204 No Content");
 }

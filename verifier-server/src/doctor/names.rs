@@ -3,7 +3,8 @@
 use super::examination::Examination;
 use super::paste::Thing;
 use super::silence::Silence;
-use super::visitor::{Answer, Port, Question, first_address};
+use super::visitor::{Answer, Port, Question, addresses};
+use std::net::IpAddr;
 
 /// A name that nobody has.
 const NOBODY: &str = "portcullis-test.invalid";
@@ -20,17 +21,17 @@ pub(super) async fn look(found: &mut Examination<'_>) {
 async fn with_and_without_www(found: &mut Examination<'_>) {
     let host = found.visitor.host.clone();
     let other = host.strip_prefix("www.").map_or_else(|| format!("www.{host}"), str::to_owned);
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if host.parse::<IpAddr>().is_ok() {
         return found.skip("www", "the site has no name");
     }
-    let resolved = first_address(&other).await;
-    if resolved.is_ok_and(|address| address != found.visitor.address) {
+    let resolved = addresses(&other).await.unwrap_or_default();
+    if is_elsewhere(&resolved, found.visitor.address) {
         return found.skip("www", format!("{other} is somewhere else"));
     }
     match ask(found, &other, None).await {
         Err(silence) if silence.is_closed() => found.pass("www", format!("{other} answers nothing")),
         Err(silence) => found.skip("www", format!("{other}: {silence}")),
-        Ok(answer) if leads_in(&answer) => {
+        Ok(answer) if answer.leads_in() => {
             let seen = format!("{other} answers {} without the gate", answer.status.as_u16());
             found.fail("www", seen, found.line(Thing::Gate));
         }
@@ -46,7 +47,7 @@ async fn plain_http(found: &mut Examination<'_>) {
     match ask(found, &host, Some(Port { number: found.http_port, tls: false })).await {
         Err(silence) if silence.is_closed() => found.pass("plain HTTP", "nobody answers there"),
         Err(silence) => found.skip("plain HTTP", silence),
-        Ok(answer) if leads_in(&answer) => {
+        Ok(answer) if answer.leads_in() => {
             let seen = format!("over plain HTTP it answers {} without the gate", answer.status.as_u16());
             found.fail("plain HTTP", seen, found.line(Thing::PlainHttp));
         }
@@ -59,7 +60,7 @@ async fn by_address(found: &mut Examination<'_>) {
     let mut unknown = None;
     for host in [address.as_str(), NOBODY] {
         match ask(found, host, None).await {
-            Ok(answer) if leads_in(&answer) => {
+            Ok(answer) if answer.leads_in() => {
                 let seen = format!("asked for {host}, it answers {} without the gate", answer.status.as_u16());
                 return found.fail("default server", seen, found.line(Thing::DefaultServer));
             }
@@ -81,10 +82,24 @@ async fn ask(found: &Examination<'_>, host: &str, port: Option<Port>) -> Result<
     found.visitor.ask(question).await
 }
 
-/// Whether it is an answer of a site: neither the gate's, nor a redirect, nor a refusal, nor empty.
-fn leads_in(answer: &Answer) -> bool {
-    !answer.is_closed()
-        && !answer.status.is_redirection()
-        && !answer.status.is_server_error()
-        && !answer.body.is_empty()
+/// Whether a name with these addresses is at none that is looked at. One without any may be served here all the same.
+fn is_elsewhere(addresses: &[IpAddr], here: IpAddr) -> bool {
+    !addresses.is_empty() && !addresses.contains(&here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_several_addresses_is_here_if_one_of_them_is() {
+        let [here, beside, far] = [1, 2, 3].map(|last| IpAddr::from([192, 0, 2, last]));
+        let ipv6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        for addresses in [&[here][..], &[beside, here], &[ipv6, far, here], &[]] {
+            assert!(!is_elsewhere(addresses, here), "{addresses:?}");
+        }
+        for addresses in [&[beside][..], &[beside, far], &[ipv6]] {
+            assert!(is_elsewhere(addresses, here), "{addresses:?}");
+        }
+    }
 }

@@ -145,8 +145,9 @@ impl Front {
 /// A port at which the site is reached without the gate.
 pub(super) fn port(port: u16) -> String {
     format!(
-        "have the site's server listen on this machine alone, listen 127.0.0.1:{port}, or close the port: \
-         iptables -A INPUT -p tcp --dport {port} ! -i lo -j DROP"
+        "have the site's server listen on this machine alone, listen 127.0.0.1:{port}\nor close the port, until the next \
+         restart of the machine:\niptables -I INPUT -p tcp --dport {port} ! -i lo -j DROP\nip6tables -I INPUT -p tcp \
+         --dport {port} ! -i lo -j DROP"
     )
 }
 
@@ -192,6 +193,16 @@ mod tests {
         let mut front = Front::of(Some(Kind::Haproxy));
         front.narrow("nginx/1.26");
         assert_eq!(front.line(Thing::Gate), Kind::Haproxy.line(Thing::Gate));
+    }
+
+    #[test]
+    fn a_port_is_closed_before_rules_that_open_it_and_over_ipv6_too() {
+        let lines = port(8080);
+        for program in ["iptables", "ip6tables"] {
+            let line = format!("{program} -I INPUT -p tcp --dport 8080 ! -i lo -j DROP");
+            assert!(lines.lines().any(|told| told == line), "{lines}");
+        }
+        assert!(lines.contains("until the next restart"), "{lines}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ const PORTS: [u16; 5] = [8080, 8081, 8443, 3000, 8000];
 
 /// What a port leads to.
 enum Behind {
-    /// Nobody, or nobody who speaks HTTP, or a refusal.
+    /// Nobody, or nobody who speaks HTTP, or an answer by which nobody gets in: a refusal, a redirect, a failure.
     Nothing,
     Gate,
     Site(StatusCode),
@@ -62,8 +62,8 @@ async fn behind(found: &Examination<'_>, number: u16) -> Behind {
     let answer = if may_be_tls { ask(found, Port { number, tls: true }).await } else { plain };
     match answer {
         Ok(answer) if answer.is_gate() => Behind::Gate,
-        Ok(answer) if answer.is_closed() => Behind::Nothing,
-        Ok(answer) => Behind::Site(answer.status),
+        Ok(answer) if answer.leads_in() => Behind::Site(answer.status),
+        Ok(_) => Behind::Nothing,
         Err(silence) if silence.is_closed() => Behind::Nothing,
         Err(silence) => Behind::Unknown(silence.to_string()),
     }

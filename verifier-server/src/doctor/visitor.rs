@@ -19,6 +19,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// And one from a port that is not the site's: what is filtered never answers, and there may be many.
 const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(4);
+/// Addresses of one name that are looked at, at the most.
+const ADDRESSES_MAX: usize = 64;
 
 /// Who asks, and where.
 pub(super) struct Visitor {
@@ -97,6 +99,14 @@ impl Answer {
     pub(super) fn is_closed(&self) -> bool {
         self.is_gate()
             || matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST)
+    }
+
+    /// Whether it is an answer of a site: neither the gate's, nor a redirect to elsewhere, nor a refusal, nor a failure, nor empty.
+    pub(super) fn leads_in(&self) -> bool {
+        if self.status.is_redirection() {
+            return self.header("location").is_some_and(|to| to.starts_with('/') && !to.starts_with("//"));
+        }
+        !self.is_closed() && !self.status.is_server_error() && !self.body.is_empty()
     }
 
     /// What it says as JSON; nothing if it is none.
@@ -220,7 +230,12 @@ impl Visitor {
 }
 
 /// The first address of a host.
-pub(super) async fn first_address(host: &str) -> Result<IpAddr, String> {
-    let mut found = tokio::net::lookup_host((host, 0)).await.map_err(|error| error.to_string())?;
-    found.next().map(|address| address.ip()).ok_or_else(|| "the host has no address".to_owned())
+async fn first_address(host: &str) -> Result<IpAddr, String> {
+    addresses(host).await?.first().copied().ok_or_else(|| "the host has no address".to_owned())
+}
+
+/// The addresses of a host, in the order in which the system names them.
+pub(super) async fn addresses(host: &str) -> Result<Vec<IpAddr>, String> {
+    let found = tokio::net::lookup_host((host, 0)).await.map_err(|error| error.to_string())?;
+    Ok(found.map(|address| address.ip()).take(ADDRESSES_MAX).collect())
 }

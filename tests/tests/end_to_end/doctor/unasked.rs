@@ -1,4 +1,4 @@
-//! What was not asked, or not answered in time, is no pass: it is said.
+//! What was not asked, or not answered in time, is no pass: it is said. What is answered and leads nobody in is one.
 
 use std::net::TcpListener;
 
@@ -38,6 +38,40 @@ fn who_does_not_answer_in_time_may_be_anybody() {
         let line = report.lines().find(|line| line.contains(name)).unwrap();
         assert!(line.starts_with("  - ") && line.contains("no answer within"), "{report}");
     }
+}
+
+#[test]
+fn a_name_that_gets_no_answer_hides_no_other_that_gets_one() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap().port();
+    let silent = format!(
+        "server {{ listen PORT; server_name 127.0.0.1; location / {{ proxy_pass http://127.0.0.1:{silent}; }} }}"
+    );
+    let default = format!("{silent}\nserver {{ listen PORT default_server; root FOLDER/www; }}\n# ");
+    let machine = broken(&[(SITE, DEFAULT, &default)]);
+    on(&machine);
+    let report = report(&doctor(&format!("http://{HOST}:{}/", machine.port), &[]));
+    assert!(report.contains("FAIL  default server"), "{report}");
+}
+
+#[test]
+fn a_port_that_leads_to_the_site_or_nowhere_leads_nobody_around_the_gate() {
+    let others = ["301 http://$host:PORT$request_uri", "503", "204"].map(|answer| (ports::free().to_string(), answer));
+    let servers = others.each_ref().map(|(port, answer)| format!("server {{ listen {port}; return {answer}; }}\n"));
+    let machine = broken(&[(SITE, DEFAULT, &format!("{}{DEFAULT}", servers.concat()))]);
+    on(&machine);
+    let named: Vec<&str> = others.iter().flat_map(|(port, _)| ["--port", port.as_str()]).collect();
+    let url = format!("http://{HOST}:{}/", machine.port);
+    let told = report(&doctor(&url, &named));
+    assert!(told.contains("pass  other ports"), "{told}");
+
+    // One that leads to another page of its own is a site.
+    let port = ports::free();
+    let server = format!("server {{ listen {port}; absolute_redirect off; return 302 /login; }}\n{DEFAULT}");
+    let machine = broken(&[(SITE, DEFAULT, &server)]);
+    on(&machine);
+    let told = report(&doctor(&format!("http://{HOST}:{}/", machine.port), &["--port", &port.to_string()]));
+    assert!(told.contains("FAIL  other ports"), "{told}");
 }
 
 #[test]

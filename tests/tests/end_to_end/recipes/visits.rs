@@ -6,7 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use serde_json::json;
+use tempfile::TempDir;
 use tests::browser::Browser;
+use tests::debian::may_chroot;
+use tests::ports;
 use tests::recipes::{Failure, Recipe, SITE_POLICY, Server};
 use tests::stage::HOST;
 use tests::visitor::{buy, credits};
@@ -56,6 +59,35 @@ pub(super) fn a_browser_solves_and_arrives(server: Server) {
     assert_eq!(browser.url(), recipe.url("/page/7"));
     assert_eq!(browser.script("return isSecureContext"), json!(false), "what visitors on plain HTTP have");
     assert_eq!(browser.notes("lane"), ["hashwx"], "the policy of the site does the gate's page no harm");
+}
+
+/// In a `chroot` `HAProxy` does not see the socket. At the address that its file names for that, visitors are who they are.
+pub(super) fn in_a_chroot_the_address_is_found_and_the_socket_is_not() {
+    if !may_chroot() {
+        eprintln!("NOT RUN: only root may put HAProxy into a chroot");
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let chroot = format!("global\n    chroot {}\n", root.path().display());
+    let by_socket = Recipe::start_broken(Server::Haproxy, &[("global\n", &chroot)]);
+    let reply = by_socket.client().request("GET", "/").try_send().unwrap();
+    assert!(reply.status == 503 && !reply.is_from_origin(), "{reply:?}");
+
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let server = format!("server portcullis {listen}");
+    let changes = [
+        ("global\n", chroot.as_str()),
+        ("    server portcullis unix@", "    # server portcullis unix@"),
+        ("# server portcullis 127.0.0.1:8080", server.as_str()),
+    ];
+    let recipe = Recipe::start_changed(Server::Haproxy, &changes, |settings| {
+        settings.set("listen", listen.as_str()).set("trusted_proxies", vec!["127.0.0.1/32"])
+    });
+    let visitor = recipe.client().in_network(9, 9);
+    let cookie = buy(&visitor);
+    let liar = visitor.with("X-Forwarded-For", "198.51.100.77");
+    liar.request("GET", "/page/1").cookie(&cookie).send().expect_status(200);
+    assert_eq!(recipe.origin.last().header("x-seen-address"), "127.9.9.1", "whatever he says himself");
 }
 
 /// In the place of the verifier stands one that admits everybody and gives a cookie with it.

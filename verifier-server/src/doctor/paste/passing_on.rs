@@ -96,7 +96,7 @@ pub(super) const fn haproxy(thing: Thing) -> &'static str {
             "in frontend site: http-response set-header Cache-Control max-age=604800 if { capture.req.uri -m beg /static/ }"
         }
         Thing::Verifier => {
-            "systemctl start portcullis.socket portcullis.service\nand HAProxy's user in its group: usermod --append --groups portcullis haproxy"
+            "systemctl start portcullis.socket portcullis.service\nand HAProxy's user in its group: usermod --append --groups portcullis haproxy\nwith chroot in global the socket is out of sight: server portcullis 127.0.0.1:8080, as deploy/haproxy/haproxy.cfg says"
         }
     }
 }
