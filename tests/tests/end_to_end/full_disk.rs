@@ -99,6 +99,26 @@ fn files_that_may_not_grow_lose_nothing_that_was_saved() {
 }
 
 #[test]
+fn what_could_not_be_saved_before_is_saved_by_a_stop() {
+    let origin = Origin::start("main");
+    let mut verifier = verifier(Unit::through_shell(LOG_BY_PIPE), &origin);
+    let state = verifier.directory().join("state");
+    until_true(SOON, "the price to be written", || saved(&state, "\"mode\":\"auto\""));
+    verifier.limit("fsize", "0");
+    tell(&verifier, "/passes", &json!({"name": "ada", "hours": 1}));
+    tell(&verifier, "/notice", &json!({"text": "Call 112"}));
+    tell(&verifier, "/rules", &json!({"action": "deny", "path": "/closed", "minutes": 5}));
+    verifier.limit("fsize", "unlimited");
+    assert!(verifier.restart().success());
+    for (file, words) in [("passes", "\"ada\""), ("notices", "Call 112"), ("by-hand", "/closed")] {
+        assert!(fs::read_to_string(state.join(file)).unwrap().contains(words), "{file}");
+    }
+    let told = operator(&verifier).request("GET", "/notice").try_send().unwrap().json();
+    assert_eq!(told["notices"][0]["text"], json!("Call 112"));
+    verifier.client(HOST).get("/closed").expect_status(403);
+}
+
+#[test]
 fn a_full_disk_loses_nothing_that_was_saved() {
     if !may_mount() {
         eprintln!(

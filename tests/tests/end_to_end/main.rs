@@ -29,6 +29,7 @@ mod browser_accessible_narrow;
 mod browser_app;
 mod browser_budget;
 mod browser_conditions;
+mod browser_denied;
 mod browser_engines;
 mod browser_failures;
 mod browser_forms;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::client::Client;
@@ -119,4 +120,18 @@ fn a_price_that_cannot_be_read_and_is_old_closes_nothing() {
     verifier.start_again();
     assert!(verifier.log().contains("price is not used"), "{}", verifier.log());
     verifier.client(HOST).get("/").expect_status(200);
+}
+
+#[test]
+fn what_takes_the_place_of_a_price_that_cannot_be_read_is_saved_before_it_is_due() {
+    let origin = Origin::start("main");
+    let mut verifier = Verifier::start(automatic(&origin));
+    verifier.crash();
+    let file = verifier.directory().join("state/price");
+    fs::write(&file, JSON).unwrap();
+    verifier.start_again();
+    // It is due after ten seconds: whatever crashes once does so again sooner.
+    until_true(Duration::from_secs(8), "it to be saved", || file.exists());
+    verifier.crash_and_restart();
+    verifier.client(HOST).get("/").expect(429, "challenge_required");
 }
