@@ -77,7 +77,7 @@ async fn main() -> ExitCode {
             }
             Err(error) => fail(2, error),
         },
-        Command::Setup(arguments) => setup::run(&arguments).await.map_or_else(|error| fail(1, error), say),
+        Command::Setup(arguments) => Box::pin(setup::run(&arguments)).await.map_or_else(|error| fail(1, error), say),
         Command::Solve { url, base_path, ca } => match solve::run(&url, &base_path, ca.as_deref()).await {
             Ok(Solved::Cookie(cookie)) => say(cookie),
             Ok(Solved::NotNeeded) => {

@@ -26,6 +26,7 @@ pub use verifier::TEST_PATH;
 
 use crate::cli::SetupArguments;
 use change::Change;
+use journal::Journal;
 use plan::Plan;
 use std::path::{Path, PathBuf};
 use verifier::Verifier;
@@ -82,11 +83,11 @@ impl WebServer {
         }
     }
 
-    fn plan(self, main: &Path, verifier: &Verifier, chosen: &[String]) -> Result<Plan, Problem> {
+    fn plan(self, main: &Path, verifier: &Verifier, journal: &Journal, chosen: &[String]) -> Result<Plan, Problem> {
         match self {
-            Self::Nginx => nginx::plan(main, verifier, chosen),
-            Self::Apache => apache::plan(main, verifier, chosen),
-            Self::Caddy => caddy::plan(main, verifier, chosen),
+            Self::Nginx => nginx::plan(main, verifier, journal, chosen),
+            Self::Apache => apache::plan(main, verifier, journal, chosen),
+            Self::Caddy => caddy::plan(main, verifier, journal, chosen),
         }
     }
 }
@@ -117,6 +118,12 @@ pub enum SetupError {
         /// What could not be.
         left: Vec<String>,
     },
+    /// No server is gated, and none was before.
+    #[error("{0}no server is gated, and nothing was changed")]
+    NothingToGate(String),
+    /// The files are as they were, and their web server does not go by them.
+    #[error("{}", .0.join("\n"))]
+    NotRead(Vec<String>),
     /// Something could not be put back.
     #[error("{}", .0.join("\n"))]
     Left(Vec<String>),
@@ -138,20 +145,24 @@ fn but_for(left: &[String]) -> String {
 /// # Errors
 /// See [`SetupError`].
 pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
-    let Some(server) = arguments.server else { return apply::remove(&arguments.config).await };
+    // What is noted in the journal has to be found from any folder.
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let file = absolute(&arguments.config);
+    let Some(server) = arguments.server else { return apply::remove(&file).await };
     let refused = |problem| SetupError::Refused(String::new(), vec![problem]);
-    let main = arguments.web_config.clone().unwrap_or_else(|| server.main().to_owned());
+    let main = arguments.web_config.as_deref().map_or_else(|| server.main().to_owned(), absolute);
     // An earlier run that broke off comes first: what it left is not to be planned on.
-    let verifier = Verifier::of(&arguments.config, server, &server.configuration()).map_err(refused)?;
+    let verifier = Verifier::of(&file, server, &server.configuration()).map_err(refused)?;
     let mended = apply::mend(&verifier).await?;
     let verifier = if mended.is_some() {
-        Verifier::of(&arguments.config, server, &server.configuration()).map_err(refused)?
+        Verifier::of(&file, server, &server.configuration()).map_err(refused)?
     } else {
         verifier
     };
-    let mut plan = server.plan(&main, &verifier, &arguments.site).map_err(refused)?;
+    let journal = Journal::load(&verifier::journal_folder(&file))?.unwrap_or_else(Journal::new);
+    let mut plan = server.plan(&main, &verifier, &journal, &arguments.site).map_err(refused)?;
     plan.problems.extend(verifier.problems.iter().cloned());
-    plan.problems.extend(apply::taken(&verifier, server)?);
+    plan.problems.extend(apply::taken(&verifier, &journal, server));
     for (given, command) in [(&arguments.check, &mut plan.check), (&arguments.reload, &mut plan.reload)] {
         if let Some(given) = given {
             *command = commands::of_shell(given);
@@ -161,6 +172,9 @@ pub async fn run(arguments: &SetupArguments) -> Result<String, SetupError> {
         + &told(server, &main, &verifier, &plan, arguments.apply);
     if !plan.problems.is_empty() {
         return Err(SetupError::Refused(told, plan.problems));
+    }
+    if !plan.gates {
+        return Err(SetupError::NothingToGate(told));
     }
     if !arguments.apply {
         let hint = format!("Nothing was changed. To do this: portcullis setup {} --apply", server.name());
@@ -201,7 +215,7 @@ mod tests {
         let own = if server == WebServer::Nginx { VERIFIER.to_owned() } else { own };
         std::fs::write(&file, own).expect("written");
         let verifier = Verifier::of(&file, server, &server.configuration()).expect("a configuration");
-        server.plan(&main, &verifier, &[])
+        server.plan(&main, &verifier, &Journal::new(), &[])
     }
 
     proptest! {

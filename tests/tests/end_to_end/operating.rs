@@ -53,6 +53,7 @@ fn release(debian: &Debian, version: &str) {
     debian.run(&format!(
         "mkdir --parents /srv/release && dpkg-deb --raw-extract /tmp/portcullis.deb /tmp/{version} && \
          sed --in-place 's/^Version: .*/Version: {version}/' /tmp/{version}/DEBIAN/control && \
+         echo '# of {version}' >> /tmp/{version}{CONFIGURATION} && \
          dpkg-deb -Znone --build /tmp/{version} /srv/release/portcullis_{version}_amd64.deb"
     ));
 }
@@ -74,6 +75,7 @@ fn kept_for_years() -> Debian {
     }
     debian.write("/var/www/html/index.html", PAGE);
     debian.run("systemctl restart nginx && apt-get install --yes /srv/release/portcullis_0.1.0_amd64.deb");
+    debian.run(&format!("echo '# ours' >> {CONFIGURATION}"));
     debian.run("portcullis setup nginx --apply && portcullis mode on && portcullis pass ada --hours 1");
     debian
 }
@@ -131,6 +133,7 @@ fn it_is_backed_up_rotated_upgraded_rolled_back_and_removed_by_the_lines_of_the_
     let said = paste(&debian, upgrade);
     assert!(said.contains("everything that was saved is used"), "{said}");
     assert_eq!(installed(&debian), "0.2.0");
+    assert!(read(&debian, CONFIGURATION).ends_with("# of 0.1.0\n# ours\n"), "what the operator wrote stays");
     page(&cookie).expect_status(200);
 
     // What a later release would leave.
@@ -155,6 +158,7 @@ fn it_is_backed_up_rotated_upgraded_rolled_back_and_removed_by_the_lines_of_the_
     paste(&debian, remove);
     assert!(gated.contains("portcullis") && !read(&debian, SITE).contains("portcullis"));
     until_true(SOON, "the page without a gate", || page("").text() == PAGE);
+    debian.run("nginx -t && ! grep --recursive portcullis /etc/nginx");
     for path in ["/usr/bin/portcullis", "/etc/portcullis", STATE, "/run/portcullis"] {
         assert!(!debian.path(path).exists(), "{path} is left");
     }

@@ -4,9 +4,11 @@
 mod config;
 mod front;
 mod host;
+mod reach;
 
+use super::journal::Journal;
 use super::plan::{Plan, Problem, Trust};
-use super::source::{Edits, new_file};
+use super::source::{Edits, growing_file, own_file};
 use super::text::Edit;
 use super::verifier::Verifier;
 use config::{Configuration, Line, flat};
@@ -31,7 +33,7 @@ pub(super) fn site_port() -> u16 {
 ///
 /// # Errors
 /// The configuration cannot be read.
-pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Result<Plan, Problem> {
+pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: &[String]) -> Result<Plan, Problem> {
     let configuration = Configuration::read(main)?;
     let lines = flat(&configuration.lines);
     let mut plan = Plan {
@@ -44,10 +46,12 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
     plan.remedy = format!(
         "Apache's user has to be in the group that owns the verifier's socket: usermod --append --groups portcullis {user}"
     );
-    let port = origin_port(verifier);
     let hosts = host::all(&lines);
-    let gated = choose(&configuration, &hosts, chosen, port, &mut plan);
+    plan.unknown_names(main, chosen, hosts.iter().flat_map(|host| host.names.iter().copied()));
+    let gated = choose(&configuration, &hosts, chosen, verifier, &mut plan);
+    plan.problems.extend(reach::differs(&configuration, &gated, &hosts));
     plan.problems.extend(above(&configuration, &lines));
+    let port = origin_port(verifier);
     if !gated.is_empty() && port.is_none() {
         plan.problems.push(Problem {
             file: verifier.file.clone(),
@@ -57,7 +61,8 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
         });
     }
     if let (Some(port), true, false) = (port, plan.problems.is_empty(), gated.is_empty()) {
-        write(&configuration, main, &gated, verifier, port, &mut plan);
+        let verifier = (verifier, port);
+        write(&configuration, main, &gated, verifier, journal, &mut plan);
     }
     Ok(plan)
 }
@@ -66,12 +71,15 @@ fn write(
     configuration: &Configuration,
     main: &Path,
     gated: &[&Host<'_>],
-    verifier: &Verifier,
-    port: u16,
+    (verifier, port): (&Verifier, u16),
+    journal: &Journal,
     plan: &mut Plan,
 ) {
     let mut edits = Edits::default();
-    let place = Place::of(configuration, main, gated);
+    let mut place = Place::of(configuration, main, gated);
+    if let Some(front) = journal.made().find(|made| made.ends_with(front::FRONT_FILE)) {
+        (place.front, place.include_at) = (front.to_owned(), None);
+    }
     for host in gated {
         move_behind(configuration, host, &place, port, &mut edits);
     }
@@ -79,13 +87,11 @@ fn write(
         edits.add(&configuration.sources, file, Edit::insert(at, format!("Include {}\n", place.front.display())));
     }
     let lines = flat(&configuration.lines);
-    let front = Front { hosts: gated, lines: &lines, listen: &verifier.listen, port };
-    for (path, text) in [(place.front.clone(), front.text()), (place.site.clone(), front::SITE.to_owned())] {
-        match new_file(path, &text) {
-            Ok(change) => plan.changes.extend(change),
-            Err(problem) => plan.problems.push(problem),
-        }
-    }
+    let front = Front { gated, lines: &lines, listen: &verifier.listen, port };
+    let refused = growing_file(plan, place.front.clone(), &front.text(), &front.hosts(), journal).err();
+    plan.problems.extend(refused);
+    let refused = own_file(plan, place.site.clone(), front::SITE, journal).err();
+    plan.problems.extend(refused);
     let (changes, problems) = configuration.sources.changes(edits);
     plan.changes.extend(changes);
     plan.problems.extend(problems);
@@ -96,23 +102,26 @@ fn choose<'h, 'c>(
     configuration: &Configuration,
     hosts: &'h [Host<'c>],
     chosen: &[String],
-    port: Option<u16>,
+    verifier: &Verifier,
     plan: &mut Plan,
 ) -> Vec<&'h Host<'c>> {
     let mut gated = Vec::new();
     let mut taken = BTreeSet::new();
     for host in hosts {
-        let (place, names) = (configuration.place(host.line), host.told());
-        match host.verdict(chosen, port) {
+        let (place, told) = (configuration.place(host.line), host.told());
+        match host.verdict(chosen, origin_port(verifier)) {
             Verdict::Ours => {}
-            Verdict::LeftAlone(why) => plan.lines.push(format!("left alone  {names} ({place}): {why}")),
+            Verdict::LeftAlone(why) => plan.left_alone(&told, &place, why),
             Verdict::Gate => {
-                plan.lines.push(format!("gated       {names} ({place})"));
+                plan.gated(&told, &place);
                 plan.problems.extend(host.problems(configuration));
-                if !host.names.iter().all(|name| taken.insert(name.to_ascii_lowercase())) {
+                plan.problems.extend(host.plain_names().filter_map(|name| verifier.unknown_host(name)));
+                // Of those without a name only the first would ever answer.
+                let names = if host.names.is_empty() { vec![""] } else { host.names.clone() };
+                if !names.iter().all(|name| taken.insert(name.to_ascii_lowercase())) {
                     plan.problems.push(configuration.problem(
                         host.line,
-                        format!("{names} has more than one VirtualHost that serves pages, and behind the verifier there is one"),
+                        format!("{told} has more than one VirtualHost that serves pages, and behind the verifier there is one"),
                         format!(
                             "let the one for plain HTTP lead to the other; put in the place of what it serves: \
                              Redirect permanent / https://{}/",
@@ -122,14 +131,11 @@ fn choose<'h, 'c>(
                 }
                 match host.ask(configuration) {
                     Ok(ask) => plan.asks.push(ask),
-                    Err(why) => plan.lines.push(format!("note        {names} is not asked afterwards: {why}")),
+                    Err(why) => plan.lines.push(format!("note        {told} is not asked afterwards: {why}")),
                 }
                 gated.push(host);
             }
         }
-    }
-    if gated.is_empty() && plan.problems.is_empty() {
-        plan.lines.push("note        there is no VirtualHost to be gated".to_owned());
     }
     if gated.iter().any(|host| host.trust(configuration) != Ok(Trust::Plain)) {
         plan.lines.push(
@@ -141,10 +147,20 @@ fn choose<'h, 'c>(
     gated
 }
 
-/// What stands above all hosts and would say that visitors are somebody else.
+/// What stands above all hosts and would say that visitors are somebody else, or that all hosts speak TLS.
 fn above(configuration: &Configuration, lines: &[&Line]) -> Vec<Problem> {
-    let found = lines.iter().filter(|line| line.name == "remoteipheader");
-    found.map(|line| host::another_proxy(configuration, line)).collect()
+    let problem = |line: &&&Line| match line.name.as_str() {
+        "remoteipheader" => Some(host::another_proxy(configuration, line)),
+        "sslengine" if line.arguments.first().is_none_or(|on| !on.eq_ignore_ascii_case("off")) => {
+            Some(configuration.problem(
+                line,
+                "this has every VirtualHost speak TLS, also those that would stand behind the verifier",
+                "write it, with its certificate, into each VirtualHost that speaks TLS",
+            ))
+        }
+        _ => None,
+    };
+    lines.iter().filter_map(|line| problem(&line)).collect()
 }
 
 /// The `VirtualHost` listens where the verifier's `origin` is; what is of TLS stays in front.
@@ -157,6 +173,15 @@ fn move_behind(configuration: &Configuration, host: &Host<'_>, place: &Place, po
     for moved in host.for_the_front() {
         if moved.name != "protocols" {
             edits.add(sources, moved.file, Edit::insert(moved.span.start, "#portcullis-setup# "));
+        }
+        // A format is known in the VirtualHost alone that names it.
+        let formats: Vec<String> = flat(&moved.included)
+            .iter()
+            .filter(|line| host::is_neutral(line))
+            .map(|line| format!("\n{indentation}    {}", line.text))
+            .collect();
+        if !formats.is_empty() {
+            edits.add(sources, moved.file, Edit::insert(moved.span.end, formats.concat()));
         }
     }
 }

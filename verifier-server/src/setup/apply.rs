@@ -16,7 +16,9 @@ use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a verifier may take to start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,7 +58,7 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
     let place = Place::enter(folder)?;
     match Journal::load(&place.folder)? {
         Some(mut journal) if journal.phase == Phase::Unfinished => {
-            let left = put_back(last(&journal), &verifier.file).await;
+            let left = put_back(last(&journal), &verifier.file).await.left();
             if !left.is_empty() {
                 return Err(SetupError::Left(left));
             }
@@ -68,21 +70,17 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
 }
 
 /// Why the verifier cannot be taken for `server`: it is already asked by another one, and speaks the language of one alone.
-///
-/// # Errors
-/// The journal cannot be read.
-pub(super) fn taken(verifier: &Verifier, server: WebServer) -> Result<Option<Problem>, SetupError> {
-    let Some(journal) = Journal::load(&journal_folder(&verifier.file))? else { return Ok(None) };
+pub(super) fn taken(verifier: &Verifier, journal: &Journal, server: WebServer) -> Option<Problem> {
     // A run that has written the verifier's own configuration, and nothing else, has gated nothing.
     let gates = |run: &&Run| run.changes.iter().any(|change| change.path.file_name() != verifier.file.file_name());
     let other = journal.runs.iter().filter(gates).find(|run| run.server != server.name());
-    Ok(other.map(|run| Problem {
+    other.map(|run| Problem {
         file: verifier.file.clone(),
         line: 1,
         what: format!("{} is gated by this verifier, and would be no longer", run.server),
         paste: "portcullis setup --remove   first, or another verifier with a file of its own: --config FILE"
             .to_owned(),
-    }))
+    })
 }
 
 /// Writes the plan and sees that it works, or puts everything back.
@@ -119,7 +117,10 @@ pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) ->
     journal.runs.push(run);
     journal.phase = Phase::Unfinished;
     journal.save(&place.folder)?;
-    let written = write(verifier, &plan).await;
+    let written = tokio::select! {
+        written = write(verifier, &plan) => written,
+        () = interrupted() => Err("it was interrupted".to_owned()),
+    };
     // While it is not noted as done the next run would take it out: that is a step like the others.
     let done = written.and_then(|done| {
         journal.phase = Phase::Applied;
@@ -129,7 +130,7 @@ pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) ->
         // It is in place by now, whatever is seen from further away.
         Ok(done) => Ok([public::seen(&plan.asks, verifier).await, vec![done]].concat().join("\n")),
         Err(step) => {
-            let mut left = put_back(last(&journal), &verifier.file).await;
+            let mut left = put_back(last(&journal), &verifier.file).await.left();
             // What is left is still to be put back: the journal says so as it stands.
             if left.is_empty() {
                 left.extend(journal.forget_last(&place.folder).err().map(|error| error.to_string()));
@@ -207,31 +208,57 @@ async fn answers(config: &Config) -> bool {
     client::send(&config.admin, request).await.is_ok_and(|answer| answer.status().is_success())
 }
 
-/// Puts every file of these runs back and has web servers and verifier read them; says what could not be.
-async fn put_back(runs: &[Run], verifier: &Path) -> Vec<String> {
+/// How it went to put something back.
+struct PutBack {
+    /// What could not be.
+    left: Vec<String>,
+    /// What web servers said of what they found again.
+    told: Vec<String>,
+}
+
+impl PutBack {
+    /// Says what web servers said; gives what could not be put back.
+    fn left(self) -> Vec<String> {
+        self.told.iter().for_each(|told| eprintln!("portcullis: {told}"));
+        self.left
+    }
+}
+
+/// Puts every file of these runs back and has web servers and verifier read them.
+async fn put_back(runs: &[Run], verifier: &Path) -> PutBack {
     let had_verifier =
         runs.iter().flat_map(|run| &run.changes).any(|change| change.path.file_name() == verifier.file_name());
-    let mut left = Vec::new();
+    let (mut left, mut told) = (Vec::new(), Vec::new());
     for run in runs.iter().rev() {
-        run.undo(&mut left);
+        run.undo(&journal_folder(verifier), &mut left);
     }
-    let mut told: Vec<(&[String], &[String])> = Vec::new();
-    for Run { server, check, reload, .. } in runs {
-        if told.contains(&(check, reload)) {
-            continue;
-        }
+    let commands: BTreeSet<(&str, &[String], &[String])> =
+        runs.iter().map(|run| (run.server.as_str(), run.check.as_slice(), run.reload.as_slice())).collect();
+    for (server, check, reload) in commands {
         if let Err(error) = commands::run(check).await {
-            eprintln!("portcullis: put back, the check of {server} says: {error}");
+            told.push(format!("the files are as they were before, and the check of {server} says: {error}"));
         }
         if let Err(error) = commands::run(reload).await {
-            eprintln!("portcullis: put back, but {server} was not told: {error}");
+            told.push(format!("the files are as they were before, and {server} could not be told: {error}"));
         }
-        told.push((check, reload));
     }
     if had_verifier && verifier.exists() {
         let _ = renew(verifier).await;
     }
-    left
+    PutBack { left, told }
+}
+
+/// Until somebody has it end: Ctrl-C, a stop of the system, a terminal that is gone.
+async fn interrupted() {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let Ok(mut signals) = kinds.into_iter().map(signal).collect::<Result<Vec<_>, _>>() else {
+        return std::future::pending().await;
+    };
+    std::future::poll_fn(|context| {
+        let came = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Takes out what was applied.
@@ -245,11 +272,14 @@ pub(super) async fn remove(file: &Path) -> Result<String, SetupError> {
     }
     let place = Place::enter(folder)?;
     let Some(journal) = Journal::load(&place.folder)? else { return Err(SetupError::NothingThere(place.folder)) };
-    let left = put_back(&journal.runs, file).await;
+    let PutBack { left, told } = put_back(&journal.runs, file).await;
     if !left.is_empty() {
-        return Err(SetupError::Left(left));
+        return Err(SetupError::Left([told, left].concat()));
     }
     Journal::forget(&place.folder)?;
+    if !told.is_empty() {
+        return Err(SetupError::NotRead(told));
+    }
     let servers: BTreeSet<&str> = journal.runs.iter().map(|run| run.server.as_str()).collect();
     let files: BTreeSet<&Path> =
         journal.runs.iter().flat_map(|run| &run.changes).map(|change| change.path.as_path()).collect();

@@ -4,8 +4,9 @@
 mod config;
 mod site;
 
+use super::journal::Journal;
 use super::plan::{Plan, Problem};
-use super::source::{Edits, indentation, new_file};
+use super::source::{Edits, indentation, own_file};
 use super::text::Edit;
 use super::verifier::Verifier;
 use crate::config::Listen;
@@ -27,7 +28,7 @@ const BASE_PATH: &str = "/.portcullis/";
 ///
 /// # Errors
 /// The configuration cannot be read.
-pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Result<Plan, Problem> {
+pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: &[String]) -> Result<Plan, Problem> {
     let configuration = Configuration::read(main)?;
     let mut plan = Plan {
         check: command(main, "validate"),
@@ -37,6 +38,11 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
             .to_owned(),
         ..Plan::default()
     };
+    plan.unknown_names(
+        main,
+        chosen,
+        configuration.top.iter().filter_map(site::of).flat_map(|site| site.hosts().collect::<Vec<_>>()),
+    );
     let mut edits = Edits::default();
     let mut gated = 0_usize;
     for line in &configuration.top {
@@ -44,10 +50,11 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
         let (place, names) = (configuration.place(line), line.words.join(", "));
         match site.verdict(&configuration, chosen) {
             Err(problem) => plan.problems.push(problem),
-            Ok(Verdict::LeftAlone(why)) => plan.lines.push(format!("left alone  {names} ({place}): {why}")),
+            Ok(Verdict::LeftAlone(why)) => plan.left_alone(&names, &place, why),
             Ok(Verdict::Gate(answers)) => {
                 gated += 1;
-                plan.lines.push(format!("gated       {names} ({place})"));
+                plan.gated(&names, &place);
+                plan.problems.extend(site.hosts().filter_map(|host| verifier.unknown_host(host)));
                 match site.ask(&configuration) {
                     Ok(ask) => plan.asks.push(ask),
                     Err(why) => plan.lines.push(format!("note        {names} is not asked afterwards: {why}")),
@@ -57,17 +64,13 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
         }
     }
     if gated == 0 {
-        if plan.problems.is_empty() {
-            plan.lines.push("note        there is no site to be gated".to_owned());
-        }
         return Ok(plan);
     }
     import(&configuration, &mut edits);
     let text = SNIPPET.replace(SOCKET, &dial(&verifier.listen)).replace(BASE_PATH, &verifier.config.base_path);
-    match new_file(main.parent().unwrap_or(Path::new("/")).join(SNIPPET_FILE), &text) {
-        Ok(change) => plan.changes.extend(change),
-        Err(problem) => plan.problems.push(problem),
-    }
+    let snippet = main.parent().unwrap_or(Path::new("/")).join(SNIPPET_FILE);
+    let refused = own_file(&mut plan, snippet, &text, journal).err();
+    plan.problems.extend(refused);
     let (changes, problems) = configuration.sources.changes(edits);
     plan.changes.extend(changes);
     plan.problems.extend(problems);

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The mode of a file that was not there before.
 const NEW_FILE_MODE: u32 = 0o644;
 
+/// What each thing has in its name that another file would ask or include of ours.
+const OUR_NAME: &[u8] = b"portcullis";
+
 /// A file before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Change {
@@ -41,9 +44,11 @@ pub(super) enum Undone {
     Back,
     /// It had been changed since: only our part was taken out.
     Ours,
+    /// It is there no more, and our part with it.
+    Gone,
     /// It had been changed since in our part too, and was left alone.
     LeftAlone,
-    /// We had made it, and somebody has written into it since: it stays.
+    /// We had made it, and somebody has written into it since: it is still there.
     Kept,
 }
 
@@ -126,7 +131,7 @@ impl Change {
                 Some(_) => Ok(Undone::Kept),
             };
         };
-        let Some(current) = current else { return Ok(Undone::LeftAlone) };
+        let Some(current) = current else { return Ok(Undone::Gone) };
         if current == before.content {
             return Ok(Undone::Back);
         }
@@ -134,10 +139,30 @@ impl Change {
             replace(&self.path, &before.content, before.mode, Some((before.user, before.group)))?;
             return Ok(Undone::Back);
         }
-        let Some(rest) = text::taken_back(&current, &self.edits) else { return Ok(Undone::LeftAlone) };
+        let Some(rest) = text::taken_back(&current, &self.edits) else {
+            return Ok(if self.is_nowhere_in(&current) { Undone::Gone } else { Undone::LeftAlone });
+        };
         let found = fs::metadata(&self.path)?;
         replace(&self.path, &rest, found.permissions().mode() & 0o7777, Some((found.uid(), found.gid())))?;
         Ok(Undone::Ours)
+    }
+
+    /// Whether nothing of ours is left in it: not what was written, nor what somebody has made of that.
+    fn is_nowhere_in(&self, current: &[u8]) -> bool {
+        let has = |text: &[u8]| current.windows(text.len().max(1)).any(|part| part.eq_ignore_ascii_case(text));
+        !has(OUR_NAME) && !self.edits.iter().any(|edit| has(edit.new.trim_ascii()))
+    }
+
+    /// Takes the file to another folder, under a name that says what it is; gives its path.
+    ///
+    /// # Errors
+    /// It cannot be read, written or taken away.
+    pub(super) fn move_to(&self, folder: &Path) -> io::Result<PathBuf> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let kept = folder.join(format!("{name}.kept"));
+        replace(&kept, &fs::read(&self.path)?, NEW_FILE_MODE, None)?;
+        remove(&self.path)?;
+        Ok(kept)
     }
 
     /// What we put into it, for who has to take it out by hand.
@@ -223,7 +248,10 @@ mod tests {
         new.make().expect("written");
         fs::write(folder.path().join("new"), "y and mine").expect("written");
         assert_eq!(new.undo().expect("looked at"), Undone::Kept);
-        assert_eq!(fs::read(folder.path().join("new")).expect("read"), b"y and mine");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let kept = new.move_to(elsewhere.path()).expect("moved");
+        assert_eq!(fs::read(&kept).expect("read"), b"y and mine");
+        assert_eq!(new.undo().expect("looked at"), Undone::Back, "it is gone from where it was");
     }
 
     #[test]
@@ -236,9 +264,13 @@ mod tests {
         fs::write(&path, "a {\n  x;\n  mine;\n}\n").expect("written");
         assert_eq!(change.undo().expect("undone"), Undone::Ours);
         assert_eq!(fs::read(&path).expect("read"), b"a {\n  mine;\n}\n");
-        fs::write(&path, "b").expect("written");
-        assert_eq!(change.undo().expect("looked at"), Undone::LeftAlone);
-        assert_eq!(fs::read(&path).expect("read"), b"b");
+        for (text, undone) in
+            [("a { x;\n}\n", Undone::LeftAlone), ("a { include  Portcullis; }", Undone::LeftAlone), ("b", Undone::Gone)]
+        {
+            fs::write(&path, text).expect("written");
+            assert_eq!(change.undo().expect("looked at"), undone, "{text}");
+            assert_eq!(fs::read(&path).expect("read"), text.as_bytes());
+        }
         assert!(change.make().is_err(), "the plan is of another file");
     }
 

@@ -5,7 +5,7 @@ use crate::state_file;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,17 @@ impl Journal {
         Self { version: VERSION, phase: Phase::Applied, runs: Vec::new() }
     }
 
+    /// Whether one of the runs made this file.
+    pub(super) fn has_made(&self, path: &Path) -> bool {
+        self.made().any(|made| made == path)
+    }
+
+    /// The files that were not there before.
+    pub(super) fn made(&self) -> impl Iterator<Item = &Path> {
+        let changes = self.runs.iter().flat_map(|run| &run.changes);
+        changes.filter(|change| change.is_new()).map(|change| change.path.as_path())
+    }
+
     /// The journal in a folder; `None` where there is none.
     ///
     /// # Errors
@@ -99,18 +110,7 @@ impl Journal {
     /// See [`JournalError`].
     pub(super) fn save(&self, folder: &Path) -> Result<(), JournalError> {
         let path = folder.join(NAME);
-        self.write(folder, &path).map_err(|error| JournalError::Io(path, error))
-    }
-
-    fn write(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        let unfinished = path.with_extension("unfinished");
-        // What a crash left. Whatever somebody puts there in the meantime, such as a link, is not written through.
-        let _ = fs::remove_file(&unfinished);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(folder)?.sync_all()
+        state_file::write_json(&path, self).map_err(|error| JournalError::Io(path, error))
     }
 
     /// Notes that the last run was put back, and that those before it are in place.
@@ -136,7 +136,9 @@ impl Journal {
 
 impl Run {
     /// Puts every file back, the last one first. What cannot be is added to what is `left`, and the others are put back all the same.
-    pub(super) fn undo(&self, left: &mut Vec<String>) {
+    ///
+    /// A new file into which somebody has written since is kept in `folder`: where it lies, the web server would go on reading it.
+    pub(super) fn undo(&self, folder: &Path, left: &mut Vec<String>) {
         for change in self.changes.iter().rev() {
             let path = change.path.display();
             if change.is_new() && !left.is_empty() {
@@ -145,7 +147,18 @@ impl Run {
             }
             match change.undo() {
                 Ok(Undone::Back | Undone::Ours) => {}
-                Ok(Undone::Kept) => eprintln!("portcullis: {path} stays: somebody has written into it since"),
+                Ok(Undone::Gone) => {
+                    eprintln!("portcullis: {path} is there no more, and what setup had put into it neither");
+                }
+                Ok(Undone::Kept) => match change.move_to(folder) {
+                    Ok(kept) => eprintln!(
+                        "portcullis: somebody has written into {path} since; it is kept as {}, where no web server reads it",
+                        kept.display()
+                    ),
+                    Err(error) => {
+                        left.push(format!("{path} has been changed since, and cannot be taken away: {error}"));
+                    }
+                },
                 Ok(Undone::LeftAlone) => {
                     let lines = change.told();
                     let lines =

@@ -6,8 +6,9 @@ mod files;
 mod log;
 mod server;
 
+use super::journal::Journal;
 use super::plan::{Plan, Problem};
-use super::source::{Edits, indentation, new_file};
+use super::source::{Edits, indentation, own_file};
 use super::text::Edit;
 use super::verifier::Verifier;
 use config::{Configuration, Directive, flat};
@@ -21,7 +22,7 @@ pub(super) const MAIN: &str = "/etc/nginx/nginx.conf";
 ///
 /// # Errors
 /// The configuration cannot be read.
-pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Result<Plan, Problem> {
+pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: &[String]) -> Result<Plan, Problem> {
     let configuration = Configuration::read(main)?;
     let top = flat(&configuration.directives);
     let Some(http) = top.iter().copied().find(|directive| directive.name == "http" && directive.block.is_some()) else {
@@ -34,7 +35,9 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
     };
     let servers: Vec<Server<'_>> =
         http.children().into_iter().filter(|child| child.name == "server").map(Server::of).collect();
+    let names = servers.iter().flat_map(Server::chosen_by);
     let mut work = Work { configuration: &configuration, plan: Plan::default(), edits: Edits::default() };
+    work.plan.unknown_names(main, chosen, names);
     work.plan.check = command(main, &["-t"]);
     work.plan.reload = command(main, &["-s", "reload"]);
     work.plan.remedy = remedy(&top);
@@ -45,7 +48,7 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, chosen: &[String]) -> Resul
         places.log = log::repeat(&mut work, http, &gated, verifier);
         work.connections(&top);
         work.gate(http, &gated, &places);
-        work.finish(verifier, &places);
+        work.finish(verifier, journal, &places);
     }
     Ok(work.plan)
 }
@@ -91,14 +94,14 @@ impl<'c> Work<'c> {
             match server.verdict(chosen) {
                 Verdict::Gate => {
                     self.plan.problems.extend(server.problems(self.configuration, http, verifier));
-                    self.plan.lines.push(format!("gated       {names} ({place})"));
+                    self.plan.gated(&names, &place);
                     match ask::of(self.configuration, http, server, servers) {
                         Ok(ask) => self.plan.asks.push(ask),
                         Err(why) => self.plan.lines.push(format!("note        {names} is not asked afterwards: {why}")),
                     }
                     gated.push(server);
                 }
-                Verdict::LeftAlone(why) => self.plan.lines.push(format!("left alone  {names} ({place}): {why}")),
+                Verdict::LeftAlone(why) => self.plan.left_alone(&names, &place, why),
             }
         }
         let shared = servers.iter().filter(|server| !gated.iter().any(|other| std::ptr::eq(*other, *server)));
@@ -113,9 +116,6 @@ impl<'c> Work<'c> {
                     ));
                 }
             }
-        }
-        if gated.is_empty() && self.plan.problems.is_empty() {
-            self.plan.lines.push("note        there is no server to be gated".to_owned());
         }
         gated
     }
@@ -189,7 +189,13 @@ impl<'c> Work<'c> {
             let outer = indentation(bytes, server.directive.span.start);
             let inner = if inner.is_empty() { format!("{outer}    ") } else { inner };
             let line = format!("\n{inner}include {};", places.server.display());
-            self.edit(file, Edit::insert(block.open, line));
+            // nginx takes those above only where there is none, and now there is one.
+            let pages = server.error_pages_above(http).into_iter().map(|page| {
+                let text = self.configuration.sources.bytes(page.file).get(page.span.clone()).unwrap_or_default();
+                format!("\n{inner}{}", String::from_utf8_lossy(text))
+            });
+            let lines = std::iter::once(line).chain(pages).collect::<String>();
+            self.edit(file, Edit::insert(block.open, lines));
             for page in server.own_error_pages() {
                 self.edit(page.file, Edit::insert(page.span.end, " error_page 401 = @portcullis_gate;"));
             }
@@ -200,12 +206,10 @@ impl<'c> Work<'c> {
     }
 
     /// The files, and then the changes in those that are there.
-    fn finish(&mut self, verifier: &Verifier, places: &files::Places) {
+    fn finish(&mut self, verifier: &Verifier, journal: &Journal, places: &files::Places) {
         for (path, text) in places.texts(verifier) {
-            match new_file(path, &text) {
-                Ok(change) => self.plan.changes.extend(change),
-                Err(problem) => self.plan.problems.push(problem),
-            }
+            let refused = own_file(&mut self.plan, path, &text, journal).err();
+            self.plan.problems.extend(refused);
         }
         let (changes, problems) = self.configuration.sources.changes(std::mem::take(&mut self.edits));
         self.plan.changes.extend(changes);

@@ -2,8 +2,9 @@
 
 use super::change::Change;
 use crate::config::Listen;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is not understood, or could not be gated without opening or closing something: with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +52,14 @@ pub(super) enum Trust {
 /// A name that nobody has, for servers that take any.
 pub(super) const ANY_HOST: &str = "portcullis-test.invalid";
 
+/// Why a server is left alone that an earlier run has gated.
+pub(super) const GATED_ALREADY: &str = "it is gated already";
+
 /// A plan.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
+    /// Whether a server is gated afterwards.
+    pub(super) gates: bool,
     /// The files that are written, in this order.
     pub(super) changes: Vec<Change>,
     /// What is gated, and what is left as it is, a line each.
@@ -68,4 +74,30 @@ pub(super) struct Plan {
     pub(super) reload: Vec<String>,
     /// What lets the web server's user reach the verifier, if it cannot.
     pub(super) remedy: String,
+}
+
+impl Plan {
+    /// Notes a server that is gated, by its names and where it stands.
+    pub(super) fn gated(&mut self, names: &str, place: &str) {
+        self.gates = true;
+        self.lines.push(format!("gated       {names} ({place})"));
+    }
+
+    /// Notes a server that stays as it is.
+    pub(super) fn left_alone(&mut self, names: &str, place: &str, why: &str) {
+        self.gates |= why == GATED_ALREADY;
+        self.lines.push(format!("left alone  {names} ({place}): {why}"));
+    }
+
+    /// Notes what was asked for by names that nobody has: a slip must not look like success.
+    pub(super) fn unknown_names<'n>(&mut self, main: &Path, chosen: &[String], names: impl Iterator<Item = &'n str>) {
+        let names: Vec<&str> = names.collect::<BTreeSet<&str>>().into_iter().collect();
+        let unknown = chosen.iter().filter(|host| !names.iter().any(|name| name.eq_ignore_ascii_case(host)));
+        self.problems.extend(unknown.map(|host| Problem {
+            file: main.to_owned(),
+            line: 1,
+            what: format!("there is no server with the name {host}"),
+            paste: format!("--site takes one of: {}", names.join(" ")),
+        }));
+    }
 }

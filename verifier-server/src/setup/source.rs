@@ -1,7 +1,8 @@
 //! The files of a web server's configuration, as they are read and as they would be written.
 
 use super::change::Change;
-use super::plan::Problem;
+use super::journal::Journal;
+use super::plan::{Plan, Problem};
 use super::text::Edit;
 use std::collections::BTreeMap;
 use std::fs;
@@ -99,21 +100,55 @@ impl Edits {
     }
 }
 
-/// A file of ours: `None` where it is there just so.
+/// A file of ours. One that an earlier run wrote stays as it is, with what the operator has changed in it since.
 ///
 /// # Errors
 /// Another one is there.
-pub(super) fn new_file(path: PathBuf, text: &str) -> Result<Option<Change>, Problem> {
+pub(super) fn own_file(plan: &mut Plan, path: PathBuf, text: &str, journal: &Journal) -> Result<(), Problem> {
     match fs::read(&path) {
-        Ok(there) if there == text.as_bytes() => Ok(None),
-        Ok(_) => Err(Problem {
-            file: path,
-            line: 1,
-            what: "this file is there already, and it is not what setup would write".to_owned(),
-            paste: "portcullis setup --remove, if setup wrote it; else move it away, with the lines that include it"
-                .to_owned(),
-        }),
-        Err(_) => Ok(Some(Change::create(path, text))),
+        Ok(there) if there == text.as_bytes() => {}
+        Ok(_) if journal.has_made(&path) => {
+            plan.lines.push(format!(
+                "note        {} is another one than this release would write, and stays as it is; `portcullis setup --remove` \
+                 and then this make it anew",
+                path.display()
+            ));
+        }
+        Ok(_) => return Err(is_there(path)),
+        Err(_) => plan.changes.push(Change::create(path, text)),
+    }
+    Ok(())
+}
+
+/// A file of ours that grows with each run: `text` where there is none, else `more` at its end.
+///
+/// # Errors
+/// Another one is there.
+pub(super) fn growing_file(
+    plan: &mut Plan,
+    path: PathBuf,
+    text: &str,
+    more: &str,
+    journal: &Journal,
+) -> Result<(), Problem> {
+    match fs::read(&path) {
+        Ok(there) if journal.has_made(&path) => {
+            let edit = Edit::insert(there.len(), more);
+            let change = Change::edit(path.clone(), &there, vec![edit]).map_err(|_| is_there(path))?;
+            plan.changes.push(change);
+        }
+        Ok(_) => return Err(is_there(path)),
+        Err(_) => plan.changes.push(Change::create(path, text)),
+    }
+    Ok(())
+}
+
+fn is_there(path: PathBuf) -> Problem {
+    Problem {
+        file: path,
+        line: 1,
+        what: "this file is there already, and setup has not made it".to_owned(),
+        paste: "move it away, with the lines that include it".to_owned(),
     }
 }
 

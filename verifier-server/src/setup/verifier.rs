@@ -17,6 +17,9 @@ pub const TEST_PATH: &str = "/portcullis-test";
 /// A file that begins with this line may be written anew.
 pub(super) const MARK: &str = "# `portcullis setup` may write this file anew as long as this line stands here.\n";
 
+/// As the package brings it: what nobody has changed may be written anew too.
+const PACKAGED: &str = include_str!("../../../deploy/debian/portcullis.toml");
+
 /// The verifier, as its configuration says.
 #[derive(Debug)]
 pub(super) struct Verifier {
@@ -67,7 +70,7 @@ impl Verifier {
         }
         // The rule alone can be added to any file, behind the operator's own rules, which go first.
         let with_rule = format!("{}\n{TEST_RULE_TEXT}", text.trim_end_matches('\n'));
-        let (edit, new) = if text.starts_with(MARK) {
+        let (edit, new) = if text.starts_with(MARK) || text == PACKAGED {
             (Edit::replace(&there, 0..there.len(), wanted.as_bytes()), parse(&wanted)?)
         } else {
             let new = Config::parse(&with_rule, file).ok().filter(|new| self::lacks(new, server, &wanted).is_empty());
@@ -82,6 +85,27 @@ impl Verifier {
         let change = Change::edit(real, &there, vec![edit])
             .map_err(|error| problem(format!("it cannot be changed: {error}"), "write it by hand"))?;
         Ok(Self { change: Some(change), ..Self::with(file, new) })
+    }
+
+    /// What keeps the host `name` from being served, if the verifier has no site for it. `*.` before a name stands for all below it,
+    /// `.` for these and itself; patterns of other kinds are not looked at.
+    pub(super) fn unknown_host(&self, name: &str) -> Option<Problem> {
+        let below = |parent: &str| format!("portcullis-test.{parent}");
+        let asked = match (name.strip_prefix("*."), name.strip_prefix('.')) {
+            (Some(parent), _) => vec![below(parent)],
+            (_, Some(parent)) => vec![parent.to_owned(), below(parent)],
+            _ => vec![name.to_owned()],
+        };
+        let is_pattern = |name: &String| name.is_empty() || name == "_" || name.contains(['*', '~', '?', '$', '{']);
+        if asked.iter().all(|name| is_pattern(name) || self.config.site_of(name).is_some()) {
+            return None;
+        }
+        Some(Problem {
+            file: self.file.clone(),
+            line: 1,
+            what: format!("the verifier has no site for the host {name}, and would answer 421"),
+            paste: format!("write it into `hosts` of a [[site]], or leave `hosts` out for every host: \"{name}\""),
+        })
     }
 
     fn with(file: &Path, config: Config) -> Self {
@@ -198,5 +222,42 @@ mod tests {
         fs::write(&file, format!("{MARK}beside = \"caddy\"\n[[site]]\n")).expect("written");
         let verifier = Verifier::of(&file, WebServer::Nginx, &WebServer::Nginx.configuration()).expect("read");
         assert!(verifier.problems.is_empty() && verifier.change.is_some());
+    }
+
+    #[test]
+    fn the_packages_file_fits_nginx_as_it_is_and_is_written_anew_for_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("portcullis.toml");
+        fs::write(&file, PACKAGED).expect("written");
+        for (server, changes) in [(WebServer::Nginx, false), (WebServer::Apache, true), (WebServer::Caddy, true)] {
+            let verifier = Verifier::of(&file, server, &server.configuration()).expect("read");
+            assert_eq!((verifier.problems.len(), verifier.change.is_some()), (0, changes), "{server:?}");
+        }
+        fs::write(&file, format!("{PACKAGED}# mine\n")).expect("written");
+        let verifier = Verifier::of(&file, WebServer::Apache, &WebServer::Apache.configuration()).expect("read");
+        assert_eq!((verifier.problems.len(), verifier.change.is_some()), (1, false));
+    }
+
+    #[test]
+    fn hosts_that_the_verifier_does_not_serve_are_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("portcullis.toml");
+        let rule = "[[rule]]\npath = \"/portcullis-test/**\"\naction = \"challenge\"\n";
+        fs::write(&file, format!("beside = \"nginx\"\n[[site]]\nhosts = [\"a.test\", \"*.b.test\"]\n{rule}"))
+            .expect("written");
+        let verifier = Verifier::of(&file, WebServer::Nginx, &WebServer::Nginx.configuration()).expect("read");
+        for (name, known) in [
+            ("a.test", true),
+            ("b.a.test", false),
+            ("*.b.test", true),
+            (".b.test", false),
+            (".a.test", false),
+            ("*.a.test", false),
+            ("_", true),
+            ("~^www", true),
+            ("", true),
+        ] {
+            assert_eq!(verifier.unknown_host(name).is_none(), known, "{name}");
+        }
     }
 }

@@ -61,3 +61,11 @@ fn what_is_not_understood_is_refused_with_file_and_line() {
         is_refused(&machine(text, &[]), &words);
     }
 }
+
+#[test]
+fn a_host_that_the_verifier_does_not_know_is_refused() {
+    let settings = Settings::from_text(&shipped("caddy", "portcullis.toml")).of_site("hosts", vec!["b.test"]);
+    let text = "http://b.test:PORT, http://a.test:PORT {\n\trespond yes\n}\n";
+    let machine = Machine::new("caddy", "Caddyfile", settings, &[("Caddyfile", text)]);
+    is_refused(&machine, &["portcullis.toml:1", "no site for the host a.test"]);
+}

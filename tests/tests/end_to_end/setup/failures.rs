@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tests::machine::{Files, Machine};
 use tests::process::Process;
 use tests::verifier::binary;
@@ -81,6 +82,39 @@ fn when_it_is_killed_in_the_middle_the_next_run_puts_back() {
         assert!(next.contains(&"--remove") || told.contains("An earlier run broke off"), "{told}");
         same(&machine, &before);
     }
+}
+
+#[test]
+fn when_somebody_ends_it_in_the_middle() {
+    let machine = machine();
+    let before = machine.files();
+    let hangs = machine.folder().join("hangs");
+    let check = when_written(&machine, &format!("touch {}; sleep 5", hangs.display()));
+    let mut command = machine.command(&["--apply", "--check", &check]);
+    let mut applying = Process::start(&mut command, &machine.folder().join("applying.log"));
+    until_true(SOON, "it to be in the middle", || hangs.exists());
+    applying.signal(Signal::INT);
+    applying.wait(SOON);
+    assert!(applying.output().contains("it was interrupted\n\neverything was put back"), "{}", applying.output());
+    same(&machine, &before);
+    assert!(refused(&machine.setup(&["--remove"])).contains("nothing was set up"));
+}
+
+#[test]
+fn when_the_web_server_cannot_be_told_that_it_was_taken_out() {
+    let machine = machine();
+    let before = machine.files();
+    let broken = machine.folder().join("broken");
+    let reload = format!(
+        "if test -e {}; then echo nobody there; exit 1; fi; kill -HUP $(cat {})",
+        broken.display(),
+        machine.folder().join("nginx.pid").display()
+    );
+    said(&machine.setup(&["--apply", "--reload", &reload]));
+    fs::write(&broken, "").unwrap();
+    let why = refused(&machine.setup(&["--remove"]));
+    assert!(why.contains("the files are as they were before, and nginx could not be told"), "{why}");
+    same(&machine, &before);
 }
 
 /// `--apply` for this host, killed where the files of it are written and nothing is checked yet.

@@ -8,7 +8,7 @@ use tests::recipes::shipped;
 use tests::settings::Settings;
 use tests::visitor::buy;
 
-use super::{answers, comes_and_goes, is_refused, said, shows_in_one_server};
+use super::{answers, comes_and_goes, is_refused, refused, said, same, shows_in_one_server};
 
 /// Debian's own, with paths of the test.
 pub(crate) const DEBIAN_MAIN: &str = "user www-data;\nworker_processes 1;\npid FOLDER/nginx.pid;\nerror_log FOLDER/error.log;\n\
@@ -239,4 +239,102 @@ fn a_verifier_of_the_operators_own_gets_the_rule_and_loses_it_again() {
         ("../www/index.html", "the site\n"),
     ];
     comes_and_goes(&Machine::new("nginx", "nginx.conf", settings().without("rule"), &files).serving(), &["any.test"]);
+}
+
+#[test]
+fn a_verifier_that_is_switched_off_is_said_to_be() {
+    let site = "server {\n    listen PORT;\n    server_name a.test;\n    root FOLDER/www;\n}\n";
+    let machine = debian(&[("sites-enabled/site", site)]).serving();
+    said(&machine.verifier.command(&["mode", "off"]));
+    let applied = said(&machine.setup(&["--apply"]));
+    assert!(applied.contains("switched off: `portcullis mode auto`") && !applied.contains("in place"), "{applied}");
+    answers(&machine, "a.test", "GET", "/portcullis-test", 404);
+    said(&machine.verifier.command(&["mode", "auto"]));
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
+    said(&machine.setup(&["--remove"]));
+}
+
+#[test]
+fn pages_of_errors_that_count_for_all_sites_go_on_counting() {
+    let main = DEBIAN_MAIN.replace("\tgzip on;\n", "\tgzip on;\n\terror_page 404 /lost.html;\n");
+    let site = |name: &str, more: &str| {
+        format!("server {{\n    listen PORT;\n    server_name {name};\n    root FOLDER/www;\n{more}}}\n")
+    };
+    let own = site("b.test", "    error_page 404 /own.html;\n");
+    let files = [
+        ("nginx.conf", main.as_str()),
+        ("conf.d/own.conf", ""),
+        ("sites-enabled/a", &site("a.test", "")),
+        ("sites-enabled/b", &own),
+        ("../www/index.html", "the site\n"),
+        ("../www/lost.html", "lost\n"),
+        ("../www/own.html", "own\n"),
+    ];
+    let machine = Machine::new("nginx", "nginx.conf", settings(), &files).serving();
+    comes_and_goes(&machine, &["a.test", "b.test"]);
+    said(&machine.verifier.command(&["mode", "auto"]));
+    said(&machine.setup(&["--apply"]));
+    for (host, page) in [("a.test", "lost\n"), ("b.test", "own\n")] {
+        answers(&machine, host, "GET", "/portcullis-test", 429);
+        assert_eq!(machine.client(host).get("/nowhere").expect_status(404).text(), page);
+    }
+    said(&machine.setup(&["--remove"]));
+    let above = main.replace("error_page 404", "error_page 401 404");
+    let files = [("nginx.conf", above.as_str()), ("conf.d/own.conf", ""), ("sites-enabled/a", &site("a.test", ""))];
+    let machine = Machine::new("nginx", "nginx.conf", settings(), &files);
+    is_refused(&machine, &["nginx.conf:", "takes the 401"]);
+}
+
+#[test]
+fn where_nothing_is_gated_it_says_so_and_fails() {
+    let site = "server {\n    listen PORT;\n    server_name a.test;\n    return 301 https://b.test/;\n}\n";
+    let machine = debian(&[("sites-enabled/site", site)]);
+    is_refused(&machine, &["answers by `return`", "no server is gated, and nothing was changed"]);
+    let why = refused(&machine.setup(&["--apply", "--site", "a.tset"]));
+    assert!(why.contains("no server with the name a.tset") && why.contains("--site takes one of: a.test"), "{why}");
+}
+
+#[test]
+fn a_site_that_comes_later_leaves_what_was_changed_in_our_files() {
+    let site = |name: &str| format!("server {{\n    listen PORT;\n    server_name {name};\n    root FOLDER/www;\n}}\n");
+    let (a, b) = (site("a.test"), site("b.test"));
+    let machine = debian(&[("sites-enabled/a", &a), ("sites-enabled/b", &b)]).serving();
+    said(&machine.setup(&["--apply", "--site", "a.test"]));
+    // To fail open, as the file itself says.
+    let ours = machine.path("portcullis-server.conf");
+    let text = fs::read_to_string(&ours).unwrap().replace("# error_page 502 503 504", "error_page 502 503 504");
+    fs::write(&ours, &text).unwrap();
+    let told = said(&machine.setup(&["--apply"]));
+    assert!(told.contains("portcullis-server.conf is another one") && told.contains("stays as it is"), "{told}");
+    assert_eq!(fs::read_to_string(&ours).unwrap(), text);
+    answers(&machine, "b.test", "GET", "/portcullis-test", 429);
+    // What somebody wrote into is kept, and nothing of it is read any more.
+    let log = machine.path("conf.d/portcullis-log.conf");
+    fs::write(&log, format!("{}# mine\n", fs::read_to_string(&log).unwrap())).unwrap();
+    said(&machine.setup(&["--remove"]));
+    assert!(!ours.exists() && !log.exists());
+    let kept = |name: &str| fs::read_to_string(machine.verifier.directory().join(name)).unwrap();
+    assert_eq!(kept("portcullis-server.conf.kept"), text);
+    assert!(kept("portcullis-log.conf.kept").ends_with("# mine\n"));
+    for (host, path) in [("a.test", "sites-enabled/a"), ("b.test", "sites-enabled/b")] {
+        answers(&machine, host, "GET", "/portcullis-test", 404);
+        assert!(!fs::read_to_string(machine.path(path)).unwrap().contains("portcullis-server"));
+    }
+}
+
+#[test]
+fn paths_that_are_relative_are_found_from_anywhere() {
+    let machine = debian(&[("sites-enabled/site", DEFAULT)]).serving();
+    let before = machine.files();
+    let setup = |folder: &std::path::Path, arguments: &[&str]| {
+        let mut command = std::process::Command::new(tests::verifier::binary());
+        command.current_dir(folder).arg("setup").args(arguments).output().unwrap()
+    };
+    let config = machine.verifier.directory().join("portcullis.toml");
+    let config = config.to_str().unwrap();
+    said(&setup(&machine.path(""), &["nginx", "--apply", "--web-config", "nginx.conf", "--config", config]));
+    assert!(machine.files() != before);
+    let name = "portcullis.toml";
+    said(&setup(machine.verifier.directory(), &["--remove", "--config", name]));
+    same(&machine, &before);
 }

@@ -70,7 +70,7 @@ impl Place {
 
 /// The front.
 pub(super) struct Front<'a, 'c> {
-    pub(super) hosts: &'a [&'a Host<'c>],
+    pub(super) gated: &'a [&'a Host<'c>],
     /// All lines, for the modules that are loaded.
     pub(super) lines: &'a [&'c Line],
     /// Where the verifier listens.
@@ -82,18 +82,25 @@ pub(super) struct Front<'a, 'c> {
 impl Front<'_, '_> {
     /// The whole file.
     pub(super) fn text(&self) -> String {
-        let (before, host) = RECIPE.split_once(HOST).unwrap_or_default();
+        let (before, _) = RECIPE.split_once(HOST).unwrap_or_default();
         let to = match self.listen {
             Listen::Tcp(address) => format!("\"http://{address}\""),
             Listen::Unix(path) => format!("\"unix:{}|http://portcullis\"", path.display()),
         };
         let before = before.replace(SOCKET, &to).replace(SITE_URL, &format!("\"http://127.0.0.1:{}\"", self.port));
-        let mut text = format!(
-            "{}# Where the sites listen now, behind the verifier.\nListen 127.0.0.1:{}\n\n{before}",
+        format!(
+            "{}# Where the sites listen now, behind the verifier.\nListen 127.0.0.1:{}\n\n{before}{}",
             self.modules(),
-            self.port
-        );
-        for moved in self.hosts {
+            self.port,
+            self.hosts()
+        )
+    }
+
+    /// What a file that is there already is given besides: each host.
+    pub(super) fn hosts(&self) -> String {
+        let (_, host) = RECIPE.split_once(HOST).unwrap_or_default();
+        let mut text = String::new();
+        for moved in self.gated {
             let ifs: Vec<&&Line> = moved.around.iter().collect();
             let opening: Vec<String> = ifs.iter().map(|line| format!("{}\n", line.text)).collect();
             let (opening, closing) = (opening.concat(), "</IfModule>\n".repeat(ifs.len()));

@@ -1,6 +1,6 @@
 //! One `VirtualHost`: whether it can stand behind the verifier as it is.
 
-use super::super::plan::{ANY_HOST, Ask, Problem, Trust};
+use super::super::plan::{ANY_HOST, Ask, GATED_ALREADY, Problem, Trust};
 use super::config::{Configuration, Line, flat};
 use super::front::SITE_FILE;
 use crate::config::Listen;
@@ -63,6 +63,14 @@ pub(super) fn another_proxy(configuration: &Configuration, line: &Line) -> Probl
 }
 
 impl<'c> Host<'c> {
+    /// Its names as visitors ask for them.
+    pub(super) fn plain_names(&self) -> impl Iterator<Item = &'c str> {
+        self.names.iter().map(|name| {
+            let name = name.split_once("://").map_or(*name, |(_, name)| name);
+            name.split_once(':').map_or(name, |(name, _)| name)
+        })
+    }
+
     /// Its names, for people.
     pub(super) fn told(&self) -> String {
         if self.names.is_empty() { "(no name)".to_owned() } else { self.names.join(" ") }
@@ -76,7 +84,7 @@ impl<'c> Host<'c> {
                 .any(|child| child.name == "include" && child.arguments.iter().any(|path| path.ends_with(name)))
         };
         if includes(SITE_FILE) && port.is_some_and(|port| self.line.arguments == [format!("127.0.0.1:{port}")]) {
-            return Verdict::LeftAlone("it is gated already");
+            return Verdict::LeftAlone(GATED_ALREADY);
         }
         if children
             .iter()
@@ -88,6 +96,9 @@ impl<'c> Host<'c> {
             && !self.names.iter().any(|name| chosen.iter().any(|host| host.eq_ignore_ascii_case(name)))
         {
             return Verdict::LeftAlone("it was not chosen");
+        }
+        if super::reach::is_of_this_machine(&self.line.arguments) {
+            return Verdict::LeftAlone("nobody but this machine reaches it");
         }
         if self.only_redirects(&children) {
             return Verdict::LeftAlone("it only redirects, which costs nothing");
@@ -132,7 +143,8 @@ impl<'c> Host<'c> {
         let own = self.line.section.as_deref().unwrap_or_default().iter();
         own.filter(|line| {
             let included = flat(&line.included);
-            let whole = !included.is_empty() && included.iter().all(|line| is_of_tls(line));
+            let whole = included.iter().any(|line| is_of_tls(line))
+                && included.iter().all(|line| is_of_tls(line) || is_neutral(line));
             is_of_tls(line) || line.name == "protocols" || whole
         })
         .collect()
@@ -150,14 +162,29 @@ impl<'c> Host<'c> {
         }
         for include in self.line.section.as_deref().unwrap_or_default() {
             let included = flat(&include.included);
-            let tls = included.iter().filter(|line| is_of_tls(line)).count();
-            if tls > 0 && tls < included.len() {
+            let belongs_behind = |line: &&Line| !is_of_tls(line) && !is_neutral(line);
+            if included.iter().any(|line| is_of_tls(line)) && included.iter().any(belongs_behind) {
                 problems.push(configuration.problem(
                     include,
                     "this file has lines of TLS, which belong in front, and others, which belong behind",
                     "move the lines that begin with SSL into a file of their own, and include both",
                 ));
             }
+        }
+        problems.extend(conditional_tls(self.line).into_iter().map(|line| {
+            configuration.problem(
+                line,
+                "this line of TLS belongs in front, and whether it counts depends on the section around it",
+                "take it out of that section",
+            )
+        }));
+        let of_tls = self.line.arguments.iter().any(|address| address.ends_with(":443"));
+        if of_tls && self.trust(configuration) == Ok(Trust::Plain) {
+            problems.push(configuration.problem(
+                self.line,
+                "it listens on port 443, and no line of its own says that it speaks TLS there",
+                "write into it: SSLEngine on",
+            ));
         }
         for line in self.line.below() {
             if line.name == "remoteipheader" {
@@ -204,6 +231,23 @@ impl<'c> Host<'c> {
 
 fn is_of_tls(line: &Line) -> bool {
     line.name.starts_with("ssl") && line.section.is_none()
+}
+
+/// Whether it is as good in front as behind: certbot's file of TLS defines formats of logs as well.
+pub(super) fn is_neutral(line: &Line) -> bool {
+    line.name == "logformat"
+}
+
+/// The lines of TLS in sections that count under a condition.
+fn conditional_tls(section: &Line) -> Vec<&Line> {
+    let conditions =
+        section.children().into_iter().filter(|line| line.section.is_some() && line.name.starts_with("if"));
+    conditions
+        .flat_map(|condition| {
+            let own = condition.children().into_iter().filter(|line| is_of_tls(line));
+            own.chain(conditional_tls(condition)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Where a connection from this machine finds it.

@@ -1,6 +1,6 @@
 //! One site of a Caddyfile: what of it answers, and can be moved behind the gate.
 
-use super::super::plan::{ANY_HOST, Ask, Problem, Trust};
+use super::super::plan::{ANY_HOST, Ask, GATED_ALREADY, Problem, Trust};
 use super::config::{Configuration, Line};
 use crate::config::Listen;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,9 +39,14 @@ pub(super) fn of(line: &Line) -> Option<Site<'_>> {
 }
 
 impl<'c> Site<'c> {
+    /// The hosts of its addresses; an address of a port alone has an empty one.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &'c str> {
+        self.line.words.iter().map(|address| host_of(address))
+    }
+
     pub(super) fn verdict(&self, configuration: &Configuration, chosen: &[String]) -> Result<Verdict<'c>, Problem> {
-        let named = |address: &String| chosen.iter().any(|host| host_of(address).eq_ignore_ascii_case(host));
-        if !chosen.is_empty() && !self.line.words.iter().any(named) {
+        let is_chosen = |name: &str| chosen.iter().any(|host| host.eq_ignore_ascii_case(name));
+        if !chosen.is_empty() && !self.hosts().any(is_chosen) {
             return Ok(Verdict::LeftAlone("it was not chosen"));
         }
         if self.line.block.is_none() {
@@ -55,7 +60,7 @@ impl<'c> Site<'c> {
         let ours = |line: &Line| line.words == ["import", "portcullis"];
         let gated = |line: &Line| ours(line) || (line.name() == "route" && line.children().first().is_some_and(ours));
         if lines.iter().any(gated) {
-            return Ok(Verdict::LeftAlone("it is gated already"));
+            return Ok(Verdict::LeftAlone(GATED_ALREADY));
         }
         let mut answers: Vec<&Line> = Vec::new();
         let mut ended = false;

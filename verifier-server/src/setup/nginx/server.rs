@@ -1,6 +1,6 @@
 //! One `server { … }`: whether it can be gated as it stands.
 
-use super::super::plan::Problem;
+use super::super::plan::{GATED_ALREADY, Problem};
 use super::super::verifier::Verifier;
 use super::config::{Configuration, Directive};
 use super::files::SERVER_FILE;
@@ -30,21 +30,25 @@ impl<'c> Server<'c> {
         Self { directive, names: names.map(String::as_str).collect() }
     }
 
+    /// Its names as `--site` takes them.
+    pub(super) fn chosen_by(&self) -> impl Iterator<Item = &'c str> {
+        self.names.iter().map(|name| name.trim_start_matches('.'))
+    }
+
     /// Its names, for people.
     pub(super) fn told(&self) -> String {
         if self.names.is_empty() { "(no name)".to_owned() } else { self.names.join(" ") }
     }
 
     pub(super) fn verdict(&self, chosen: &[String]) -> Verdict {
-        let is_chosen =
-            |name: &&&str| chosen.iter().any(|host| host.eq_ignore_ascii_case(name.trim_start_matches('.')));
-        if !chosen.is_empty() && !self.names.iter().any(|name| is_chosen(&name)) {
+        let is_chosen = |name: &str| chosen.iter().any(|host| host.eq_ignore_ascii_case(name));
+        if !chosen.is_empty() && !self.chosen_by().any(is_chosen) {
             return Verdict::LeftAlone("it was not chosen");
         }
         let children = self.directive.children();
         let has_ours = |child: &&&Directive| child.name == "include" && child.told().ends_with(SERVER_FILE);
         if children.iter().any(|child| has_ours(&child)) {
-            return Verdict::LeftAlone("it is gated already");
+            return Verdict::LeftAlone(GATED_ALREADY);
         }
         let returns = |directive: &Directive| directive.children().iter().any(|child| child.name == "return");
         if returns(self.directive) {
@@ -77,6 +81,15 @@ impl<'c> Server<'c> {
             .collect()
     }
 
+    /// Lines of the level above that count here, as long as there is none of its own.
+    pub(super) fn error_pages_above<'h>(&self, http: &'h Directive) -> Vec<&'h Directive> {
+        let is_page = |child: &&Directive| child.name == "error_page";
+        if self.directive.children().iter().any(is_page) {
+            return Vec::new();
+        }
+        http.children().into_iter().filter(is_page).collect()
+    }
+
     /// What keeps it from being gated as it stands.
     pub(super) fn problems(
         &self,
@@ -87,22 +100,12 @@ impl<'c> Server<'c> {
         let mut problems = Vec::new();
         let above = http.children();
         let above = above.iter().filter(|directive| matches!(directive.name.as_str(), "auth_request" | "satisfy"));
-        for directive in above.copied().chain(self.directive.below()) {
+        for directive in above.copied().chain(self.error_pages_above(http)).chain(self.directive.below()) {
             if let Some((what, paste)) = conflict(directive) {
                 problems.push(configuration.problem(directive, what, paste));
             }
         }
-        let exact = |name: &&&str| {
-            !name.contains('*') && !matches!(name.chars().next(), None | Some('~' | '.')) && **name != "_"
-        };
-        for name in self.names.iter().filter(|name| exact(name) && verifier.config.site_of(name).is_none()) {
-            problems.push(Problem {
-                file: verifier.file.clone(),
-                line: 1,
-                what: format!("the verifier has no site for the host {name}, and would answer 421"),
-                paste: format!("write it into `hosts` of a [[site]], or leave `hosts` out for every host: \"{name}\""),
-            });
-        }
+        problems.extend(self.names.iter().filter_map(|name| verifier.unknown_host(name)));
         problems
     }
 }
