@@ -16,6 +16,7 @@ mod plan;
 mod proof;
 mod public;
 mod source;
+mod taken_back;
 mod text;
 mod verifier;
 
@@ -110,22 +111,22 @@ pub enum SetupError {
     /// The verifier has to run first.
     #[error("{0}")]
     NotRunning(String),
-    /// A step failed, and everything was put back.
-    #[error("{step}\n\neverything was put back{}", but_for(.left))]
+    /// A step failed, and everything was put back, or nothing could be.
+    #[error("{step}\n\n{}", put_back(.left))]
     PutBack {
         /// Which step, and how.
         step: String,
-        /// What could not be.
+        /// What stood against it.
         left: Vec<String>,
     },
     /// No server is gated, and none was before.
-    #[error("{0}no server is gated, and nothing was changed")]
+    #[error("{0}there is no server to be gated: nothing was changed")]
     NothingToGate(String),
     /// The files are as they were, and their web server does not go by them.
     #[error("{}", .0.join("\n"))]
     NotRead(Vec<String>),
-    /// Something could not be put back.
-    #[error("{}", .0.join("\n"))]
+    /// Something stands against putting it back.
+    #[error("{}", put_back(.0))]
     Left(Vec<String>),
     /// There is nothing to be taken out.
     #[error("nothing was set up: there is no journal in {}", .0.display())]
@@ -136,8 +137,11 @@ fn listed(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
 }
 
-fn but_for(left: &[String]) -> String {
-    if left.is_empty() { String::new() } else { format!(", but for this:\n{}", left.join("\n")) }
+fn put_back(left: &[String]) -> String {
+    match left {
+        [] => "everything was put back".to_owned(),
+        left => format!("nothing was put back, because of this:\n{}", left.join("\n")),
+    }
 }
 
 /// Shows, writes or takes back.

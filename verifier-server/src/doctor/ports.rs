@@ -11,7 +11,7 @@ const PORTS: [u16; 5] = [8080, 8081, 8443, 3000, 8000];
 
 /// What a port leads to.
 enum Behind {
-    /// Nobody, or nobody who speaks HTTP, or an answer by which nobody gets in: a refusal, a redirect, a failure.
+    /// Nobody, or nobody who speaks HTTP, or a refusal.
     Nothing,
     Gate,
     Site(StatusCode),
@@ -63,7 +63,9 @@ async fn behind(found: &Examination<'_>, number: u16) -> Behind {
     match answer {
         Ok(answer) if answer.is_gate() => Behind::Gate,
         Ok(answer) if answer.leads_in() => Behind::Site(answer.status),
-        Ok(_) => Behind::Nothing,
+        Ok(answer) if answer.is_closed() => Behind::Nothing,
+        // Somebody is there, and may answer more for another path.
+        Ok(answer) => Behind::Unknown(format!("it answers {} for one path", answer.status.as_u16())),
         Err(silence) if silence.is_closed() => Behind::Nothing,
         Err(silence) => Behind::Unknown(silence.to_string()),
     }

@@ -82,6 +82,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Scheme, host and port that were asked, as an address begins with them.
+    asked: String,
 }
 
 impl Answer {
@@ -104,9 +106,16 @@ impl Answer {
     /// Whether it is an answer of a site: neither the gate's, nor a redirect to elsewhere, nor a refusal, nor a failure, nor empty.
     pub(super) fn leads_in(&self) -> bool {
         if self.status.is_redirection() {
-            return self.header("location").is_some_and(|to| to.starts_with('/') && !to.starts_with("//"));
+            return self.header("location").is_some_and(|to| self.is_here(to));
         }
         !self.is_closed() && !self.status.is_server_error() && !self.body.is_empty()
+    }
+
+    /// Whether an address is of the same server.
+    fn is_here(&self, to: &str) -> bool {
+        let rest = to.strip_prefix(&self.asked);
+        (to.starts_with('/') && !to.starts_with("//"))
+            || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What it says as JSON; nothing if it is none.
@@ -195,6 +204,7 @@ impl Visitor {
         let standard = if tls.is_some() { 443 } else { 80 };
         let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let authority = if port == standard { shown } else { format!("{shown}:{port}") };
+        let asked = format!("{}://{authority}", if is_tls { "https" } else { "http" });
         let mut request = Request::builder().method(&question.method).uri(question.target).header(HOST, authority);
         request = request.header(USER_AGENT, "portcullis doctor").header(ACCEPT, "text/html,*/*;q=0.8");
         for (name, value) in &question.headers {
@@ -217,11 +227,12 @@ impl Visitor {
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => {
                 let (parts, body) = answer.into_parts();
-                Ok(Answer { status: parts.status, headers: parts.headers, body })
+                Ok(Answer { status: parts.status, headers: parts.headers, body, asked })
             }
             // It is an answer all the same, of which no more is read.
             Ok(Err(ClientError::Unfinished(parts, _))) => {
-                Ok(Answer { status: parts.status, headers: parts.headers, body: Bytes::from_static(b"...") })
+                let body = Bytes::from_static(b"...");
+                Ok(Answer { status: parts.status, headers: parts.headers, body, asked })
             }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(Silence::Unknown(format!("no answer within {} s", patience.as_secs()))),

@@ -51,6 +51,10 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: 
     let gated = choose(&configuration, &hosts, chosen, verifier, &mut plan);
     plan.problems.extend(reach::differs(&configuration, &gated, &hosts));
     plan.problems.extend(above(&configuration, &lines));
+    if !gated.is_empty() {
+        let asked = host::asks_of_tls(&lines);
+        plan.problems.extend(asked.into_iter().map(|line| host::asked_of_tls(&configuration, line)));
+    }
     let port = origin_port(verifier);
     if !gated.is_empty() && port.is_none() {
         plan.problems.push(Problem {
@@ -77,7 +81,7 @@ fn write(
 ) {
     let mut edits = Edits::default();
     let mut place = Place::of(configuration, main, gated);
-    if let Some(front) = journal.made().find(|made| made.ends_with(front::FRONT_FILE)) {
+    if let Some(front) = journal.made().find(|made| made.ends_with(front::FRONT_FILE) && made.exists()) {
         (place.front, place.include_at) = (front.to_owned(), None);
     }
     for host in gated {

@@ -3,6 +3,7 @@
 use super::journal::{Journal, Phase, Run};
 use super::plan::{Plan, Problem};
 use super::proof::{self, Seen};
+use super::taken_back::TakenBack;
 use super::verifier::{Verifier, journal_folder};
 use super::{SetupError, WebServer, commands, public};
 use crate::client;
@@ -58,7 +59,7 @@ pub(super) async fn mend(verifier: &Verifier) -> Result<Option<String>, SetupErr
     let place = Place::enter(folder)?;
     match Journal::load(&place.folder)? {
         Some(mut journal) if journal.phase == Phase::Unfinished => {
-            let left = put_back(last(&journal), &verifier.file).await.left();
+            let left = put_back(last(&journal), &verifier.file, false).await.left();
             if !left.is_empty() {
                 return Err(SetupError::Left(left));
             }
@@ -130,7 +131,7 @@ pub(super) async fn apply(server: WebServer, verifier: &Verifier, plan: Plan) ->
         // It is in place by now, whatever is seen from further away.
         Ok(done) => Ok([public::seen(&plan.asks, verifier).await, vec![done]].concat().join("\n")),
         Err(step) => {
-            let mut left = put_back(last(&journal), &verifier.file).await.left();
+            let mut left = put_back(last(&journal), &verifier.file, false).await.left();
             // What is left is still to be put back: the journal says so as it stands.
             if left.is_empty() {
                 left.extend(journal.forget_last(&place.folder).err().map(|error| error.to_string()));
@@ -209,43 +210,56 @@ async fn answers(config: &Config) -> bool {
 }
 
 /// How it went to put something back.
+#[derive(Default)]
 struct PutBack {
-    /// What could not be.
+    /// What stands against it: then nothing was.
     left: Vec<String>,
     /// What web servers said of what they found again.
     told: Vec<String>,
 }
 
 impl PutBack {
-    /// Says what web servers said; gives what could not be put back.
+    /// Says what web servers said; gives what stands against it.
     fn left(self) -> Vec<String> {
         self.told.iter().for_each(|told| eprintln!("portcullis: {told}"));
         self.left
     }
 }
 
-/// Puts every file of these runs back and has web servers and verifier read them.
-async fn put_back(runs: &[Run], verifier: &Path) -> PutBack {
-    let had_verifier =
-        runs.iter().flat_map(|run| &run.changes).any(|change| change.path.file_name() == verifier.file_name());
-    let (mut left, mut told) = (Vec::new(), Vec::new());
-    for run in runs.iter().rev() {
-        run.undo(&journal_folder(verifier), &mut left);
+/// Puts every file of these runs back and has web servers and verifier read them. Where it `has_to_check`, nothing is put back that
+/// the web server would not take: it may name a file of ours where nobody has noted it.
+async fn put_back(runs: &[Run], verifier: &Path, has_to_check: bool) -> PutBack {
+    let mut taken = TakenBack::of(runs, verifier);
+    if taken.left.is_empty() {
+        let failed = taken.write(&journal_folder(verifier)).err();
+        taken.left.extend(failed);
+    }
+    if !taken.left.is_empty() {
+        return PutBack { left: taken.left, ..PutBack::default() };
     }
     let commands: BTreeSet<(&str, &[String], &[String])> =
         runs.iter().map(|run| (run.server.as_str(), run.check.as_slice(), run.reload.as_slice())).collect();
-    for (server, check, reload) in commands {
-        if let Err(error) = commands::run(check).await {
-            told.push(format!("the files are as they were before, and the check of {server} says: {error}"));
+    let mut told = Vec::new();
+    for (server, check, _) in &commands {
+        let Err(error) = commands::run(check).await else { continue };
+        if has_to_check {
+            let why = format!("without it, {server} would not take its configuration: {error}");
+            return PutBack { left: [vec![why], taken.rewrite()].concat(), ..PutBack::default() };
         }
+        told.push(format!("the files are as they were before, and the check of {server} says: {error}"));
+    }
+    for (server, _, reload) in &commands {
         if let Err(error) = commands::run(reload).await {
             told.push(format!("the files are as they were before, and {server} could not be told: {error}"));
         }
     }
+    let had_verifier =
+        runs.iter().flat_map(|run| &run.changes).any(|change| change.path.file_name() == verifier.file_name());
     if had_verifier && verifier.exists() {
         let _ = renew(verifier).await;
     }
-    PutBack { left, told }
+    taken.tell();
+    PutBack { told, ..PutBack::default() }
 }
 
 /// Until somebody has it end: Ctrl-C, a stop of the system, a terminal that is gone.
@@ -272,9 +286,9 @@ pub(super) async fn remove(file: &Path) -> Result<String, SetupError> {
     }
     let place = Place::enter(folder)?;
     let Some(journal) = Journal::load(&place.folder)? else { return Err(SetupError::NothingThere(place.folder)) };
-    let PutBack { left, told } = put_back(&journal.runs, file).await;
+    let PutBack { left, told } = put_back(&journal.runs, file, true).await;
     if !left.is_empty() {
-        return Err(SetupError::Left([told, left].concat()));
+        return Err(SetupError::Left(left));
     }
     Journal::forget(&place.folder)?;
     if !told.is_empty() {

@@ -48,8 +48,6 @@ pub(super) enum Undone {
     Gone,
     /// It had been changed since in our part too, and was left alone.
     LeftAlone,
-    /// We had made it, and somebody has written into it since: it is still there.
-    Kept,
 }
 
 impl Change {
@@ -114,55 +112,31 @@ impl Change {
         self.before.is_none()
     }
 
-    /// Makes the file what it was; also where it was never written, or half of this was done before.
-    ///
-    /// # Errors
-    /// It cannot be read or written.
-    pub(super) fn undo(&self) -> io::Result<Undone> {
-        let current = read(&self.path)?;
-        let Some(before) = &self.before else {
-            return match current {
-                None => Ok(Undone::Back),
-                Some(current) if current == self.content => {
-                    remove(&self.path)?;
-                    Ok(Undone::Back)
-                }
-                // Somebody has written into it, or another file has its name now.
-                Some(_) => Ok(Undone::Kept),
-            };
-        };
-        let Some(current) = current else { return Ok(Undone::Gone) };
-        if current == before.content {
-            return Ok(Undone::Back);
+    /// What is in the file once this is taken back, of what is in it now; also where it was never written.
+    pub(super) fn undone(&self, current: Option<Vec<u8>>) -> (Undone, Option<Vec<u8>>) {
+        let Some(before) = &self.before else { return (Undone::Back, None) };
+        let Some(current) = current else { return (Undone::Gone, None) };
+        if current == before.content || current == self.after() {
+            return (Undone::Back, Some(before.content.clone()));
         }
-        if current == self.after() {
-            replace(&self.path, &before.content, before.mode, Some((before.user, before.group)))?;
-            return Ok(Undone::Back);
+        match text::taken_back(&current, &self.edits) {
+            Some(rest) => (Undone::Ours, Some(rest)),
+            None if self.is_nowhere_in(&current) => (Undone::Gone, Some(current)),
+            None => (Undone::LeftAlone, Some(current)),
         }
-        let Some(rest) = text::taken_back(&current, &self.edits) else {
-            return Ok(if self.is_nowhere_in(&current) { Undone::Gone } else { Undone::LeftAlone });
-        };
-        let found = fs::metadata(&self.path)?;
-        replace(&self.path, &rest, found.permissions().mode() & 0o7777, Some((found.uid(), found.gid())))?;
-        Ok(Undone::Ours)
     }
 
-    /// Whether nothing of ours is left in it: not what was written, nor what somebody has made of that.
+    /// What was in the file before; `None` where there was none.
+    pub(super) fn before(&self) -> Option<&[u8]> {
+        self.before.as_ref().map(|before| before.content.as_slice())
+    }
+
+    /// Whether nothing of ours is left in it: no line of what was written, nor what somebody has made of that.
     fn is_nowhere_in(&self, current: &[u8]) -> bool {
         let has = |text: &[u8]| current.windows(text.len().max(1)).any(|part| part.eq_ignore_ascii_case(text));
-        !has(OUR_NAME) && !self.edits.iter().any(|edit| has(edit.new.trim_ascii()))
-    }
-
-    /// Takes the file to another folder, under a name that says what it is; gives its path.
-    ///
-    /// # Errors
-    /// It cannot be read, written or taken away.
-    pub(super) fn move_to(&self, folder: &Path) -> io::Result<PathBuf> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let kept = folder.join(format!("{name}.kept"));
-        replace(&kept, &fs::read(&self.path)?, NEW_FILE_MODE, None)?;
-        remove(&self.path)?;
-        Ok(kept)
+        let says_something = |line: &&[u8]| line.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() > 2;
+        let lines = self.edits.iter().flat_map(|edit| edit.new.split(|byte| *byte == b'\n'));
+        !has(OUR_NAME) && !lines.map(<[u8]>::trim_ascii).filter(says_something).any(has)
     }
 
     /// What we put into it, for who has to take it out by hand.
@@ -182,7 +156,10 @@ impl Change {
 }
 
 /// What is in a file; `None` where there is none.
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -220,6 +197,21 @@ fn differs(found: &Metadata, user: u32, group: u32) -> bool {
     (found.uid(), found.gid()) != (user, group)
 }
 
+/// Has this in a file, which keeps its mode and owner where it is there; `None` takes it away.
+///
+/// # Errors
+/// It cannot be written or taken away.
+pub(super) fn write(path: &Path, content: Option<&[u8]>) -> io::Result<()> {
+    match (content, fs::metadata(path)) {
+        (Some(content), Ok(found)) => {
+            replace(path, content, found.permissions().mode() & 0o7777, Some((found.uid(), found.gid())))
+        }
+        (Some(content), Err(_)) => replace(path, content, NEW_FILE_MODE, None),
+        (None, Ok(_)) => remove(path),
+        (None, Err(_)) => Ok(()),
+    }
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)?;
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
@@ -228,6 +220,12 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn undo(change: &Change) -> Undone {
+        let (undone, content) = change.undone(read(&change.path).expect("read"));
+        write(&change.path, content.as_deref()).expect("written");
+        undone
+    }
 
     #[test]
     fn a_file_is_written_and_comes_back_with_its_mode() {
@@ -240,18 +238,11 @@ mod tests {
         change.make().expect("written");
         new.make().expect("written");
         assert_eq!(fs::read(&path).expect("read"), b"server {\n  x;\n}\n");
-        assert_eq!((change.undo().expect("undone"), new.undo().expect("undone")), (Undone::Back, Undone::Back));
+        assert_eq!((undo(&change), undo(&new)), (Undone::Back, Undone::Back));
         assert_eq!(fs::read(&path).expect("read"), b"server {\n}\n");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        assert_eq!(change.undo().expect("again"), Undone::Back);
-        new.make().expect("written");
-        fs::write(folder.path().join("new"), "y and mine").expect("written");
-        assert_eq!(new.undo().expect("looked at"), Undone::Kept);
-        let elsewhere = tempfile::tempdir().expect("a folder");
-        let kept = new.move_to(elsewhere.path()).expect("moved");
-        assert_eq!(fs::read(&kept).expect("read"), b"y and mine");
-        assert_eq!(new.undo().expect("looked at"), Undone::Back, "it is gone from where it was");
+        assert_eq!(undo(&change), Undone::Back);
     }
 
     #[test]
@@ -262,16 +253,27 @@ mod tests {
         let change = Change::edit(path.clone(), b"a {\n}\n", vec![Edit::insert(3, "\n  x;")]).expect("one name");
         change.make().expect("written");
         fs::write(&path, "a {\n  x;\n  mine;\n}\n").expect("written");
-        assert_eq!(change.undo().expect("undone"), Undone::Ours);
+        assert_eq!(undo(&change), Undone::Ours);
         assert_eq!(fs::read(&path).expect("read"), b"a {\n  mine;\n}\n");
-        for (text, undone) in
-            [("a { x;\n}\n", Undone::LeftAlone), ("a { include  Portcullis; }", Undone::LeftAlone), ("b", Undone::Gone)]
-        {
+        for (text, undone) in [("a { include  Portcullis; }", Undone::LeftAlone), ("b", Undone::Gone)] {
             fs::write(&path, text).expect("written");
-            assert_eq!(change.undo().expect("looked at"), undone, "{text}");
+            assert_eq!(undo(&change), undone, "{text}");
             assert_eq!(fs::read(&path).expect("read"), text.as_bytes());
         }
         assert!(change.make().is_err(), "the plan is of another file");
+    }
+
+    #[test]
+    fn a_part_of_ours_that_is_still_there_is_not_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("site");
+        let before = b"<VirtualHost *:80>\n</VirtualHost>\n";
+        fs::write(&path, before).expect("written");
+        let ours = "<VirtualHost 127.0.0.1:8081>\n  Include portcullis-site.conf";
+        let change = Change::edit(path, before, vec![Edit::replace(before, 0..18, ours)]).expect("one name");
+        let undone = |text: &str| change.undone(Some(text.into())).0;
+        assert_eq!(undone("<VirtualHost 127.0.0.1:8081>\n</VirtualHost>\n"), Undone::LeftAlone);
+        assert_eq!(undone("<VirtualHost *:80>\n# mine\n</VirtualHost>\n"), Undone::Gone);
     }
 
     #[test]

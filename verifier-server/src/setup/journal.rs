@@ -1,11 +1,11 @@
 //! The journal in `state_dir`: what setup has written, noted before it is written, so that it can be put back at any time.
 
-use super::change::{Change, Undone};
+use super::change::Change;
 use crate::state_file;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -110,7 +110,18 @@ impl Journal {
     /// See [`JournalError`].
     pub(super) fn save(&self, folder: &Path) -> Result<(), JournalError> {
         let path = folder.join(NAME);
-        state_file::write_json(&path, self).map_err(|error| JournalError::Io(path, error))
+        self.write(folder, &path).map_err(|error| JournalError::Io(path, error))
+    }
+
+    /// As root writes in a folder that others may write into: what a crash left is not written into, nor a link that waits there.
+    fn write(&self, folder: &Path, path: &Path) -> io::Result<()> {
+        let unfinished = path.with_extension("unfinished");
+        let _ = fs::remove_file(&unfinished);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        File::open(folder)?.sync_all()
     }
 
     /// Notes that the last run was put back, and that those before it are in place.
@@ -131,45 +142,6 @@ impl Journal {
         let path = folder.join(NAME);
         let gone = fs::remove_file(&path).and_then(|()| File::open(folder)?.sync_all());
         gone.map_err(|error| JournalError::Io(path, error))
-    }
-}
-
-impl Run {
-    /// Puts every file back, the last one first. What cannot be is added to what is `left`, and the others are put back all the same.
-    ///
-    /// A new file into which somebody has written since is kept in `folder`: where it lies, the web server would go on reading it.
-    pub(super) fn undo(&self, folder: &Path, left: &mut Vec<String>) {
-        for change in self.changes.iter().rev() {
-            let path = change.path.display();
-            if change.is_new() && !left.is_empty() {
-                left.push(format!("{path} stays as well: what was left alone may name it"));
-                continue;
-            }
-            match change.undo() {
-                Ok(Undone::Back | Undone::Ours) => {}
-                Ok(Undone::Gone) => {
-                    eprintln!("portcullis: {path} is there no more, and what setup had put into it neither");
-                }
-                Ok(Undone::Kept) => match change.move_to(folder) {
-                    Ok(kept) => eprintln!(
-                        "portcullis: somebody has written into {path} since; it is kept as {}, where no web server reads it",
-                        kept.display()
-                    ),
-                    Err(error) => {
-                        left.push(format!("{path} has been changed since, and cannot be taken away: {error}"));
-                    }
-                },
-                Ok(Undone::LeftAlone) => {
-                    let lines = change.told();
-                    let lines =
-                        if lines.is_empty() { String::new() } else { format!(":\n    {}", lines.join("\n    ")) };
-                    left.push(format!(
-                        "{path} has been changed since, where setup changed it, and was left alone{lines}"
-                    ));
-                }
-                Err(error) => left.push(format!("{path} cannot be put back: {error}")),
-            }
-        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: 
     let gated = work.servers(http, &servers, chosen, verifier);
     if work.plan.problems.is_empty() && !gated.is_empty() {
         let folder = main.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut places = files::Places::of(&configuration, http, &folder);
+        let mut places = files::Places::of(&configuration, http, &folder, journal);
         places.log = log::repeat(&mut work, http, &gated, verifier);
         work.connections(&top);
         work.gate(http, &gated, &places);

@@ -147,6 +147,8 @@ fn what_cannot_stand_behind_is_refused_with_file_and_line() {
             ["a.conf:1", "10.0.0.7"],
         ),
         (with("<IfModule mod_ssl.c>\n\tSSLEngine on\n\t</IfModule>"), ["a.conf:5", "take it out of that section"]),
+        (with("<Location /admin>\n\tSSLVerifyClient require\n\t</Location>"), ["a.conf:5", "TLS has ended"]),
+        (format!("<Directory /srv>\n\tRequire ssl\n</Directory>\n{SITE}"), ["a.conf:2", "TLS has ended"]),
         (SITE.replace("*:PORT", "*:443"), ["a.conf:1", "SSLEngine on"]),
         (format!("SSLEngine on\n{SITE}"), ["a.conf:1", "each VirtualHost"]),
         (

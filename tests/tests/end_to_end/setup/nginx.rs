@@ -289,7 +289,7 @@ fn pages_of_errors_that_count_for_all_sites_go_on_counting() {
 fn where_nothing_is_gated_it_says_so_and_fails() {
     let site = "server {\n    listen PORT;\n    server_name a.test;\n    return 301 https://b.test/;\n}\n";
     let machine = debian(&[("sites-enabled/site", site)]);
-    is_refused(&machine, &["answers by `return`", "no server is gated, and nothing was changed"]);
+    is_refused(&machine, &["answers by `return`", "there is no server to be gated: nothing was changed"]);
     let why = refused(&machine.setup(&["--apply", "--site", "a.tset"]));
     assert!(why.contains("no server with the name a.tset") && why.contains("--site takes one of: a.test"), "{why}");
 }
@@ -337,4 +337,46 @@ fn paths_that_are_relative_are_found_from_anywhere() {
     let name = "portcullis.toml";
     said(&setup(machine.verifier.directory(), &["--remove", "--config", name]));
     same(&machine, &before);
+}
+
+#[test]
+fn a_site_that_comes_later_joins_where_setup_had_to_include_its_files() {
+    let site = |name: &str| format!("server {{\n    listen PORT;\n    server_name {name};\n    root FOLDER/www;\n}}\n");
+    let (a, b) = (site("a.test"), site("b.test"));
+    // As nginx.org's packages have it: nothing but servers where files are included.
+    let files = [
+        ("nginx.conf", DEBIAN_MAIN),
+        ("conf.d/a.conf", a.as_str()),
+        ("conf.d/b.conf", b.as_str()),
+        ("../www/index.html", "the site\n"),
+    ];
+    let machine = Machine::new("nginx", "nginx.conf", settings(), &files).serving();
+    let before = machine.files();
+    said(&machine.setup(&["--apply", "--site", "a.test"]));
+    answers(&machine, "b.test", "GET", "/portcullis-test", 404);
+    said(&machine.setup(&["--apply"]));
+    for host in ["a.test", "b.test"] {
+        answers(&machine, host, "GET", "/portcullis-test", 429);
+    }
+    said(&machine.setup(&["--remove"]));
+    same(&machine, &before);
+}
+
+#[test]
+fn where_another_file_names_one_of_ours_nothing_is_taken_out() {
+    let machine = debian(&[("sites-enabled/site", DEFAULT)]).serving();
+    said(&machine.setup(&["--apply"]));
+    // Renamed since, with our line in it.
+    fs::rename(machine.path("sites-enabled/site"), machine.path("sites-enabled/renamed")).unwrap();
+    let gated = machine.files();
+    let why = refused(&machine.setup(&["--remove"]));
+    assert!(why.contains("nothing was put back") && why.contains("portcullis-server.conf"), "{why}");
+    same(&machine, &gated);
+    answers(&machine, "a.test", "GET", "/portcullis-test", 429);
+    let renamed = machine.path("sites-enabled/renamed");
+    let text = fs::read_to_string(&renamed).unwrap();
+    let without: Vec<&str> = text.lines().filter(|line| !line.contains("portcullis-server.conf")).collect();
+    fs::write(&renamed, without.join("\n")).unwrap();
+    said(&machine.setup(&["--remove"]));
+    answers(&machine, "a.test", "GET", "/portcullis-test", 404);
 }

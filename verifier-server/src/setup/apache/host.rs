@@ -178,6 +178,7 @@ impl<'c> Host<'c> {
                 "take it out of that section",
             )
         }));
+        problems.extend(asks_of_tls(&self.line.children()).into_iter().map(|line| asked_of_tls(configuration, line)));
         let of_tls = self.line.arguments.iter().any(|address| address.ends_with(":443"));
         if of_tls && self.trust(configuration) == Ok(Trust::Plain) {
             problems.push(configuration.problem(
@@ -238,13 +239,40 @@ pub(super) fn is_neutral(line: &Line) -> bool {
     line.name == "logformat"
 }
 
+/// What a section of paths asks of the TLS connection: a certificate of the visitor's, above all. Behind the verifier there is
+/// none, and Apache would ask nothing there.
+pub(super) fn asks_of_tls<'c>(lines: &[&'c Line]) -> Vec<&'c Line> {
+    let asks = |line: &&Line| {
+        let first = line.arguments.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
+        match line.name.as_str() {
+            "sslverifyclient" => first != "none",
+            "sslrequire" | "sslrequiressl" => true,
+            "require" => first.starts_with("ssl") || line.arguments.get(1).is_some_and(|word| word.starts_with("ssl")),
+            _ => false,
+        }
+    };
+    let sections = lines.iter().filter(|line| line.section.is_some() && line.name != "virtualhost");
+    sections.flat_map(|section| section.below()).filter(asks).collect()
+}
+
+pub(super) fn asked_of_tls(configuration: &Configuration, line: &Line) -> Problem {
+    configuration.problem(
+        line,
+        "behind the verifier TLS has ended, and this would ask nothing of anybody there",
+        "gate this site by hand, with these paths in front (deploy/apache), or the others alone: --site NAME",
+    )
+}
+
 /// The lines of TLS in sections that count under a condition.
 fn conditional_tls(section: &Line) -> Vec<&Line> {
     let conditions =
         section.children().into_iter().filter(|line| line.section.is_some() && line.name.starts_with("if"));
     conditions
         .flat_map(|condition| {
-            let own = condition.children().into_iter().filter(|line| is_of_tls(line));
+            let is_off = |line: &Line| {
+                line.name == "sslengine" && line.arguments.first().is_some_and(|on| on.eq_ignore_ascii_case("off"))
+            };
+            let own = condition.children().into_iter().filter(move |line| is_of_tls(line) && !is_off(line));
             own.chain(conditional_tls(condition)).collect::<Vec<_>>()
         })
         .collect()

@@ -21,7 +21,7 @@ pub(super) fn differs(configuration: &Configuration, gated: &[&Host<'_>], all: &
     if hosts.iter().all(|host| is_public(&host.line.arguments)) {
         return None;
     }
-    let other = rest.iter().find(|host| addresses(&host.line.arguments) != addresses(&first.line.arguments))?;
+    let other = rest.iter().find(|host| reached(&host.line.arguments) != reached(&first.line.arguments))?;
     Some(configuration.problem(
         first.line,
         format!(
@@ -33,6 +33,11 @@ pub(super) fn differs(configuration: &Configuration, gated: &[&Host<'_>], all: &
         ),
         "gate those alone that everybody may reach: portcullis setup apache --apply --site NAME",
     ))
+}
+
+/// The same for what the same people reach: whoever reaches one port of the web at an address reaches the other one.
+fn reached(written: &[String]) -> Addresses {
+    addresses(written).into_iter().map(|(host, port)| (host, if WEB.contains(&port) { WEB[0] } else { port })).collect()
 }
 
 /// Whether nobody else reaches it.
@@ -121,6 +126,8 @@ mod tests {
         ] {
             assert!(!is_public(&written(inside)) && !is_of_this_machine(&written(inside)), "{inside}");
         }
+        assert_eq!(reached(&written("10.0.0.5:443")), reached(&written("10.0.0.5:80")), "by the same people");
+        assert_ne!(reached(&written("10.0.0.5:8080")), reached(&written("10.0.0.5:80")));
         for own in ["127.0.0.1:80", "127.0.0.1:8080 [::1]:8080", "localhost:80"] {
             assert!(is_of_this_machine(&written(own)) && !is_public(&written(own)), "{own}");
         }

@@ -1,6 +1,7 @@
 //! The recipe's files, as they are shipped, with what the verifier's configuration says in the lines that are to be changed.
 
 use super::super::glob;
+use super::super::journal::Journal;
 use super::super::verifier::Verifier;
 use super::config::{Configuration, Directive};
 use crate::config::LogSocket;
@@ -18,6 +19,9 @@ const LOG_SOCKET: &str = "server=127.0.0.1:8081,";
 /// The browser's endpoints, in [`HTTP`] and [`SERVER`].
 const BASE_PATH: &str = "/.portcullis/";
 
+/// What the http level includes.
+const HTTP_FILE: &str = "portcullis.conf";
+const LOG_FILE: &str = "portcullis-log.conf";
 /// What a gated server includes.
 pub(super) const SERVER_FILE: &str = "portcullis-server.conf";
 
@@ -32,29 +36,33 @@ pub(super) struct Places {
     pub(super) log: bool,
     /// At the server level.
     pub(super) server: PathBuf,
-    /// Whether nginx includes the folder of the first two by itself.
-    included: bool,
+    /// Whether the first two have to be included.
+    to_include: [bool; 2],
 }
 
 impl Places {
-    pub(super) fn of(configuration: &Configuration, http: &Directive, folder: &Path) -> Self {
+    /// Where an earlier run has put them, they are.
+    pub(super) fn of(configuration: &Configuration, http: &Directive, folder: &Path, journal: &Journal) -> Self {
         let ready = folder_for_http(configuration, http, folder);
-        let included = ready.is_some();
-        let http = ready.unwrap_or_else(|| folder.to_owned());
-        Self {
-            http: http.join("portcullis.conf"),
-            log_file: http.join("portcullis-log.conf"),
-            log: false,
-            server: folder.join(SERVER_FILE),
-            included,
-        }
+        let made = journal.made().find(|made| made.ends_with(HTTP_FILE) && made.exists()).and_then(Path::parent);
+        let is_ready = match (made, &ready) {
+            (Some(made), Some(ready)) => made == ready,
+            (Some(_), None) => false,
+            (None, ready) => ready.is_some(),
+        };
+        let into = made.map(Path::to_owned).or(ready).unwrap_or_else(|| folder.to_owned());
+        let [http, log_file] = [HTTP_FILE, LOG_FILE].map(|name| into.join(name));
+        let to_include = [&http, &log_file].map(|file| !is_ready && !journal.has_made(file));
+        Self { http, log_file, log: false, server: folder.join(SERVER_FILE), to_include }
     }
 
     /// The lines that the http level needs, where it does not include them by itself.
     pub(super) fn http_lines(&self) -> Option<String> {
-        let line = |path: &Path| format!("\n    include {};", path.display());
-        let log = if self.log { line(&self.log_file) } else { String::new() };
-        (!self.included).then(|| format!("{}{log}", line(&self.http)))
+        let [http, log] = self.to_include;
+        let files = [(http, &self.http), (log && self.log, &self.log_file)];
+        let missing = files.into_iter().filter(|(missing, _)| *missing);
+        let lines: Vec<String> = missing.map(|(_, path)| format!("\n    include {};", path.display())).collect();
+        (!lines.is_empty()).then(|| lines.concat())
     }
 
     /// Each file with what is in it.

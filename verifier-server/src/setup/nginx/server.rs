@@ -131,6 +131,7 @@ fn conflict(directive: &Directive) -> Option<(String, String)> {
              include /etc/nginx/portcullis-server.conf;"
                 .to_owned(),
         )),
+        "error_page" if told.ends_with("@portcullis_gate") => None,
         "error_page" if directive.arguments.iter().any(|argument| argument == "401") => Some((
             format!("`error_page {told}` takes the 401 by which the gate shows its page"),
             "take 401 out of it, and write: error_page 401 = @portcullis_gate;".to_owned(),
