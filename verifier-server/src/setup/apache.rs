@@ -65,8 +65,7 @@ pub(super) fn plan(main: &Path, verifier: &Verifier, journal: &Journal, chosen: 
         });
     }
     if let (Some(port), true, false) = (port, plan.problems.is_empty(), gated.is_empty()) {
-        let verifier = (verifier, port);
-        write(&configuration, main, &gated, verifier, journal, &mut plan);
+        write(&configuration, main, &gated, verifier, port, journal, &mut plan);
     }
     Ok(plan)
 }
@@ -75,7 +74,8 @@ fn write(
     configuration: &Configuration,
     main: &Path,
     gated: &[&Host<'_>],
-    (verifier, port): (&Verifier, u16),
+    verifier: &Verifier,
+    port: u16,
     journal: &Journal,
     plan: &mut Plan,
 ) {
