@@ -197,18 +197,19 @@ fn differs(found: &Metadata, user: u32, group: u32) -> bool {
     (found.uid(), found.gid()) != (user, group)
 }
 
-/// Has this in a file, which keeps its mode and owner where it is there; `None` takes it away.
+/// Has this in a file, which keeps its mode and owner where it is there and else is given those it had; `None` takes it away.
 ///
 /// # Errors
 /// It cannot be written or taken away.
-pub(super) fn write(path: &Path, content: Option<&[u8]>) -> io::Result<()> {
-    match (content, fs::metadata(path)) {
-        (Some(content), Ok(found)) => {
-            replace(path, content, found.permissions().mode() & 0o7777, Some((found.uid(), found.gid())))
+pub(super) fn write(path: &Path, content: Option<&[u8]>, had: Option<&Metadata>) -> io::Result<()> {
+    let found = fs::metadata(path).ok();
+    match (content, found.as_ref().or(had)) {
+        (Some(content), Some(like)) => {
+            replace(path, content, like.permissions().mode() & 0o7777, Some((like.uid(), like.gid())))
         }
-        (Some(content), Err(_)) => replace(path, content, NEW_FILE_MODE, None),
-        (None, Ok(_)) => remove(path),
-        (None, Err(_)) => Ok(()),
+        (Some(content), None) => replace(path, content, NEW_FILE_MODE, None),
+        (None, _) if found.is_some() => remove(path),
+        (None, _) => Ok(()),
     }
 }
 
@@ -223,7 +224,7 @@ mod tests {
 
     fn undo(change: &Change) -> Undone {
         let (undone, content) = change.undone(read(&change.path).expect("read"));
-        write(&change.path, content.as_deref()).expect("written");
+        write(&change.path, content.as_deref(), None).expect("written");
         undone
     }
 

@@ -2,7 +2,7 @@
 
 use super::change::{self, Change, Undone};
 use super::journal::Run;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 struct Step {
     path: PathBuf,
     now: Option<Vec<u8>>,
+    /// Its mode and owner now.
+    has: Option<Metadata>,
     then: Option<Vec<u8>>,
     /// Somebody has written into a file of ours: that is not thrown away.
     keep: bool,
@@ -50,7 +52,8 @@ impl TakenBack {
             Err(error) => return self.left.push(format!("{} cannot be read: {error}", path.display())),
         };
         let changes = runs.iter().flat_map(|run| &run.changes).filter(|change| change.path == path);
-        let mut step = Step { path: path.to_owned(), now: now.clone(), then: now, keep: false };
+        let has = fs::metadata(path).ok();
+        let mut step = Step { path: path.to_owned(), now: now.clone(), has, then: now, keep: false };
         // An earlier attempt may have come so far.
         if changes.clone().next().is_some_and(|first| first.before() == step.now.as_deref()) {
             return;
@@ -113,13 +116,13 @@ impl TakenBack {
             ));
             self.copies.push(kept);
         }
-        change::write(&step.path, step.then.as_deref())
+        change::write(&step.path, step.then.as_deref(), None)
     }
 
     /// Writes what was there before; says what cannot be.
     pub(super) fn rewrite(&self) -> Vec<String> {
         let failed = |step: &Step| {
-            let error = change::write(&step.path, step.now.as_deref()).err()?;
+            let error = change::write(&step.path, step.now.as_deref(), step.has.as_ref()).err()?;
             Some(format!("{} cannot be written as it was: {error}", step.path.display()))
         };
         for copy in &self.copies {
@@ -139,8 +142,7 @@ fn keep(step: &Step, folder: &Path) -> io::Result<PathBuf> {
     let name = step.path.file_name().unwrap_or_default().to_string_lossy();
     let names = std::iter::once(format!("{name}.kept")).chain((1..).map(|number| format!("{name}.kept.{number}")));
     let kept = names.map(|name| folder.join(name)).find(|path| !path.exists()).unwrap_or_default();
-    change::write(&kept, step.now.as_deref())?;
-    fs::set_permissions(&kept, fs::metadata(&step.path)?.permissions())?;
+    change::write(&kept, step.now.as_deref(), step.has.as_ref())?;
     Ok(kept)
 }
 
@@ -148,6 +150,7 @@ fn keep(step: &Step, folder: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::super::text::Edit;
     use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn run(changes: Vec<Change>) -> Run {
         let command = vec!["true".to_owned()];
@@ -222,10 +225,16 @@ mod tests {
     #[test]
     fn it_can_be_written_as_it_was_before() {
         let (folder, runs) = applied();
+        let path = |name: &str| folder.path().join(name);
+        // Somebody has put a password into it.
+        fs::write(path("ours"), "mine").expect("written");
+        fs::set_permissions(path("ours"), fs::Permissions::from_mode(0o640)).expect("a mode");
+        let mode = |path: PathBuf| fs::metadata(path).expect("there").mode() & 0o7777;
         let files =
-            || ["site", "ours", "portcullis.toml"].map(|name| fs::read(folder.path().join(name)).expect("read"));
+            || ["site", "ours", "portcullis.toml"].map(|name| (fs::read(path(name)).expect("read"), mode(path(name))));
         let before = files();
         let taken = taken_back(folder.path(), &runs);
+        assert_eq!(mode(path("ours.kept")), 0o640);
         assert_eq!(taken.rewrite(), [""; 0]);
         assert_eq!(files(), before);
     }
