@@ -13,6 +13,8 @@ use tests::tls::{TlsServer, TlsSite};
 use tests::verifier::Verifier;
 use tests::wait::{SOON, stays};
 
+use super::browser_accessible::{NEVER, in_state};
+
 /// One test for each condition and engine, and the list of them.
 macro_rules! conditions {
     ($($module:ident: $engine:ident: $($name:ident),* $(,)?;)*) => {
@@ -37,10 +39,9 @@ conditions! {
         service_worker, policy_without_wasm, policy_without_our_name, three_challenges, a_sixth_of_a_core, slow_network, clock_wrong_by_a_day;
 }
 
-/// Solved in a moment; in some seconds; by nobody.
+/// Solved in a moment; in some seconds.
 const EASY: u32 = 2_000;
 const HARD: u32 = 4_000_000;
-const NEVER: u32 = 200_000_000;
 /// A sixth of a core takes some seconds for it.
 const SLOWED: u32 = 6_000_000;
 
@@ -54,10 +55,6 @@ fn settings(difficulty: u32) -> Settings {
 
 fn stage(difficulty: u32) -> Stage {
     Stage::new(Front::Proxy, settings(difficulty))
-}
-
-fn in_state(browser: &Browser, state: &str) {
-    browser.wait(SOON, state, &format!("return document.documentElement.dataset.state === '{state}'"));
 }
 
 /// The site over HTTPS, behind an nginx that puts `lines` into its own locations.

@@ -8,11 +8,11 @@ use tests::engine::Engine;
 use tests::stage::Front;
 use tests::wait::SOON;
 
+use super::browser_accessible::NEVER;
 use super::browser_widget::{Scene, TAG, page, settings};
 
-/// Solved in a moment, and by nobody.
+/// Solved in a moment.
 const EASY: u32 = 2_000;
-const NEVER: u32 = 200_000_000;
 const BY_HAND: &str = "<form><div class=portcullis data-sitekey=contact data-execution=execute></div></form>";
 const IN_ARABIC: &str =
     "<form lang=ar dir=rtl><div class=portcullis data-sitekey=contact data-refresh-expired=never></div></form>";
